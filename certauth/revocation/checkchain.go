@@ -125,12 +125,13 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 	case n == 0: // the certificate is its own anchor, so no CA above could revoke it
 		judged[0].err = ErrNoSource
 		return 1, nil
-	case c.local.isUnread():
+	}
+	moment, reading := ctx, c.local.look(ctx, c.config.Now())
+	if c.local.isUnread() {
 		c.judgeUnread(ctx, chain, judged[:n])
 		return n, nil
 	}
-	moment := ctx
-	if reading := c.local.look(ctx, c.config.Now()); reading != nil {
+	if reading != nil {
 		var cancel, over context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.config.MaxWait)
 		defer cancel()
@@ -149,9 +150,6 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 		j := &judged[i]
 		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
 			c.meetPresented(ctx, j.record.authority, chain[i+1:])
-			if j.record.isOutdated() {
-				c.makePlan(j.record)
-			}
 			c.start(j, now)
 		}
 	}
@@ -169,8 +167,8 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 	}
 }
 
-// judgeUnread handles requests that arrive before all of the operator's lists have been read. If
-// no list in memory covers a certificate, it waits for them. If they are not available in time,
+// judgeUnread handles requests that arrive before all of the operator's lists have been read. If no
+// list in memory covers a certificate, it waits for them. If they are not available in time,
 // no certificate that they might call revoked is good; statements of other sources against a
 // certificate are used in any case.
 func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, judged []judgement) {
@@ -178,37 +176,41 @@ func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, ju
 	defer cancel()
 	half, over := context.WithTimeout(ctx, c.config.MaxWait/2)
 	defer over()
-	notReady := c.local.firstReading(half, func() bool { return !c.lacksLists(chain, judged) })
+	var notReady error
+	if c.anyIs(c.mayBeListed, chain, judged) {
+		notReady = c.local.firstReading(half, func() bool { return !c.anyIs(c.lacksList, chain, judged) })
+	}
 	c.judgeAll(ctx, ctx, chain, judged)
 	if notReady == nil {
 		return
 	}
 	for i := range judged {
 		j := &judged[i]
-		if j.record == nil || j.record.exempt != "" || j.result.Status == Revoked {
-			continue
-		}
-		if c.lacksList(j.record) {
+		if j.record != nil && j.result.Status != Revoked && c.lacksList(j.record) {
 			j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, errors.Join(notReady, j.err)
 		}
 	}
 }
 
-// lacksLists reports whether a certificate is waiting for one of the operator's lists.
-func (c *Checker) lacksLists(chain []*x509.Certificate, judged []judgement) bool {
+func (c *Checker) anyIs(is func(*record) bool, chain []*x509.Certificate, judged []judgement) bool {
 	now := c.config.Now()
 	for i := range judged {
-		if r, err := c.recordOf(chain[i], chain[i+1:], now); err == nil && r.exempt == "" && c.lacksList(r) {
+		if r, err := c.recordOf(chain[i], chain[i+1:], now); err == nil && is(r) {
 			return true
 		}
 	}
 	return false
 }
 
+// mayBeListed reports whether the operator's lists may say something about a certificate.
+func (c *Checker) mayBeListed(r *record) bool {
+	return r.exempt == "" && c.planOf(r).sources != OCSPOnly && c.local.serves(r.authority)
+}
+
 // lacksList reports whether the operator's lists may say something about a certificate, and
 // none that has been read does.
 func (c *Checker) lacksList(r *record) bool {
-	if r.plan.Load().sources == OCSPOnly || !c.local.serves(r.authority) {
+	if !c.mayBeListed(r) {
 		return false
 	}
 	terms := c.terms(c.config.Now())
@@ -235,9 +237,6 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 	if known := c.table.find(cert, issuer, above[len(above)-1]); known != nil {
 		known.authority.meet(issuer)
 		c.meetKin(known.authority, above)
-		if known.isOutdated() {
-			c.makePlan(known)
-		}
 		return known, nil
 	}
 	fresh, err := c.newRecord(cert, above)

@@ -69,6 +69,9 @@ type Responder struct {
 // set. The CRL may be a delta CRL: it is applied to the list that it continues, whatever the
 // source of that list, and a warning is logged if that list is not among the Lists.
 //
+// Of several lists of one signer and scope the newest counts. When it has expired, an older one that
+// has not is used, but no certificate that the newest calls permanently revoked is good.
+//
 // If a list of another scope replaces a list, or a delta CRL that continues another list replaces
 // a delta CRL, the old one stays in use until it expires or a newer one replaces it. As long as
 // that takes more than a quarter of MaxListBytes, a list of a third scope is refused with

@@ -56,18 +56,23 @@ func softDeadline(thisUpdate, nextUpdate, now time.Time, most time.Duration, jit
 
 // isDue reports whether newer evidence should be requested.
 func isDue(r *Result, now time.Time) bool {
-	most := maxSoftOCSP
-	switch {
-	case r.RevokedForGood() && r.Source == SourceCRL:
+	if r.RevokedForGood() && r.Source == SourceCRL {
 		return false // a later list without the entry changes nothing
-	case r.RevokedForGood():
-		most = softRevoked
-	case r.Status == Revoked:
-		most = softHold
-	case r.Source == SourceCRL:
-		most = maxSoftCRL
 	}
-	return hasCome(r.RefreshAfter, now, most)
+	return hasCome(r.RefreshAfter, now, mostSoft(r))
+}
+
+// mostSoft is the longest time after which newer evidence is requested.
+func mostSoft(r *Result) time.Duration {
+	switch {
+	case r.RevokedForGood():
+		return softRevoked
+	case r.Status == Revoked:
+		return softHold
+	case r.Source == SourceCRL:
+		return maxSoftCRL
+	}
+	return maxSoftOCSP
 }
 
 // hasCome reports whether a deadline has passed by the monotonic clock or by the wall clock: the

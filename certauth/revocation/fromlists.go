@@ -11,6 +11,7 @@ import (
 type tally struct {
 	result  Result
 	covered uint16
+	isWhole bool // result is of one list, for all reasons
 	stale   bool
 	err     error
 	against bool      // an expired list says revoked
@@ -97,9 +98,12 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 
 // lookInto adds what one list says, and reports whether it is a permanent revocation.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
-	if l.lapsed != nil {
-		result, _ := l.lapsed.crl.LookupSubject(&r.who, terms)
-		t.accuse(&result, l.lapsed)
+	if newer := l.lapsed; newer != nil {
+		if c.notOver(newer.base, terms.Now) == nil { // the clock was put back
+			return c.lookInto(t, r, newer, terms)
+		}
+		result, _ := newer.crl.LookupSubject(&r.who, terms)
+		t.accuse(&result, newer)
 	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
 	t.accuse(&result, l)
@@ -125,7 +129,7 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		result.RefreshAfter = result.UsableUntil // a later list without the entry changes nothing
 		e := knowledge{revoked: t.kept}
 		if !result.RevokedForGood() {
-			result.RefreshAfter = terms.Now.Add(softHold)
+			result.RefreshAfter = l.fetched.Add(softHold)
 		}
 		e.keep(&result)
 		t.kept = e.revoked
@@ -156,23 +160,27 @@ func (t *tally) accuse(result *Result, l *loadedList) {
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).
 const reasonHold = 1 << evidence.ReasonCertificateHold
 
+// add takes a list into account that does not name the certificate. Of the lists for all reasons the
+// newest counts alone; lists for some reasons are combined if there is none.
 func (t *tally) add(result Result, stale bool) {
 	if result.ReasonsCovered&reasonHold != 0 && !stale && result.ThisUpdate.After(t.lifts) {
 		t.lifts = result.ThisUpdate
 	}
-	first := t.covered == 0
-	t.covered |= result.ReasonsCovered
-	t.stale = t.stale || stale
-	if t.covered != evidence.AllReasons {
+	soft := earliest(t.result.RefreshAfter, result.RefreshAfter) // of all, so that none goes without a refresh
+	isWhole := result.ReasonsCovered == evidence.AllReasons
+	switch known := &t.result; {
+	case t.covered == 0, isWhole && (!t.isWhole || result.ThisUpdate.After(known.ThisUpdate)):
+		t.result, t.stale, t.isWhole = result, stale, isWhole
+		t.result.Status, t.result.Reason = Good, evidence.ReasonUnspecified
+	case !t.isWhole:
+		t.stale = t.stale || stale
+		known.ThisUpdate, known.NextUpdate = earliest(known.ThisUpdate, result.ThisUpdate), earliest(known.NextUpdate, result.NextUpdate)
+		known.UsableUntil, known.DeltaMissing = earliest(known.UsableUntil, result.UsableUntil), known.DeltaMissing || result.DeltaMissing
+	}
+	t.result.RefreshAfter = soft
+	if t.covered |= result.ReasonsCovered; t.covered != evidence.AllReasons {
 		t.err = evidence.ErrCRLIncomplete
 	}
-	if first {
-		t.result = result
-		t.result.Status, t.result.Reason = Good, evidence.ReasonUnspecified
-	}
-	t.result.ThisUpdate, t.result.NextUpdate = earliest(t.result.ThisUpdate, result.ThisUpdate), earliest(t.result.NextUpdate, result.NextUpdate)
-	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, result.UsableUntil), earliest(t.result.RefreshAfter, result.RefreshAfter)
-	t.result.DeltaMissing = t.result.DeltaMissing || result.DeltaMissing
 }
 
 // withGrace looks the certificate up as of the moment at which the list expired.

@@ -23,7 +23,7 @@ type kin struct {
 	key  string // authorityKey
 }
 
-// kinNow returns the kin known now; the list only grows.
+// kinNow returns the kin known now.
 func (a *authority) kinNow() []kin {
 	if known := a.kin.Load(); known != nil {
 		return *known
@@ -31,23 +31,42 @@ func (a *authority) kinNow() []kin {
 	return nil
 }
 
-// wayOf returns what kinship depends on in a chain, of which above is the part that begins with the
-// CA: the certificate after the CA, and the anchor.
-func wayOf(above []*x509.Certificate) [2]*x509.Certificate {
-	return [2]*x509.Certificate{above[min(1, len(above)-1)], above[len(above)-1]}
-}
-
-// met is a chain that meetKin has looked at.
+// met is a chain that meetKin has looked at, as far as kinship depends on it.
 type met struct {
-	way  [2]*x509.Certificate // wayOf the chain
-	next time.Time            // when the certificate of one more key becomes valid; zero if there is none
+	after, anchor *x509.Certificate // the certificate after the CA, and the last one
+	at, next      time.Time         // when it looked, and when the certificate of one more key becomes valid; zero if there is none
 }
 
-// hasMet reports whether the last chain that meetKin looked at continued in the same way, and
-// meetKin would find the same kin now.
+func metIn(above []*x509.Certificate) met {
+	return met{after: above[min(1, len(above)-1)], anchor: above[len(above)-1]}
+}
+
+// isLike compares the certificates, because those that a caller sends are parsed for each caller.
+func (m met) isLike(other met) bool {
+	return m.after.Equal(other.after) && m.anchor.Equal(other.anchor)
+}
+
+// maxMet is more than the number of chains that one request may have. If only one were remembered, a
+// CA with two roots would be looked at on each request.
+const maxMet = 8
+
+// hasMet reports whether meetKin has looked at a chain that continued in the same way, and would find
+// the same kin now.
 func (a *authority) hasMet(above []*x509.Certificate, now time.Time) bool {
 	known := a.met.Load()
-	return known != nil && known.way == wayOf(above) && (known.next.IsZero() || now.Before(known.next))
+	return known != nil && slices.ContainsFunc(*known, func(m met) bool {
+		return !now.Before(m.at) && (m.next.IsZero() || now.Before(m.next)) && m.isLike(metIn(above))
+	})
+}
+
+// hasLooked remembers the chain, and forgets the one that was looked at first if there are too many.
+func (a *authority) hasLooked(at met) {
+	all := []met{at}
+	if known := a.met.Load(); known != nil {
+		all = append(all, slices.DeleteFunc(slices.Clone(*known), at.isLike)...)
+	}
+	all = all[:min(len(all), maxMet)]
+	a.met.Store(&all)
 }
 
 // meetKin looks for kin among Config.Issuers and in a verified chain, of which above is the part
@@ -74,11 +93,13 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
-		if issuer.name == a.name && isKin(own, other, above[at:]) {
+		if issuer.name == a.name && issuer.key != a.key && isKin(own, other, above[at:]) {
 			next = earliest(next, c.addKin(a, other, now))
 		}
 	}
-	a.met.Store(&met{wayOf(above), next}) // not before the kin are known, because other requests rely on it
+	looked := metIn(above)
+	looked.at, looked.next = now.Round(0), next
+	a.hasLooked(looked) // not before the kin are known, because other requests rely on it
 }
 
 // maxPresentedKin bounds the signature checks that a caller can cause for one certificate.
@@ -119,8 +140,9 @@ func hasSigned(by, cert *x509.Certificate) bool {
 }
 
 // addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
-// certificate has the CA's name by mistake. It returns when the certificate becomes valid, if it is
-// not yet.
+// certificate has the CA's name by mistake. It takes the place of one of the same key that expires
+// sooner and, if there are too many, of those that have expired. addKin returns when the certificate
+// becomes valid, if it is not yet.
 func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) (next time.Time) {
 	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
 		return begins
@@ -131,11 +153,17 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) (n
 	one := kin{cert, authorityKey(cert)}
 	for {
 		known := a.kin.Load()
-		all := a.kinNow()
+		var all []kin
+		if known != nil {
+			all = slices.DeleteFunc(slices.Clone(*known), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
+		}
+		if len(all) == maxKin {
+			all = slices.DeleteFunc(all, func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew) })
+		}
 		if one.key == a.key || len(all) == maxKin || slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
 			return next
 		}
-		all = append(slices.Clip(all), one)
+		all = append(all, one)
 		if a.kin.CompareAndSwap(known, &all) {
 			c.generation.Add(1) // lists of that key count from now on
 			return next

@@ -156,7 +156,7 @@ func (c *Checker) refine(ctx context.Context, p *place, from source, held *loade
 		return nil
 	}
 	if !p.operated || held.url != "" { // a file is read again when it changes
-		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
+		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), c.config.Now(), 0))
 	}
 	err := c.lists.put(p, &next, held)
 	if err != nil { // no room for the delta: the list counts without it
@@ -177,7 +177,8 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 	stored := url == ""
 	now := c.config.Now()
 	if stored {
-		next.soft = softOfStored(next.soft, next.base.ThisUpdate(), maxSoftCRL)
+		next.fetched = next.base.ThisUpdate() // it is not known when it was
+		next.soft = softOfStored(next.soft, next.fetched, maxSoftCRL)
 	}
 	if err := c.lists.put(&l.place, next, nil); err != nil {
 		return Result{}, err

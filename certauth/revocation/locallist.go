@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
 const (
@@ -24,6 +27,7 @@ const (
 type localLists struct {
 	checker *Checker
 	issuers []*authority
+	open    func(name string) (*os.File, fs.FileInfo, error) // regular.Open, but in tests
 
 	present atomic.Bool            // there is at least one source
 	looked  atomic.Int64           // Unix nanoseconds
@@ -34,7 +38,7 @@ type localLists struct {
 	looking sync.Mutex // held while a reading is started
 
 	mu      sync.Mutex // guards everything below, and the flights and lists of the sources
-	flight  *flight    // reads the files
+	flight  *flight    // starts those of the sources
 	sources []*localSource
 	swapped chan struct{} // closed when the view is replaced
 }
@@ -47,16 +51,13 @@ type localView struct {
 	unread bool                         // some source was never read
 
 	held map[*localList]*loadedList // the list in each place
-	ends time.Time                  // when the first of those that count only until they expire has expired
+	ends time.Time                  // when the next of them expires
 }
 
-// isOutlived reports whether one of the lists that were replaced or deleted has expired.
+// isOutlived reports whether one of the lists has expired since.
 func (view *localView) isOutlived(now time.Time) bool {
 	return !view.ends.IsZero() && now.After(view.ends)
 }
-
-// isRead distinguishes a view from the one before the first reading.
-func (view *localView) isRead() bool { return view.of != nil }
 
 // name is the URL, file or directory.
 func (l List) name() string { return l.URL + l.File + l.Dir }
@@ -68,6 +69,7 @@ type localSource struct {
 	err   error
 	read  bool // at least once, with or without success
 
+	files  *flight // reads the file or directory
 	flight *flight // reads the URL, or the deltas of files
 	asked  uint64  // the latest Refresh before the last reading; for its reader only
 	broken bool    // the directory itself could not be read
@@ -92,7 +94,7 @@ type localList struct {
 }
 
 func newLocalLists(c *Checker) *localLists {
-	m := &localLists{checker: c, swapped: make(chan struct{})}
+	m := &localLists{checker: c, open: regular.Open, swapped: make(chan struct{})}
 	for _, cert := range c.config.Issuers {
 		m.issuers = append(m.issuers, c.authorities.intern(cert))
 	}
@@ -175,22 +177,20 @@ func (m *localLists) load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
 	m.looked.Store(m.checker.config.Now().UnixNano())
-	err := m.reading().wait(ctx)
-	m.mu.Lock()
-	var urls []*flight
-	for _, s := range m.sources {
-		if s.flight != nil {
-			urls = append(urls, s.flight)
-		}
-	}
-	m.mu.Unlock()
-	for _, f := range urls {
-		if one := f.wait(ctx); errors.Is(one, ErrTimeout) && ctx.Err() != nil {
-			return errors.Join(err, one)
-		}
-	}
-	if err != nil && ctx.Err() != nil || errors.Is(err, ErrClosed) {
+	if err := m.reading().wait(ctx); err != nil {
 		return err
+	}
+	m.mu.Lock()
+	sources := slices.Clone(m.sources)
+	m.mu.Unlock()
+	for _, s := range sources {
+		for _, slot := range []**flight{&s.files, &s.flight} {
+			if f := m.flightOf(slot); f != nil {
+				if err := f.wait(ctx); errors.Is(err, ErrTimeout) && ctx.Err() != nil {
+					return err
+				}
+			}
+		}
 	}
 	return m.view.Load().err
 }
@@ -206,27 +206,20 @@ func (m *localLists) refresh(ctx context.Context, anew uint64) error {
 // firstReading waits until every source was read once, or until those read are enough. What could
 // not be read has been logged, and is missing where it is needed.
 func (m *localLists) firstReading(ctx context.Context, enough func() bool) error {
-	m.mu.Lock()
-	under := m.flight
-	m.mu.Unlock()
-	if !m.view.Load().isRead() {
-		m.looked.Store(m.checker.config.Now().UnixNano())
-		if under = m.reading(); under == nil {
-			return ErrClosed
-		}
-	}
-	if under != nil { // the files, and a moment for the URLs
+	if under := m.flightOf(&m.flight); under != nil { // a moment for all of them
 		_ = under.wait(ctx)
 	}
 	for {
 		m.mu.Lock()
 		swapped := m.swapped
 		m.mu.Unlock()
-		if !m.isUnread() || m.view.Load().isRead() && enough() {
+		if !m.isUnread() || enough() {
 			return nil
 		}
 		select {
 		case <-swapped:
+		case <-m.checker.crew.base.Done():
+			return ErrClosed
 		case <-ctx.Done():
 			return fmt.Errorf("%w: the configured lists: %w", ErrNotReady, ctx.Err())
 		}
@@ -263,7 +256,8 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	return m.overdue.Load()
 }
 
-// dropOutlived makes a view without the lists that have expired since they were replaced or deleted.
+// dropOutlived makes a view without the lists that have expired since they were deleted, and with the
+// older ones in whose place lists stood that have expired.
 func (m *localLists) dropOutlived(ctx context.Context, now time.Time) {
 	m.looking.Lock()
 	defer m.looking.Unlock()

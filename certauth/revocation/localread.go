@@ -16,45 +16,44 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
-	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
-// reading starts to bring every source up to date, or joins a reading in progress. It ends with
-// the files. URLs, and the deltas of files, have flights of their own, so that one that hangs does
-// not delay the others.
-func (m *localLists) reading() *flight {
-	return m.checker.crew.join(&m.mu, &m.flight, m.anew.Load(), m.read)
+// reading starts to bring every source up to date, or joins a reading in progress. It ends after a
+// moment, even if a source hangs: each is read by a flight of its own.
+func (m *localLists) reading() *flight { return m.start(&m.flight, m.read) }
+
+func (m *localLists) start(slot **flight, run func(context.Context) error) *flight {
+	return m.checker.crew.join(&m.mu, slot, m.anew.Load(), run)
 }
 
-// read reads the files and starts to read the URLs. The lists of a source that cannot be read
-// count until they expire, and the error is reported.
+// read starts to read the sources. Files are read one after the other, so that only one is in memory,
+// unless a share hangs. The lists of a source that cannot be read count until they expire, and the
+// error is reported.
 func (m *localLists) read(ctx context.Context) error {
 	m.mu.Lock()
 	sources := slices.Clone(m.sources)
 	m.mu.Unlock()
-	var failed error
+	for _, s := range sources {
+		if s.list.URL != "" {
+			m.start(&s.flight, func(ctx context.Context) error { return m.readURL(ctx, s) })
+		}
+	}
 	for _, s := range sources {
 		if s.list.URL == "" {
-			failed = errors.Join(failed, m.readFiles(ctx, s))
+			m.start(&s.files, func(ctx context.Context) error { return m.readFiles(ctx, s) }).waitAMoment(ctx)
 		}
 	}
 	m.swap(ctx)
-	var alone []*flight
-	for _, s := range sources {
-		run := func(ctx context.Context) error { return m.readURL(ctx, s) }
-		if s.list.URL == "" {
-			lists := m.incomplete(s)
-			if len(lists) == 0 {
-				continue
-			}
-			run = func(ctx context.Context) error { return m.complete(ctx, lists) }
-		}
-		alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), run))
+	for _, s := range sources { // requests may be waiting for these
+		m.flightOf(&s.flight).waitAMoment(ctx)
 	}
-	for _, f := range alone { // requests may be waiting for these
-		f.waitAMoment(ctx)
-	}
-	return failed
+	return nil
+}
+
+func (m *localLists) flightOf(slot **flight) *flight {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return *slot
 }
 
 // readURL is the flight of one URL.
@@ -125,11 +124,23 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 	return err
 }
 
+// readFiles is the flight of a file or directory. It starts that of the deltas.
 func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
+	var err error
 	if s.list.File != "" {
 		m.readFile(ctx, s, s.list.File)
-		return m.sourceRead(ctx, s, nil)
+	} else {
+		err = m.readDir(ctx, s)
 	}
+	err = m.sourceRead(ctx, s, err)
+	m.swap(ctx)
+	if lists := m.incomplete(s); len(lists) > 0 {
+		m.start(&s.flight, func(ctx context.Context) error { return m.complete(ctx, lists) })
+	}
+	return err
+}
+
+func (m *localLists) readDir(ctx context.Context, s *localSource) error {
 	names, err := filesOf(s.list.Dir)
 	there := map[string]bool{}
 	for _, name := range names {
@@ -138,12 +149,12 @@ func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
 		m.readFile(ctx, s, path)
 	}
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	s.broken = err != nil
 	for path, l := range s.lists {
 		l.gone = l.gone || names != nil && !there[path]
 	}
-	m.mu.Unlock()
-	return m.sourceRead(ctx, s, err)
+	return err
 }
 
 // filesOf returns the files of a directory that may be lists; nil if it cannot be read.
@@ -193,8 +204,12 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	l := m.at(s, path)
 	m.mu.Lock()
 	l.gone = false
+	before, held := l.seen, l.current.Load()
 	m.mu.Unlock()
-	der, seen, err := readChanged(path, l.seen, m.checker.config.MaxListBytes)
+	if errors.Is(l.err, evidence.ErrRollback) && held != nil && held.edition().Current(m.checker.config.Now(), m.checker.skew) != nil {
+		before = seen{} // what was refused as older may count now
+	}
+	der, seen, err := m.readChanged(path, before)
 	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
@@ -219,8 +234,9 @@ type seen struct {
 const maxHead = 4096
 
 // readChanged reads a file, or returns nil if it is the one that was seen before.
-func readChanged(path string, before seen, most int) (der []byte, now seen, err error) {
-	f, info, err := regular.Open(path)
+func (m *localLists) readChanged(path string, before seen) (der []byte, now seen, err error) {
+	most := m.checker.config.MaxListBytes
+	f, info, err := m.open(path)
 	if err != nil {
 		return nil, seen{}, err
 	}

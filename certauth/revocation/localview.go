@@ -10,7 +10,7 @@ import (
 
 // newView makes the view that requests see next. It looks at each place once.
 func (m *localLists) newView() *localView {
-	now := m.checker.config.Now().Add(m.checker.skew)
+	now := m.checker.config.Now()
 	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
 	for _, s := range m.sources {
 		view.err = errors.Join(view.err, s.err)
@@ -21,14 +21,14 @@ func (m *localLists) newView() *localView {
 				continue
 			}
 			view.held[l] = held
-			if next := held.edition().NextUpdate; l.gone && !next.IsZero() {
-				view.ends = earliest(view.ends, next.Add(m.checker.skew))
+			if e := held.edition(); !e.NextUpdate.IsZero() && !e.IsOver(now, m.checker.skew) {
+				view.ends = earliest(view.ends, e.NextUpdate.Add(m.checker.skew))
 			}
 			for _, by := range l.by {
 				if held.lone != nil {
 					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
 				} else {
-					view.of[by.key] = newest(view.of[by.key], held, now)
+					view.of[by.key] = m.newest(view.of[by.key], held, now)
 				}
 			}
 		}
@@ -41,7 +41,7 @@ func (m *localLists) newView() *localView {
 func (view *localView) uses(signers []*authority, held *loadedList) bool {
 	return slices.ContainsFunc(signers, func(by *authority) bool {
 		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
-			return list == held || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
+			return list.isOf(held) || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
 		})
 	})
 }
@@ -86,23 +86,36 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 
 // newest adds the list, or replaces an older one of the same scope and signer (rule C9). If one has
 // the newer base and the other the newer delta, both count. A list from the future displaces none.
-func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
-	if next.base.ThisUpdate().After(now) {
+func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
+	isAhead := func(l *loadedList) bool { return l.edition().Begun(now, m.checker.skew) != nil }
+	if isAhead(next) {
 		return append(lists, next)
 	}
 	kept := make([]*loadedList, 0, len(lists)+1)
 	for _, known := range lists {
 		switch {
-		case known.base.ThisUpdate().After(now), !known.base.SameSigner(next.base):
+		case isAhead(known), !known.base.SameSigner(next.base):
 			kept = append(kept, known)
-		case known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil: // next replaces it
+		case known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil:
+			next = m.ofTwo(next, known, now)
 		case next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil:
-			return lists
+			next = m.ofTwo(known, next, now)
 		default: // of different scopes, or one with the newer base and the other with the newer delta
 			kept = append(kept, known)
 		}
 	}
 	return append(kept, next)
+}
+
+// ofTwo returns the newer list or, if that has expired and the older one has not, the older one in its
+// place.
+func (m *localLists) ofTwo(newer, older *loadedList, now time.Time) *loadedList {
+	next, other := *newer, older
+	if m.checker.notOver(newer.base, now) != nil && m.checker.notOver(older.base, now) == nil {
+		next, other = *older, newer
+	}
+	next.replace(other)
+	return &next
 }
 
 // loneDeltas returns, once each, the deltas that continue none of the operator's lists.

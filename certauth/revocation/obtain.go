@@ -43,8 +43,9 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	defer cancel()
 	ocsp := func() attempt { return c.tryOCSP(ctx, r, want) }
 	lists := func() attempt { return c.tryLists(ctx, r, want) }
+	held := r.now().heldByList()
 	var first, second attempt
-	switch r.plan.Load().sources {
+	switch c.planOf(r).sources {
 	case OCSPOnly:
 		first = ocsp()
 	case CRLOnly:
@@ -58,7 +59,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	tried := setback{at: now, err: errors.Join(first.err, second.err), staleRevoked: first.stale || second.stale}
 	tried.note(first.err, now)
 	tried.note(second.err, now)
-	r.update(func(e *knowledge) bool { return e.tried(tried, first.done, now) })
+	r.update(func(e *knowledge) bool { return e.tried(tried, held, first.done, now) })
 	c.judge(r, now) // a permanent revocation becomes known to the certificate's other records
 	if first.done {
 		return nil
@@ -96,10 +97,11 @@ func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, 
 	return one, other
 }
 
-// tried takes an attempt into account, and reports whether that changes anything.
-func (e *knowledge) tried(f setback, done bool, now time.Time) bool {
+// tried takes an attempt into account, and reports whether that changes anything. held is the hold by
+// a list that was known before; one that was found in the Store may have been lifted since.
+func (e *knowledge) tried(f setback, held *Result, done bool, now time.Time) bool {
 	// A failure has its own pause, which is shorter.
-	if held := e.heldByList(); held != nil && (done || f.until.IsZero()) {
+	if held != nil && held == e.revoked && (done || f.until.IsZero()) {
 		again := *held
 		again.RefreshAfter = now.Add(softHold)
 		e.revoked = &again
@@ -213,8 +215,8 @@ func (c *Checker) outranks(known *Result, now time.Time) *Result {
 func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored bool) (err error) {
 	now := c.config.Now()
 	ocspDeadlines(&result, cert, now, c.skew, jitterOf(c.table.seed, r.authority.key+string(r.who.Serial())))
-	if stored && result.Status == Good {
-		result.RefreshAfter = softOfStored(result.RefreshAfter, result.ThisUpdate, maxSoftOCSP)
+	if stored && !result.RevokedForGood() {
+		result.RefreshAfter = softOfStored(result.RefreshAfter, result.ThisUpdate, mostSoft(&result))
 	}
 	r.update(func(e *knowledge) bool {
 		known := e.ocsp

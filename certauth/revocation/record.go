@@ -22,7 +22,7 @@ type authority struct {
 	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
-	met    atomic.Pointer[met] // the chain that meetKin looked at last
+	met    atomic.Pointer[[]met] // the chains that meetKin looked at, the latest first
 }
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
@@ -79,7 +79,7 @@ type record struct {
 	exempt     string
 
 	// Everything below changes while requests read it.
-	plan  atomic.Pointer[plan]
+	plan  atomic.Pointer[plan] // see planOf
 	state atomic.Pointer[state]
 	used  atomic.Int64 // Unix seconds
 	// renewal is the refresh that is running or waits for its place.
@@ -105,11 +105,8 @@ type plan struct {
 	sources  Sources
 	noSource error    // why no source can be queried, nil if one can
 	fixed    *verdict // if nothing can change it, nil for most
-	kin      int      // how many additional keys were known
+	kin      *[]kin   // the additional keys that were known
 }
-
-// isOutdated reports whether another key of the CA has become known since the plan was made.
-func (r *record) isOutdated() bool { return len(r.authority.kinNow()) != r.plan.Load().kin }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
 	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && r.authority.is(issuer)
@@ -160,14 +157,24 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 		r.lists = c.remote.of(r)
 	}
 	r.responders = c.respondersFor(r)
-	c.makePlan(r)
 	return r, nil
 }
 
-// makePlan determines which sources can be queried now. A verdict that rests on another plan no
-// longer holds.
-func (c *Checker) makePlan(r *record) {
-	next := plan{kin: len(r.authority.kinNow()), sources: c.config.Sources}
+// planOf returns the plan for the keys of the CA that are known now. A verdict that rests on another
+// plan no longer holds, because addKin has changed the generation since.
+func (c *Checker) planOf(r *record) *plan {
+	for {
+		known := r.plan.Load()
+		if known != nil && known.kin == r.authority.kin.Load() {
+			return known
+		}
+		r.plan.CompareAndSwap(known, c.makePlan(r))
+	}
+}
+
+// makePlan determines which sources can be queried.
+func (c *Checker) makePlan(r *record) *plan {
+	next := &plan{kin: r.authority.kin.Load(), sources: c.config.Sources}
 	hasOCSP, hasLists := len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)
 	takesBoth := next.sources == PreferOCSP || next.sources == PreferCRL
 	switch { // without the kind for which there is no source
@@ -185,9 +192,7 @@ func (c *Checker) makePlan(r *record) {
 	case next.noSource != nil:
 		next.fixed = &verdict{settled: true, err: next.noSource}
 	}
-	if old := r.plan.Swap(&next); old != nil && old.sources != next.sources {
-		c.generation.Add(1)
-	}
+	return next
 }
 
 // sourceless says why no source can be queried: the certificate names none, or none that is used.

@@ -10,7 +10,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"golang.org/x/crypto/ocsp"
@@ -79,14 +78,15 @@ func withNonce(der, nonce []byte) ([]byte, error) {
 
 // to returns the request to a responder: by GET if that is wanted and it fits into one, otherwise
 // by POST. A request with a nonce must not be cached on the way (RFC 5019, section 5; RFC 6960,
-// appendix A.1).
+// appendix A.1). Nothing of the responder's URL is left out: the Fetcher decides whether it is allowed.
 func (q ocspRequest) to(responder string, mayGET bool) Request {
-	if u, err := url.Parse(responder); mayGET && q.nonce == nil && err == nil {
+	if mayGET && q.nonce == nil {
 		// url.PathEscape does not escape "+" and "=", and a responder may read "+" as a space.
 		text := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(base64.StdEncoding.EncodeToString(q.der))
-		address := u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/") + "/" + text
-		if u.RawQuery != "" {
-			address += "?" + u.RawQuery
+		path, query, hasQuery := strings.Cut(responder, "?")
+		address := strings.TrimSuffix(path, "/") + "/" + text
+		if hasQuery {
+			address += "?" + query
 		}
 		if len(address) <= maxGETURL {
 			return Request{Kind: fetch.OCSP, Method: http.MethodGet, URL: address, MaxBytes: maxResponse}

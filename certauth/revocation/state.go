@@ -53,7 +53,7 @@ func (s *state) holds(generation uint64, now time.Time) bool {
 // judge returns the verdict on the certificate at this time.
 func (c *Checker) judge(r *record, now time.Time) *verdict {
 	generation := c.generation.Load() // loaded before the plan and the lists
-	plan := r.plan.Load()
+	plan := c.planOf(r)
 	if plan.fixed != nil {
 		return plan.fixed
 	}
@@ -76,9 +76,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) && r.revoked.shared.Load() {
 		c.generation.Add(1) // the verdicts of the other records no longer hold
 	}
-	if !r.isOutdated() { // a verdict by an outdated plan is not kept
-		next.keepUntil(&ocsp, &lists, now)
-	}
+	next.keepUntil(&ocsp, &lists, now)
 	if next.until.IsZero() && lists.kept == known.revoked {
 		return &next.verdict // nothing to remember
 	}

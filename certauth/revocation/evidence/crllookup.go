@@ -31,7 +31,8 @@ type CRL struct {
 //
 // Delta CRLs ([ErrCRLScope]) and indirect CRLs ([ErrIndirectCRL]) are refused. ParseCRL followed
 // by Lookup gives the same status and error as [VerifyCRL], except that Lookup verifies the
-// issuer if the key identifiers differ.
+// issuer if the key identifiers differ, and that to it a list has expired ([ErrNotFresh]) when the
+// certificate of a signer among o.CRLIssuers has.
 func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument

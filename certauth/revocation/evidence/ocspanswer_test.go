@@ -133,7 +133,7 @@ func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 		{"case 99 stale Good", []ocsptest.Answer{staleGood}, evidence.Unavailable, evidence.ErrNotFresh, none, false},
 		{"Revoked from the future", []ocsptest.Answer{early}, evidence.Unavailable, evidence.ErrFuture, none, false},
 		{"fresh Good and Revoked from the future", []ocsptest.Answer{good, early}, evidence.Good, nil, -1, false},
-		{"finding K100: stale Revoked and Revoked from the future", []ocsptest.Answer{staleRevoked, early}, evidence.Unavailable, evidence.ErrNotFresh, none, true},
+		{"finding K80: stale Revoked and Revoked from the future", []ocsptest.Answer{staleRevoked, early}, evidence.Unavailable, evidence.ErrNotFresh, none, true},
 	} {
 		for _, order := range []string{"in this order", "in the other order"} {
 			t.Run(c.name+", "+order, func(t *testing.T) {

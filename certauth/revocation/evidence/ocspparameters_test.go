@@ -114,7 +114,7 @@ func TestVerifyOCSP_AlgorithmsWithoutParametersHaveNone(t *testing.T) {
 			r.Algorithm.Identifier = ocsptest.Identifier(tc.oid, null)
 			result, err = evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
 			expect(t, result, err, evidence.Unavailable, evidence.ErrWeakAlgorithm)
-			assert.NotContains(t, err.Error(), "AllowSHA1", "finding K101: it is set, and does not help")
+			assert.NotContains(t, err.Error(), "AllowSHA1", "finding K81: it is set, and does not help")
 		})
 	}
 }
