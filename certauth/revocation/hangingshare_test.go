@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
@@ -97,5 +99,41 @@ func TestChecker_NobodyWaitsForListsOfOtherCAs(t *testing.T) {
 		_, err := checker.CheckChain(t.Context(), client.chain)
 		require.ErrorIs(t, err, revocation.ErrClosed)
 		assert.Zero(t, time.Since(began))
+	})
+}
+
+// finding K82: the first request after a pause, for example of a suspended machine, joined a reading
+// that had begun before it, and was judged by lists that had been replaced in between.
+func TestChecker_AReadingFromBeforeAPauseDoesNotCountAfterIt(t *testing.T) {
+	inBubble(t, "a share hangs when the machine is suspended", func(t *testing.T) {
+		w := wire(t)
+		gone := newShare(t)
+		hostile := w.partner(t, "hostile")
+		write(t, filepath.Join(gone.dir, "ca.crl"), w.smallListOf(t, hostile.ca))
+		path := filepath.Join(t.TempDir(), "ca.crl")
+		write(t, path, encode(t, w.listAt(now.Add(-time.Hour), now.Add(day))))
+		checker := w.operated(t, revocation.List{}, func(config *revocation.Config) {
+			config.Lists = []revocation.List{{File: path}, {File: filepath.Join(gone.dir, "ca.crl")}}
+			config.Issuers = certs(w.ca, hostile.ca)
+		})
+		checker.OpenWith(gone.open)
+		w.says(t, checker, w.client, isGood, nil)
+		gone.gone.Store(true)
+		w.clock.advance(time.Hour)
+		before, after := make(chan certauth.Revocation, 1), make(chan certauth.Revocation, 1)
+		ask := func(to chan<- certauth.Revocation) {
+			found, err := checker.CheckChain(t.Context(), w.chain(w.client))
+			assert.NoError(t, err)
+			to <- found
+		}
+		go ask(before)
+		synctest.Wait() // until the share hangs
+		write(t, path, encode(t, w.listAt(w.clock.now(), now.Add(day), entryFor(w.client))))
+		w.clock.advance(time.Hour)
+		go ask(after)
+		synctest.Wait()
+		close(gone.back)
+		assert.Equal(t, certauth.RevocationRevoked, (<-after).Status)
+		<-before
 	})
 }

@@ -197,10 +197,15 @@ func (m *localLists) load(ctx context.Context) error {
 
 // refresh reads everything again, whether or not it is due.
 func (m *localLists) refresh(ctx context.Context, anew uint64) error {
-	m.mu.Lock()
-	m.anew.Store(max(m.anew.Load(), anew)) // another call may have been faster
-	m.mu.Unlock()
+	m.countFrom(anew)
 	return m.load(ctx)
+}
+
+// countFrom makes readings that began before this call of Refresh not count.
+func (m *localLists) countFrom(anew uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.anew.Store(max(m.anew.Load(), anew)) // another call may have been faster
 }
 
 // firstReading waits until every source was read once, or until those read are enough. What could
@@ -248,8 +253,12 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 		return m.overdue.Load()
 	}
 	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
+	isOverdue := passed < 0 || passed/2 >= interval
+	if isOverdue && m.flightOf(&m.flight) != nil {
+		m.countFrom(m.checker.crew.refreshes.Add(1)) // it may have read the files before the pause
+	}
 	reading := m.reading()
-	if reading != nil && (passed < 0 || passed/2 >= interval) {
+	if isOverdue && reading != nil {
 		m.overdue.Store(reading) // before looked says that there is nothing to wait for
 	}
 	m.looked.Store(now.UnixNano())
