@@ -106,6 +106,13 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // scale spreads d by jitter, which is between -0.1 and 0.1.
 func scale(d time.Duration, jitter float64) time.Duration {
 	return d + time.Duration(float64(d)*jitter)

@@ -409,6 +409,7 @@ func TestKin_AKeyCountsFromTheDayOnWhichItsCertificateBecomesValid(t *testing.T)
 					chain = chain[:2]
 				}
 				found, _ := checker.CheckChain(t.Context(), chain)
+				synctest.Wait()
 				return found.Status
 			}
 			ask(client)

@@ -126,7 +126,14 @@ func (e *knowledge) tried(f setback, held *Result, done bool, now time.Time) boo
 
 func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
-	a.stale, a.err = c.obtainOCSP(ctx, r, want)
+	var against time.Time
+	against, a.err = c.obtainOCSP(ctx, r, want)
+	if a.stale = !against.IsZero(); a.stale {
+		r.update(func(e *knowledge) bool {
+			e.against = latest(e.against, against)
+			return true
+		})
+	}
 	known := r.now().ocsp
 	if says := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
 		a.err, a.stale = ErrNotFresh, true
@@ -143,6 +150,9 @@ func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt 
 		r.update(func(e *knowledge) bool { return e.keep(says.kept) })
 	}
 	a.stale = says.result.StaleRevoked
+	if says.result.Status == Good && says.result.ThisUpdate.Before(r.now().against) {
+		says.word = word{err: ErrNotFresh}
+	}
 	a.done = says.err == nil && !says.result.Stale && (a.err == nil || says.result.Status == Good)
 	if says.err != nil && (a.err == nil || !errors.Is(says.err, errNothing)) {
 		a.err = errors.Join(a.err, says.err)
@@ -174,29 +184,30 @@ func (f *setback) note(err error, now time.Time) {
 	}
 }
 
-// obtainOCSP queries the Store, then the responders.
-func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (staleRevoked bool, err error) {
+// obtainOCSP queries the Store, then the responders. against is the thisUpdate of an expired response
+// that said revoked, zero if there was none.
+func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (against time.Time, err error) {
 	if len(r.responders) == 0 {
-		return false, fmt.Errorf("%w: no responder", ErrNoSource)
+		return against, fmt.Errorf("%w: no responder", ErrNoSource)
 	}
 	cert, err := x509.ParseCertificate(r.raw)
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", ErrArgument, err)
+		return against, fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	key := ocspKey(r)
-	found, staleRevoked := c.ocspFromStore(ctx, key, r, cert)
+	found, stored := c.ocspFromStore(ctx, key, r, cert)
 	if found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
-		return false, nil
+		return against, nil
 	}
-	got, wasStale, err := c.askResponders(ctx, r, cert)
+	got, against, err := c.askResponders(ctx, r, cert)
 	if err == nil {
 		err = c.learn(r, cert, got.result, false)
 	}
 	if err != nil {
-		return staleRevoked || wasStale, err
+		return latest(against, stored), err
 	}
 	c.ocspToStore(ctx, key, r, cert, got)
-	return wasStale, nil
+	return against, nil
 }
 
 // outranks returns the known result for use as VerifyOptions.Previous, or nil if it must not keep

@@ -79,28 +79,28 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 // ocspFromStore learns the stored response, if it verifies and is newer, and returns it if it is
 // Good or Revoked. Whatever the Store returns, the decision rests on the CA's signature: an
 // expired response that says revoked denies, as it does from the network.
-func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) (found *Result, staleRevoked bool) {
+func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) (found *Result, against time.Time) {
 	if c.config.Verify.NonceMode == NonceRequire { // a stored response answers another request
-		return nil, false
+		return nil, against
 	}
 	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {})
 	if !ok {
-		return nil, false
+		return nil, against
 	}
 	known := r.now().ocsp
 	result, err := c.verifyStored(r, cert, der, known)
 	if err != nil {
 		c.storeLies(ctx, err)
-		return nil, result.StaleRevoked
+		return nil, result.ThisUpdate // set only with StaleRevoked
 	}
 	if !isForStore(&result) || known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
-		return nil, false
+		return nil, against
 	}
 	if c.learn(r, cert, result, true) != nil {
-		return nil, false
+		return nil, against
 	}
 	c.stats.storeHits.Add(1)
-	return r.now().ocsp, false
+	return r.now().ocsp, against
 }
 
 // isForStore reports whether a response may be shared through the Store. A Good without nextUpdate

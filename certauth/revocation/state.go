@@ -7,6 +7,9 @@ type knowledge struct {
 	ocsp    *Result  // the newest verified response
 	revoked *Result  // a revocation or hold by a CRL, kept when the CRL is gone
 	failed  *setback // the last attempt, if it failed
+	// against is the thisUpdate of an expired OCSP response that said permanently revoked. A Good by
+	// older lists does not count.
+	against time.Time
 }
 
 // state is the knowledge about a certificate and the verdict that follows from it. It is
@@ -72,12 +75,18 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	next := state{knowledge: known.knowledge, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
+	switch good := lists.result; {
+	case ocsp.err == nil && ocsp.result.Status == Good && !ocsp.result.Stale, good.Status == Good && !good.Stale && good.ThisUpdate.After(known.against):
+		next.against = time.Time{}
+	case !known.against.IsZero() && ocsp.result.Status != Revoked:
+		ocsp.result.StaleRevoked, ocsp.since = true, known.against
+	}
 	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
 	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) && r.revoked.shared.Load() {
 		c.generation.Add(1) // the verdicts of the other records no longer hold
 	}
 	next.keepUntil(&ocsp, &lists, now)
-	if next.until.IsZero() && lists.kept == known.revoked {
+	if next.until.IsZero() && lists.kept == known.revoked && next.against.Equal(known.against) {
 		return &next.verdict // nothing to remember
 	}
 	if known == &nothingKnown {

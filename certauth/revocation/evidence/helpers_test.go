@@ -210,7 +210,9 @@ func expect(t *testing.T, result evidence.Result, err error, status evidence.Sta
 	}
 	require.ErrorIs(t, err, sentinel)
 	rest := result
-	rest.StaleRevoked = false // in addition to ErrNotFresh
+	if rest.StaleRevoked { // in addition to ErrNotFresh
+		rest.StaleRevoked, rest.ThisUpdate = false, time.Time{}
+	}
 	rest.Source, rest.ReasonsCovered = evidence.SourceNone, 0
 	assert.Equal(t, evidence.Result{}, rest, "a part of the refused evidence remained")
 	assert.False(t, result.StaleRevoked && sentinel != evidence.ErrNotFresh, "StaleRevoked together with another error") //nolint:errorlint // the sentinel of the table

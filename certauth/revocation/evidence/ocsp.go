@@ -77,7 +77,10 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	}
 	chosen, err := strictest(matching, cert, &o)
 	if err != nil {
-		return Result{StaleRevoked: chosen.severity() == 4 && !errors.Is(err, ErrFuture)}, err
+		if chosen.severity() == 4 && !errors.Is(err, ErrFuture) {
+			return Result{StaleRevoked: true, ThisUpdate: chosen.thisUpdate}, err
+		}
+		return Result{}, err
 	}
 	result := r.result(chosen, by, cert, &o)
 	return rollBack(result, result.standing(), o.Previous)

@@ -147,6 +147,9 @@ func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 				expect(t, result, err, c.status, c.err)
 				assert.Equal(t, c.reason, result.Reason)
 				assert.Equal(t, c.staleRevoked, result.StaleRevoked)
+				if c.staleRevoked {
+					assert.Equal(t, now.Add(-time.Hour), result.ThisUpdate)
+				}
 			})
 		}
 	}

@@ -116,7 +116,8 @@ type Result struct {
 
 	// StaleRevoked reports, together with ErrNotFresh, that the evidence is authentic but
 	// too old, and that it called the certificate permanently revoked; or that a fresh delta
-	// calls it revoked or on hold, and only the base is too old.
+	// calls it revoked or on hold, and only the base is too old. For an OCSP response ThisUpdate
+	// is set, too.
 	StaleRevoked bool
 
 	// ReasonsCovered is the set of revocation reasons that a CRL covers, bit n for

@@ -1,0 +1,73 @@
+package revocation_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// finding K79: an expired OCSP response that says permanently revoked, as the Store has it after a
+// restart, was outweighed by a list from before the revocation, so that a revoked client was good
+// again while the responder was down.
+func TestChecker_AnOlderListDoesNotOutweighANewerResponseThatHasExpired(t *testing.T) {
+	reason := func(code int) handlerFor {
+		return func(w *wired) handler {
+			return w.dated(t, revokedAt(now.Add(-3*day), code), now.Add(-time.Hour), now.Add(day))
+		}
+	}
+	for name, c := range map[string]struct {
+		mode revocation.Mode
+		says handlerFor
+		list time.Time // thisUpdate
+		want certauth.RevocationStatus
+		why  error
+	}{
+		"revoked, and the list is older":           {revocation.HardFail, reason(1), now.Add(-5 * day), isUnavailable, revocation.ErrTransport},
+		"revoked, and the list is older, SoftFail": {revocation.SoftFail, reason(1), now.Add(-5 * day), isUnavailable, revocation.ErrTransport},
+		"revoked, and the list is newer":           {revocation.HardFail, reason(1), now.Add(time.Hour), isGood, nil},
+		"a hold, which may have been lifted since": {revocation.HardFail, reason(onHold), now.Add(-5 * day), isGood, nil},
+		"good, and the list is older":              {revocation.HardFail, func(w *wired) handler { return w.dated(t, ocsptest.StatusGood, now.Add(-time.Hour), now.Add(day)) }, now.Add(-5 * day), isGood, nil},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w, kept := wire(t), newShelf()
+			config := func(config *revocation.Config) { config.Store, config.Mode = kept, c.mode }
+			w.net.serve(ocspURL, c.says(w))
+			_, err := w.check(t, w.checker(t, leafOnly, config))
+			assert.NoError(t, err)
+			synctest.Wait() // it is stored by now
+			w.net.serve(ocspURL, failing(revocation.ErrTransport))
+			w.net.serve(crlURL, body(encode(t, w.listAt(c.list, now.Add(7*day)))))
+			w.clock.advance(2 * day)
+			restarted := w.checker(t, leafOnly, config)
+			for range 3 {
+				w.says(t, restarted, w.client, c.want, c.why)
+				w.clock.advance(time.Minute)
+			}
+			w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(2*day), now.Add(7*day)))))
+			w.clock.advance(7 * time.Hour)
+			w.says(t, restarted, w.client, isGood, nil) // the CA has removed it again
+		})
+	}
+	inBubble(t, "lists first, and the list comes later", func(t *testing.T) {
+		w := wire(t)
+		w.net.serve(ocspURL, w.dated(t, revokedAt(now.Add(-3*day), 1), now.Add(-2*day), now.Add(-day)))
+		w.net.serve(crlURL, failing(revocation.ErrTransport))
+		checker := w.checker(t, leafOnly, sources(revocation.PreferCRL))
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-5*day), now.Add(7*day)))))
+		w.clock.advance(time.Minute)
+		w.says(t, checker, w.issue(t, "another"), isGood, nil)
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+		w.clock.advance(time.Minute)
+		w.says(t, checker, w.client, isGood, nil)
+	})
+}
+
+type handlerFor func(*wired) handler
