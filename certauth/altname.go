@@ -199,10 +199,10 @@ func noSuchName(refused *Error, f *facts, what string, form int) {
 	hint := "ask the CA for a certificate with that alternative name"
 	switch subject := f.names().subject; {
 	case form == san.RFC822Name:
-		if len(subject.Values(dn.OIDEmailAddress)) > 0 {
+		if subject.Count(dn.OIDEmailAddress) > 0 {
 			hint = "an e-mail address in the subject is ignored: ask the CA for an alternative name, or match the whole name with Subject"
 		}
-	case len(subject.Values(dn.OIDCommonName)) > 0:
+	case subject.Count(dn.OIDCommonName) > 0:
 		hint = "the common name is not used as a " + what + ": ask the CA for an alternative name, or use CommonNames"
 	}
 	refused.Hint = "the certificate is trusted but has no " + what + " among its alternative names; " + hint

@@ -255,16 +255,26 @@ func (r *attributeRule) differs(e *evaluation) bool {
 }
 
 func (r *attributeRule) refusal(e *evaluation) *Error {
-	have, n := e.facts.names().subject.Values(r.kind.oid), e.facts.names().subject.Count(r.kind.oid)
-	if r.single && n > 1 {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, texts(have)).
+	names := e.facts.names()
+	known, have := names.values(r.kind), subjectTexts{names.subject, r.kind.oid}
+	if r.single && known.n > 1 {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", known.n, have).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
 	}
-	if r.negated && n > maxExcluded {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values, want at most %d to compare with excluded ones", n, maxExcluded).
+	if r.negated && known.n > maxExcluded {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values, want at most %d to compare with excluded ones", known.n, maxExcluded).
 			withHint("the certificate is trusted, but has too many values to compare each with what a Not excludes; ask the CA for one with fewer of them")
 	}
-	return unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
+	return unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(known.texts), have, len(r.list), texts(r.list))
 }
+
+// subjectTexts are the values of an attribute type, of which the first few are formatted when they
+// are read.
+type subjectTexts struct {
+	subject dn.Name
+	oid     string
+}
+
+func (list subjectTexts) String() string { return quoteList(list.subject.Values(list.oid)) }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }
