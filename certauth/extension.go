@@ -112,10 +112,8 @@ func (r *extensionRule) judge(e *evaluation) *Error {
 
 // find returns the value of the extension. crypto/x509 refuses certificates that have it twice.
 func (r *extensionRule) find(e *evaluation) (value []byte, found bool) {
-	for i := range e.facts.leaf.Extensions {
-		if extension := &e.facts.leaf.Extensions[i]; extension.Id.Equal(r.id) {
-			return extension.Value, true
-		}
+	if known := extension(e.facts.leaf, r.id); known != nil {
+		return known.Value, true
 	}
 	return nil, false
 }

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"net/netip"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,9 +57,55 @@ func newFactCache(size int) *factcache.Cache[facts, *facts] {
 
 // certNames holds the names of the leaf as written.
 type certNames struct {
-	subject  dn.Name
-	alt      san.Names
-	prepared atomic.Pointer[dn.Prepared] // of the subject; nil until needed
+	subject    dn.Name
+	alt        san.Names
+	prepared   atomic.Pointer[dn.Prepared] // of the subject; nil until needed
+	attributes [attributeKinds]atomic.Pointer[attributeValues]
+	addresses  atomic.Pointer[[]netip.Addr] // of alt, sorted; nil until needed
+}
+
+// attributeValues holds the values of one attribute type in the subject.
+type attributeValues struct {
+	n        int       // all of them
+	readable bool      // every value is text
+	texts    []string  // sorted
+	room     [1]string // for the texts, if there is one
+}
+
+// values returns the values of an attribute type.
+func (n *certNames) values(kind *attributeKind) *attributeValues {
+	if known := n.attributes[kind.slot].Load(); known != nil {
+		return known
+	}
+	made := &attributeValues{readable: true}
+	made.texts = made.room[:0]
+	for _, rdn := range n.subject {
+		for i := range rdn {
+			switch {
+			case rdn[i].OID != kind.oid:
+				continue
+			case rdn[i].Raw != nil:
+				made.readable = false
+			default:
+				made.texts = append(made.texts, rdn[i].Text)
+			}
+			made.n++
+		}
+	}
+	slices.Sort(made.texts)
+	n.attributes[kind.slot].Store(made)
+	return made
+}
+
+// sortedAddresses returns the IP addresses among the alternative names.
+func (n *certNames) sortedAddresses() []netip.Addr {
+	known := n.addresses.Load()
+	if known == nil {
+		sorted := slices.SortedFunc(slices.Values(n.alt.IPs), netip.Addr.Compare)
+		known = &sorted
+		n.addresses.Store(known)
+	}
+	return *known
 }
 
 // preparedSubject returns the subject for comparisons with excluded names.
@@ -91,7 +139,7 @@ func (f *facts) names() *certNames {
 
 // altKeys holds the names of one kind as rules list them.
 type altKeys struct {
-	list []string
+	list []string  // sorted
 	all  bool      // every name of the kind has the syntax of the kind
 	room [4]string // for the list, if it is not longer
 }
@@ -103,6 +151,7 @@ func (f *facts) altKeys(kind *altKind) *altKeys {
 	made := &altKeys{}
 	if alt := &f.names().alt; alt.Fault(kind.form) == nil {
 		made.list, made.all = kind.keys(alt, made.room[:0])
+		slices.Sort(made.list)
 	}
 	f.alt[kind.slot].Store(made)
 	return made

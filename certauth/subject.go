@@ -158,25 +158,40 @@ func (r *dnRule) describe(p *printer) {
 }
 
 func (p CommonNames) compile(c *compilation, at place) (rule, standing) {
-	return c.attributeRule("CommonNames", dn.OIDCommonName, true, p, at)
+	return c.attributeRule("CommonNames", &attributeCN, true, p, at)
 }
 
 func (p Organizations) compile(c *compilation, at place) (rule, standing) {
-	return c.attributeRule("Organizations", dn.OIDOrganization, false, p, at)
+	return c.attributeRule("Organizations", &attributeO, false, p, at)
 }
 
 func (p OrganizationalUnits) compile(c *compilation, at place) (rule, standing) {
-	return c.attributeRule("OrganizationalUnits", dn.OIDOrganizationalUnit, false, p, at)
+	return c.attributeRule("OrganizationalUnits", &attributeOU, false, p, at)
 }
 
-func (c *compilation) attributeRule(name, oid string, single bool, list []string, at place) (rule, standing) {
+// attributeKind is a type of attributes that a rule lists.
+type attributeKind struct {
+	slot int // in certNames
+	oid  string
+}
+
+// attributeKinds is the number of kinds.
+const attributeKinds = 3
+
+var (
+	attributeCN = attributeKind{0, dn.OIDCommonName}
+	attributeO  = attributeKind{1, dn.OIDOrganization}
+	attributeOU = attributeKind{2, dn.OIDOrganizationalUnit}
+)
+
+func (c *compilation) attributeRule(name string, kind *attributeKind, single bool, list []string, at place) (rule, standing) {
 	path := at.path + "." + name
 	c.needNames(path, at)
 	c.texts(path, list)
-	r := &attributeRule{path: path, name: name, oid: oid, single: single, negated: at.negated(), list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
+	r := &attributeRule{path: path, name: name, kind: kind, single: single, negated: at.negated(), list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
 	if at.nots > 0 {
 		for _, text := range list {
-			r.excluded = append(r.excluded, dn.Name{{{OID: oid, Text: text}}}.Prepare())
+			r.excluded = append(r.excluded, dn.Name{{{OID: kind.oid, Text: text}}}.Prepare())
 		}
 	}
 	return r, at.standing.withName()
@@ -198,7 +213,8 @@ func (c *compilation) texts(path string, list []string) {
 }
 
 type attributeRule struct {
-	path, name, oid string
+	path, name      string
+	kind            *attributeKind
 	single, negated bool
 	list, sorted    []string
 
@@ -206,28 +222,14 @@ type attributeRule struct {
 }
 
 func (r *attributeRule) judge(e *evaluation) *Error {
-	n, readable, listed := 0, true, false
-	for _, rdn := range e.facts.names().subject {
-		for i := range rdn {
-			if rdn[i].OID != r.oid {
-				continue
-			}
-			n++
-			if rdn[i].Raw != nil {
-				readable = false
-				continue
-			}
-			_, found := slices.BinarySearch(r.sorted, rdn[i].Text)
-			listed = listed || found
-		}
-	}
-	if r.single && n > 1 {
+	have := e.facts.names().values(r.kind)
+	if r.single && have.n > 1 {
 		return e.refuse(r, false)
 	}
-	if listed {
+	if haveCommon(r.sorted, have.texts) {
 		return nil
 	}
-	return e.refuse(r, r.excluded != nil && readable && n <= maxExcluded && r.differs(e))
+	return e.refuse(r, r.excluded != nil && have.readable && have.n <= maxExcluded && r.differs(e))
 }
 
 // maxExcluded bounds the values of one certificate that are compared with excluded ones, because
@@ -240,7 +242,7 @@ func (r *attributeRule) differs(e *evaluation) bool {
 	prepared := names.preparedSubject()
 	for i, rdn := range names.subject {
 		for j := range rdn {
-			if rdn[j].OID != r.oid {
+			if rdn[j].OID != r.kind.oid {
 				continue
 			}
 			value := prepared[i][j : j+1]
@@ -253,16 +255,26 @@ func (r *attributeRule) differs(e *evaluation) bool {
 }
 
 func (r *attributeRule) refusal(e *evaluation) *Error {
-	have, n := e.facts.names().subject.Values(r.oid), e.facts.names().subject.Count(r.oid)
-	if r.single && n > 1 {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, texts(have)).
+	names := e.facts.names()
+	known, have := names.values(r.kind), subjectTexts{names.subject, r.kind.oid}
+	if r.single && known.n > 1 {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", known.n, have).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
 	}
-	if r.negated && n > maxExcluded {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values, want at most %d to compare with excluded ones", n, maxExcluded).
+	if r.negated && known.n > maxExcluded {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values, want at most %d to compare with excluded ones", known.n, maxExcluded).
 			withHint("the certificate is trusted, but has too many values to compare each with what a Not excludes; ask the CA for one with fewer of them")
 	}
-	return unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
+	return unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(known.texts), have, len(r.list), texts(r.list))
 }
+
+// subjectTexts are the values of an attribute type, of which the first few are formatted when they
+// are read.
+type subjectTexts struct {
+	subject dn.Name
+	oid     string
+}
+
+func (list subjectTexts) String() string { return quoteList(list.subject.Values(list.oid)) }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }

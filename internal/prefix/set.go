@@ -26,6 +26,18 @@ func NewSet(list []netip.Prefix) Set {
 	return set
 }
 
+// ContainsAny reports whether one of the prefixes contains one of the addresses, which are sorted. It
+// looks the shorter of the two lists up in the other.
+func (s Set) ContainsAny(addresses []netip.Addr) bool {
+	if len(addresses) <= len(s.disjoint) {
+		return slices.ContainsFunc(addresses, s.Contains)
+	}
+	return slices.ContainsFunc(s.disjoint, func(p netip.Prefix) bool {
+		n, _ := slices.BinarySearchFunc(addresses, p.Addr(), netip.Addr.Compare) // the first that is not below the prefix
+		return n < len(addresses) && p.Contains(addresses[n])
+	})
+}
+
 // Contains reports whether one of the prefixes contains the address.
 func (s Set) Contains(address netip.Addr) bool {
 	n, _ := slices.BinarySearchFunc(s.disjoint, address, func(p netip.Prefix, address netip.Addr) int {

@@ -36,6 +36,12 @@ func TestSet_ContainsWhatAPrefixContains(t *testing.T) {
 			list = append(list, netip.MustParsePrefix([]string{"0.0.0.0/0", "::/0"}[random.IntN(2)]))
 		}
 		set := prefix.NewSet(list)
+		var addresses []netip.Addr
+		for range random.IntN(20) {
+			addresses = append(addresses, address())
+		}
+		slices.SortFunc(addresses, netip.Addr.Compare)
+		assert.Equal(t, slices.ContainsFunc(addresses, set.Contains), set.ContainsAny(addresses), "%s in %s", addresses, list)
 		for range 40 {
 			one := address()
 			want := slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(one) })
