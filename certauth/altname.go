@@ -29,9 +29,10 @@ type URIs []string
 
 // Emails accepts certificates that have one of the listed mailboxes among their alternative
 // names: "alice@partner.example", or "@partner.example" for every mailbox of exactly that host.
-// The local part is compared exactly, the host without regard to case. A name that is not a
-// single plain mailbox never matches; if it contains a space, quoted or not, the certificate is
-// malformed.
+// The local part is compared exactly, the host without regard to case. Under [Not] a listed mailbox
+// is refused in every letter case, because hardly any host distinguishes them (RFC 5321, section
+// 2.4). A name that is not a single plain mailbox never matches; if it contains a space, quoted or
+// not, the certificate is malformed.
 type Emails []string
 
 // IPs accepts certificates that have, among their alternative names, one of the listed addresses
@@ -117,12 +118,12 @@ var (
 		slot: 1, rule: "URIs", what: "URI", form: san.URI,
 		have:  func(n *san.Names) []string { return n.URIs },
 		keys:  func(n *san.Names, to []string) ([]string, bool) { return append(to, n.URIs...), true },
-		entry: func(s string) string { return s }, others: otherURIs,
+		entry: func(s string) string { return s }, others: otherIn(normalURI),
 	}
 	altEmail = altKind{
 		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name, keys: mailboxKeys,
 		have:  func(n *san.Names) []string { return n.Emails },
-		entry: foldHost,
+		entry: foldHost, others: otherIn(foldASCII),
 	}
 	altUPN = altKind{
 		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName, keys: upnKeys,

@@ -252,7 +252,9 @@ func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
 // finding T21: a client whose user principal name is excluded was accepted with another letter case.
 //
 // finding T22: so was one whose URI is excluded, with another case of the scheme or the host.
-func TestNot_PrincipalNamesAndURIsInOtherSpellings(t *testing.T) {
+//
+// finding T23: so was one whose mailbox is excluded.
+func TestNot_NamesInOtherSpellings(t *testing.T) {
 	w := newWorld(t)
 	seventeen := func(n int) (names []asn1.RawValue) {
 		for i := range n {
@@ -272,6 +274,13 @@ func TestNot_PrincipalNamesAndURIsInOtherSpellings(t *testing.T) {
 		}
 		return all
 	}
+	mails := func(names ...string) (all []asn1.RawValue) {
+		for _, name := range names {
+			all = append(all, altName(1, name))
+		}
+		return all
+	}
+	mailbox := certauth.Emails{"Eve@partner.example", "@other.example"}
 	eve, german := certauth.UPNs{"eve@corp.example"}, certauth.UPNs{"j\u00F6rg@corp.example"}
 	web, device := certauth.URIs{"https://partner.example/x"}, certauth.URIs{"urn:dev:a", "HTTPS://User@Upper.example/%7Eu/%2f"}
 	none, unlike, excluded := certauth.ReasonNone, certauth.ReasonNameNotAllowed, certauth.ReasonPolicyRefused
@@ -294,6 +303,14 @@ func TestNot_PrincipalNamesAndURIsInOtherSpellings(t *testing.T) {
 		{"finding T21: none", eve, uris("urn:a:b"), none},
 		{"finding T21: sixteen others", eve, seventeen(16), none},
 		{"finding T21: more than are compared", eve, seventeen(17), unlike},
+
+		{"finding T23: as listed", mailbox, mails("Eve@partner.example"), excluded},
+		{"finding T23: the host in capitals", mailbox, mails("Eve@PARTNER.example"), excluded},
+		{"finding T23: in small letters", mailbox, mails("eve@partner.example"), unlike},
+		{"finding T23: in capitals, beside another", mailbox, mails("alice@partner.example", "EVE@PARTNER.EXAMPLE"), unlike},
+		{"finding T23: any mailbox of a host", mailbox, mails("eve@Other.example"), excluded},
+		{"finding T23: another", mailbox, mails("evelyn@partner.example"), none},
+		{"finding T23: the same at another host", mailbox, mails("Eve@third.example"), none},
 
 		{"finding T22: as listed", web, uris("https://partner.example/x"), excluded},
 		{"finding T22: the scheme in capitals", web, uris("HTTPS://partner.example/x"), unlike},

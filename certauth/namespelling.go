@@ -8,8 +8,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// Rules compare user principal names and URIs exactly. Under Not they must also recognise the other
-// spellings of a listed name, as dnRule does for distinguished names.
+// Rules compare user principal names, URIs and the local parts of mailboxes exactly. Under Not they
+// must also recognise the other spellings of a listed name, as dnRule does for distinguished names.
 
 // otherPrincipals returns a function that reports whether all names are certainly none of those
 // listed. Active Directory ignores the case of a user principal name (MS-ADA3, userPrincipalName:
@@ -35,18 +35,20 @@ func otherPrincipals(list []string) func(names []string) bool {
 
 func preparedText(text string) dn.Prepared { return dn.Name{{{Text: text}}}.Prepare() }
 
-// otherURIs is otherPrincipals for URIs.
-func otherURIs(list []string) func(names []string) bool {
-	var excluded []string
-	for _, uri := range list {
-		excluded = append(excluded, normalURI(uri))
-	}
-	slices.Sort(excluded)
-	return func(names []string) bool {
-		return !slices.ContainsFunc(names, func(uri string) bool {
-			_, listed := slices.BinarySearch(excluded, normalURI(uri))
-			return listed
-		})
+// otherIn is otherPrincipals for names that are the same if their normal forms are.
+func otherIn(normal func(string) string) func(list []string) func(names []string) bool {
+	return func(list []string) func(names []string) bool {
+		var excluded []string
+		for _, text := range list {
+			excluded = append(excluded, normal(text))
+		}
+		slices.Sort(excluded)
+		return func(names []string) bool {
+			return !slices.ContainsFunc(names, func(name string) bool {
+				_, listed := slices.BinarySearch(excluded, normal(name))
+				return listed
+			})
+		}
 	}
 }
 
