@@ -63,6 +63,9 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	if !ok {
 		return 0, usageError{"-revocation: want good, revoked, unknown or unavailable"}
 	}
+	if *replay == "" && given(fs, "revocation") {
+		return 0, usageError{"-revocation is for the certificates of -replay; each case names its own status"}
+	}
 	old, err := newSide(p, rest[0], assume)
 	if err != nil {
 		return 0, err

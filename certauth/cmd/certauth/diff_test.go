@@ -101,8 +101,11 @@ func TestDiff_JudgesEachCaseAsItsDocumentDoes(t *testing.T) {
 		assert.Equal(t, exitNo, got.code, "%s: %s%s", row.name, got.out, got.errs)
 		assert.Contains(t, got.out, row.want, row.name)
 	}
+	got := certauthRun(t, "", "diff", "-revocation", "unavailable", w.path("old.json"), w.path("new.json"))
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.errs, "each case names its own status")
 	old := document("old.json", "", `, "cases": [{"name": "probe", "at": "now", "path": "/health", "expect": "certificate_missing"}]`)
-	got := certauthRun(t, "", "diff", old, document("new.json", "", `, "exclusions": [{"path": "/health", "reason": "probe", "control": "no data"}]`))
+	got = certauthRun(t, "", "diff", old, document("new.json", "", `, "exclusions": [{"path": "/health", "reason": "probe", "control": "no data"}]`))
 	assert.Contains(t, got.out, "  probe\n    was certificate_missing by ")
 	assert.Contains(t, got.out, "    is  excluded\n")
 }
