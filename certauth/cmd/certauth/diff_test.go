@@ -75,11 +75,11 @@ func TestDiff_AnotherRevocationCheckIsADifference(t *testing.T) {
 	} {
 		got := certauthRun(t, "", "diff", old, document("new", change))
 		assert.Equal(t, exitNo, got.code, "%s: %s%s", name, got.out, got.errs)
-		assert.Contains(t, got.out, "Revocation checks differ: c.", name)
+		assert.Contains(t, got.out, "Different beside the policy: revocation.c.", name)
 	}
 	got := certauthRun(t, "", "diff", old, document("same", settings))
 	assert.Equal(t, exitOK, got.code, got.out)
-	assert.NotContains(t, got.out, "Revocation checks differ")
+	assert.NotContains(t, got.out, "Different beside the policy")
 }
 
 // finding N33: a case was judged as if its certificate were not revoked, whatever status it names, and cases with
@@ -108,4 +108,28 @@ func TestDiff_JudgesEachCaseAsItsDocumentDoes(t *testing.T) {
 	got = certauthRun(t, "", "diff", old, document("new.json", "", `, "exclusions": [{"path": "/health", "reason": "probe", "control": "no data"}]`))
 	assert.Contains(t, got.out, "  probe\n    was certificate_missing by ")
 	assert.Contains(t, got.out, "    is  excluded\n")
+}
+
+// finding O27: a gate with another secret was no difference, because secrets are not printed and what is printed was
+// compared.
+func TestDiff_WhatIsNotPrintedIsADifference(t *testing.T) {
+	t.Setenv("DIFF_OLD", "a secret of thirty-two bytes or more")
+	t.Setenv("DIFF_NEW", "a secret of thirty-two bytes or more")
+	w := newWorld(t)
+	document := func(name, source, more string) string {
+		return w.write(name, `{"source": `+source+`, "policy": `+chain+more+`}`)
+	}
+	const secret = `{"nginx": {"from": {"sharedSecret": {"header": "X-Gate", "values": [{"env": "%s"}]}}}}`
+	const door = `{"frontDoor": {"from": {"peers": ["10.1.2.3"]}, "profileID": "00000000-0000-0000-0000-00000000000%d", "format": "urlPEM"}}`
+	for name, row := range map[string][2]string{
+		"secret":  {fmt.Sprintf(secret, "DIFF_OLD"), fmt.Sprintf(secret, "DIFF_NEW")},
+		"profile": {fmt.Sprintf(door, 1), fmt.Sprintf(door, 2)},
+	} {
+		got := certauthRun(t, "", "diff", document("old.json", row[0], ""), document("new.json", row[1], ""))
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", name, got.out, got.errs)
+		assert.Contains(t, got.out, "Different beside the policy: source.", name)
+		assert.NotContains(t, got.out, "thirty-two", name)
+	}
+	same := certauthRun(t, "", "diff", document("old.json", `{"appService": {}}`, ""), document("new.json", `{ "appService": {} }`, `, "optional": false, "cacheSize": 5, "description": "d"`))
+	assert.Equal(t, run{exitOK, "no difference\n", ""}, same)
 }
