@@ -77,7 +77,9 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	}
 	defer func() { _ = now.doc.Close() }()
 	d := &differ{p: p, old: old, new: now, answer: &diffAnswer{}, groups: map[string]map[changed]int{}, now: p.now()}
-	d.answer.Removed, d.answer.Added = compareRules(old.doc.Authenticator().String(), now.doc.Authenticator().String())
+	d.answer.Removed, d.answer.Added = compareRules(old.written["policy"], now.written["policy"])
+	removed, added := compareMaterial(old.doc.Authenticator().String(), now.doc.Authenticator().String())
+	d.answer.Removed, d.answer.Added = append(d.answer.Removed, removed...), append(d.answer.Added, added...)
 	d.answer.Beside = old.beside(now)
 	if err := d.cases(); err != nil {
 		return 0, err

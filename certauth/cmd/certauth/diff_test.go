@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,14 +38,14 @@ func TestDiff_ARuleInAnotherBranchIsADifference(t *testing.T) {
 	branches := func(name, first, second string) string {
 		return w.named(name, `{"any": [{"all": [`+chain+`, `+first+`]}, {"all": [`+chain+`, `+second+`]}]}`)
 	}
-	const above = "policy: > any of > all of > "
+	const above = "policy > any > all > organizations > "
 	for _, row := range []struct {
 		name           string
 		old, now       string
 		removed, added string
 	}{
-		{"moved", branches("1", a+", "+b, c), branches("2", a, b+", "+c), "- " + above + `Organizations: one of "B"`, "+ " + above + `Organizations: one of "B"`},
-		{"one of two equal branches less", branches("3", a, a), w.named("4", `{"any": [{"all": [`+chain+`, `+a+`]}, `+chain+`]}`), "- policy: > any of > all of\n", "+ policy: > any of > chain"},
+		{"moved", branches("1", a+", "+b, c), branches("2", a, b+", "+c), "- " + above + `"B"`, "+ " + above + `"B"`},
+		{"one of two equal branches less", branches("3", a, a), w.named("4", `{"any": [{"all": [`+chain+`, `+a+`]}, `+chain+`]}`), "- policy > any > all\n", "+ policy > any > chain\n"},
 	} {
 		got := certauthRun(t, "", "diff", row.old, row.now)
 		assert.Contains(t, got.out, row.removed, row.name)
@@ -132,4 +133,35 @@ func TestDiff_WhatIsNotPrintedIsADifference(t *testing.T) {
 	}
 	same := certauthRun(t, "", "diff", document("old.json", `{"appService": {}}`, ""), document("new.json", `{ "appService": {} }`, `, "optional": false, "cacheSize": 5, "description": "d"`))
 	assert.Equal(t, run{exitOK, "no difference\n", ""}, same)
+}
+
+// finding P30: another pin, another serial number or another CA was "no difference", because pins are not printed, and
+// of two documents what is printed was compared. So was another certificate behind the same name of a file.
+func TestDiff_APinThatIsReplacedIsADifference(t *testing.T) {
+	w := newWorld(t)
+	pin := func(c string, bytes int) string { return `"` + strings.Repeat(c, bytes) + `"` }
+	const all = `{"all": [` + chain + `, %s]}`
+	for _, row := range []struct{ policy, old, now, place string }{
+		{`{"thumbprints": [` + pin("ab", 32) + `, %s]}`, pin("cd", 32), pin("ef", 32), "policy > thumbprints > "},
+		{`{"publicKeys": [` + pin("ab", 32) + `, %s]}`, pin("cd", 32), pin("ef", 32), "policy > publicKeys > "},
+		{`{"thumbprintsSHA1": [%s]}`, pin("cd", 20), pin("ef", 20), "policy > thumbprintsSHA1 > "},
+		{`{"certificates": {"pemFile": %s}}`, `"root.pem"`, `"issuing.pem"`, `policy > certificates > pemFile: `},
+		{fmt.Sprintf(all, `{"denied": {"publicKeys": [%s]}}`), pin("cd", 32), pin("ef", 32), "policy > all > denied > publicKeys > "},
+		{fmt.Sprintf(all, `{"denied": {"serials": [{"issuer": "CN=a", "serial": %s}]}}`), `"01"`, `"02"`, `policy > all > denied > serials > {"issuer":"CN=a","serial":`},
+		{fmt.Sprintf(all, `{"issuedBy": {"publicKeys": [%s]}}`), pin("cd", 32), pin("ef", 32), "policy > all > issuedBy > publicKeys > "},
+		{fmt.Sprintf(all, `{"not": {"policy": {"commonNames": [%s]}}}`), `"a"`, `"b"`, "policy > all > not > commonNames > "},
+	} {
+		got := certauthRun(t, "", "diff", w.named("old", fmt.Sprintf(row.policy, row.old)), w.named("new", fmt.Sprintf(row.policy, row.now)))
+		assert.Contains(t, got.out, "- "+row.place+row.old, row.policy)
+		assert.Contains(t, got.out, "+ "+row.place+row.now, row.policy)
+		assert.Equal(t, 2, strings.Count(got.out, "\n"), got.out)
+	}
+
+	require.NoError(t, os.Mkdir(w.path("new"), 0o700))
+	w.write("new/issuing.pem", string(w.issuing.PEM()))
+	w.write("new/root.pem", string(certauthtest.NewCA(t, "Another Root").PEM()))
+	got := certauthRun(t, "", "diff", w.policy(chain), w.named("new/policy", chain))
+	assert.Contains(t, got.out, `- root: "CN=Partner Root,O=certauthtest"`)
+	assert.Contains(t, got.out, `+ root: "CN=Another Root,O=certauthtest"`)
+	assert.NotContains(t, got.out, "intermediate", "the same certificate in another folder")
 }

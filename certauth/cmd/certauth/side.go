@@ -19,7 +19,7 @@ import (
 // side is one of the two documents, for one worker.
 type side struct {
 	doc     *policyfile.Document
-	written map[string]any // what is written beside the policy
+	written map[string]any // the members of the document that decide who is let in
 	config  certauth.Config
 	auth    *certauth.Authenticator
 	now     time.Time
@@ -44,7 +44,7 @@ func newSide(p *program, name string, assume certauth.RevocationStatus) (*side, 
 	if err != nil {
 		return nil, errors.Join(err, doc.Close())
 	}
-	written, err := p.writtenBeside(name)
+	written, err := p.written(name)
 	if err != nil {
 		return nil, errors.Join(err, doc.Close())
 	}
@@ -111,7 +111,7 @@ func (s *side) judge(ctx context.Context, cases []policyfile.Case) ([]string, er
 func (s *side) beside(other *side) []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(s.written)) {
-		if !reflect.DeepEqual(s.written[name], other.written[name]) {
+		if name != "policy" && !reflect.DeepEqual(s.written[name], other.written[name]) {
 			names = append(names, name)
 		}
 	}
@@ -123,8 +123,8 @@ func (s *side) beside(other *side) []string {
 	return names
 }
 
-// writtenBeside reads from a document what beside compares. The document is known to be valid.
-func (p *program) writtenBeside(name string) (map[string]any, error) {
+// written reads the members of a document that decide who is let in. The document is known to be valid.
+func (p *program) written(name string) (map[string]any, error) {
 	content, err := p.read(name)
 	if err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func (p *program) writtenBeside(name string) (map[string]any, error) {
 		return nil, err
 	}
 	found := map[string]any{}
-	for _, member := range []string{"source", "optional", "exclusions", "insecureReportOnly"} {
+	for _, member := range []string{"policy", "source", "optional", "exclusions", "insecureReportOnly"} {
 		if value, ok := all[member]; ok && value != any(false) {
 			found[member] = value
 		}
