@@ -564,6 +564,22 @@ func TestFrontEnd_ForwardsWhatTheFrontEndSends(t *testing.T) {
 	assert.Error(t, err)
 }
 
+// finding O29: in the folder of a policy, the CA that a service trusts was replaced by a test CA, beside the keys of
+// its clients.
+func TestFrontEnd_OverwritesNoFile(t *testing.T) {
+	w := newWorld(t)
+	mine := w.write("client-ca.pem", string(w.root.PEM()))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // it must not serve
+	var errs bytes.Buffer
+	p := &program{ctx: ended, stdin: strings.NewReader(""), out: io.Discard, errs: &errs, now: time.Now, all: commands()}
+	assert.Equal(t, exitFailed, p.main([]string{"front-end", "-listen", "127.0.0.1:0", "-dir", w.dir}))
+	assert.Contains(t, errs.String(), "client-ca.pem: file exists")
+	kept, err := os.ReadFile(mine)
+	require.NoError(t, err)
+	assert.Equal(t, string(w.root.PEM()), string(kept))
+}
+
 func TestAudit_EndsWithOneForAnErrorAlone(t *testing.T) {
 	const good = `{"name": "site", "type": "Microsoft.Web/sites", "httpsOnly": true, "clientCertEnabled": true, "clientCertMode": "Required"}
 {"name": "site", "type": "Microsoft.Web/sites/config", "minTlsVersion": "1.2", "http20Enabled": false}`
