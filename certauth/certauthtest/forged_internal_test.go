@@ -172,3 +172,24 @@ func TestTestHandler_SilenceIsAFailure(t *testing.T) {
 	assert.Contains(t, report.summary(), "0 forged requests refused, 2 rows wrong")
 	assert.Contains(t, report.wrong[0], "is not answered")
 }
+
+// finding O28: the README promised 500 forged requests, which is the number of all rows; those for one front end are
+// about 300.
+func TestForged_TheReadmeSaysHowManyAreSent(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(readme), "about 300 forged requests")
+	for i := range forged().FrontEnds {
+		layout, sent := &forged().FrontEnds[i], 0
+		for j := range forged().Rows {
+			if row := &forged().Rows[j]; row.isFor(layout) {
+				for _, request := range row.Requests {
+					if request.Expect == expectRefused {
+						sent++
+					}
+				}
+			}
+		}
+		assert.InDelta(t, 300, sent, 75, layout.Name)
+	}
+}

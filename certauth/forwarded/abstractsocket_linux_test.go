@@ -19,6 +19,7 @@ func TestUnixSocket_AnAbstractSocketIsRefused(t *testing.T) {
 	for name, from := range map[string]forwarded.Gate{
 		"directly":   forwarded.UnixSocket(),
 		"one of two": forwarded.AnyGate(forwarded.Peers("127.0.0.1"), forwarded.UnixSocket()),
+		"the other":  forwarded.AnyGate(forwarded.UnixSocket(), forwarded.Peers("127.0.0.1")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSocketService(t, from)
@@ -28,6 +29,7 @@ func TestUnixSocket_AnAbstractSocketIsRefused(t *testing.T) {
 			assert.Equal(t, http.StatusUnauthorized, says(t, listener.Addr(), "GET / HTTP/1.1\r\nHost: a\r\n"+s.line()+"\r\n"))
 			assert.Equal(t, certauth.ReasonSourceUntrusted, s.last().Reason)
 			assert.Contains(t, s.last().Hint, "listen on a socket with a file")
+			assert.ErrorContains(t, s.last(), "abstract unix socket")
 		})
 	}
 }

@@ -147,8 +147,11 @@ func (g unixSocket) admit(r *http.Request) (bool, error) {
 }
 
 func (unixSocket) admitPeer(peer socket.Peer) error {
-	if peer.Network != "unix" {
+	switch {
+	case peer.Network != "unix":
 		return fmt.Errorf("peer %s is not on a unix socket", nameOf(peer))
+	case peer.Abstract:
+		return socket.ErrAbstract
 	}
 	return nil
 }

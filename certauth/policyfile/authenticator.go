@@ -39,7 +39,7 @@ type Authenticator struct {
 	current atomic.Pointer[generation]
 	looked  atomic.Int64 // time of the last look in UnixNano
 	looking atomic.Pointer[look]
-	hangs   atomic.Bool // a hanging look was reported
+	hung    atomic.Int64 // time of the last report of a hanging look in UnixNano; 0 if none hangs
 
 	turn    chan struct{} // holds a value while a reload runs
 	seen    [sha256.Size]byte

@@ -212,7 +212,7 @@ func (doc *Document) makeCheckers(d *decoder, code certauth.Config, before map[s
 		config.Logger, config.Now = code.Logger, code.Now
 		checker, err := revocation.New(config)
 		if err != nil {
-			mistakes = append(mistakes, doc.locatedBelow(err, m.value)...)
+			mistakes = append(mistakes, doc.located(err, m.value)...)
 			continue
 		}
 		own := &sharedChecker{key: key, checker: checker}

@@ -54,6 +54,16 @@ func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T
 		assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
 		assert.ErrorContains(t, taken[0].Err, "has not ended within a minute")
 
+		// finding P29: it was never reported again, however long the share was gone.
+		for range 24 {
+			time.Sleep(5 * time.Minute) //nolint:forbidigo // the bubble's clock
+			assert.Zero(t, ask())
+		}
+		synctest.Wait()
+		taken = reported.take()
+		require.Len(t, taken, 2, "once an hour")
+		assert.ErrorContains(t, taken[1].Err, "has not ended within a minute")
+
 		hanging.Store(false)
 		close(hangs)
 		synctest.Wait()

@@ -8,16 +8,9 @@ import (
 
 // located adds the positions in the document to the mistakes of certauth.New, which have the paths of
 // the Go values, such as "Policy.All[1].DNSNames". The document corresponds to them one to one.
-func (doc *Document) located(err error, root *node) Mistakes { return doc.locatedBelow(err, root) }
-
-// Position returns line and column, from 1, of the rule of a certauth.Error in the document, or of
-// the deepest part of its path that can be found.
-func (doc *Document) Position(rule string) (line, column int) {
-	n, _ := find(doc.root, rule)
-	return position(doc.text, n.at)
-}
-
-func (doc *Document) locatedBelow(err error, below *node) Mistakes {
+//
+// below is the node at which the paths begin.
+func (doc *Document) located(err error, below *node) Mistakes {
 	var mistakes Mistakes
 	all := apart(err)
 	for _, one := range all[:min(len(all), maxMistakes)] {
@@ -30,11 +23,18 @@ func (doc *Document) locatedBelow(err error, below *node) Mistakes {
 	return mistakes
 }
 
+// Position returns line and column, from 1, of the rule of a certauth.Error in the document, or of
+// the deepest part of its path that can be found.
+func (doc *Document) Position(rule string) (line, column int) {
+	n, _ := find(doc.root, rule)
+	return position(doc.text, n.at)
+}
+
 // apart splits the result of errors.Join, also below a line that counts the mistakes. Other errors that
 // wrap several say more than these.
 func apart(err error) []error {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		if err.Error() != errors.Join(many.Unwrap()...).Error() {
+		if joined := errors.Join(many.Unwrap()...); joined == nil || joined.Error() != err.Error() {
 			return []error{err}
 		}
 		var all []error

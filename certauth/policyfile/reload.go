@@ -57,6 +57,8 @@ func (a *Authenticator) look(ctx context.Context) {
 		go a.lookNow(context.WithoutCancel(ctx), own)
 	} else if own = a.looking.Load(); own == nil {
 		return
+	} else if last := a.hung.Load(); last != 0 && time.Duration(now-last) >= remindAfter && a.hung.CompareAndSwap(last, now) {
+		go a.report(context.WithoutCancel(ctx), "kept", errHangs)
 	}
 	if since < 2*interval {
 		return
@@ -82,14 +84,15 @@ func (a *Authenticator) lookNow(ctx context.Context, own *look) {
 	limited, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	stop := context.AfterFunc(limited, func() {
-		if !a.hangs.Swap(true) {
+		now, _ := a.clock()
+		if a.hung.CompareAndSwap(0, max(now, 1)) {
 			a.report(ctx, "kept", errHangs)
 		}
 	})
 	defer stop()
 	_ = a.reload(limited, false)
 	if limited.Err() == nil {
-		a.hangs.Store(false)
+		a.hung.Store(0)
 	}
 }
 

@@ -18,6 +18,8 @@ type Peer struct {
 	// Addr is the peer's address, unmapped from IPv4-in-IPv6 and without a zone. It is not valid
 	// for a unix socket.
 	Addr netip.AddrPort
+	// Abstract reports that the unix socket has no file.
+	Abstract bool
 }
 
 // Error says why the peer is not known.
@@ -34,13 +36,14 @@ var (
 		"the server does not record the peers of its connections: http.Server.ConnContext is not set",
 		"call Authenticator.ConfigureServer, or set http.Server.ConnContext to certauth.ConnContext; in a test, use certauthtest.WithPeer",
 	}
+	// ErrAbstract reports a unix socket without a file.
+	ErrAbstract = &Error{
+		"the connection came over an abstract unix socket, which has no file: every process of the network namespace can connect",
+		"listen on a socket with a file, whose mode decides who can connect",
+	}
 	errOtherServer = &Error{
 		"the request was served by another http.Server than the one that accepted its connection",
 		"serve the requests of a connection by the server that accepted it, and set ConnContext on that server",
-	}
-	errAbstract = &Error{
-		"the connection came over an abstract unix socket, which has no file: every process of the network namespace can connect",
-		"listen on a socket with a file, whose mode decides who can connect",
 	}
 	errTunnel = &Error{
 		"the request came over a connection that a handler took over for HTTP/2 after an HTTP/1 request",
@@ -160,13 +163,11 @@ func unwrap(conn net.Conn, raw bool) (Peer, error) {
 			return Peer{}, notASocket(outer, "")
 		case *net.UnixConn:
 			local := socket.LocalAddr()
-			switch {
-			case local == nil || local.Network() != "unix":
+			if local == nil || local.Network() != "unix" {
 				return Peer{}, notASocket(outer, "")
-			case strings.HasPrefix(local.String(), "@"): // how package net writes the name of an abstract socket, or none
-				return Peer{}, errAbstract
 			}
-			return Peer{Network: "unix"}, nil
+			// Package net writes the name of an abstract socket, and that of one without a name, in this way.
+			return Peer{Network: "unix", Abstract: strings.HasPrefix(local.String(), "@")}, nil
 		case interface{ NetConn() net.Conn }:
 			conn = socket.NetConn()
 		case interface{ Raw() net.Conn }:

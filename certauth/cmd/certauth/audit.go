@@ -64,6 +64,9 @@ func runAudit(p *program, c *command, args []string) (int, error) {
 		Mode: *mode, FrontEnd: *frontEnd, Protected: protected, Known: known, Exempt: exempt, HealthToken: *token,
 		Outbound: *outbound, Now: p.now(), Within: *within, Justified: map[string]string{},
 	}
+	if *sarifFile == "" && *sarifFor != "" {
+		return 0, usageError{"-sarif-file is for -sarif"}
+	}
 	if o.Mode != "Required" && o.Mode != "Optional" && o.Mode != "OptionalInteractiveUser" {
 		return 0, usageError{"-mode: want Required, Optional or OptionalInteractiveUser"}
 	}

@@ -481,6 +481,19 @@ func TestRevocation_ACheckThatAcceptsWithoutEvidenceIsNoAnswer(t *testing.T) {
 	}
 }
 
+// finding O26: with a check of a document -timeout had no effect, so that a slow responder seemed not to answer.
+func TestRevocation_TimeoutIsThatOfTheCommand(t *testing.T) {
+	w := newWorld(t)
+	server := httptest.NewServer(certauthtest.NewResponder(t, w.issuing))
+	t.Cleanup(server.Close)
+	client := w.write("client.pem", string(w.issuing.Issue(t, "asked", certauthtest.OCSPAt(server.URL+"/")).PEM()))
+	policy := w.write("impatient.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {"c": {"scope": "leafOnly", "maxWait": "1ns"}}}`)
+	for want, more := range map[int][]string{exitNo: nil, exitOK: {"-timeout", "30s"}} {
+		got := certauthRun(t, "", append([]string{"revocation", "-roots", w.path("root.pem"), "-issuing", w.path("issuing.pem"), "-allow-net", "127.0.0.1/32", "-policy", policy, "-checker", "c", client}, more...)...)
+		assert.Equal(t, want, got.code, got.out+got.errs)
+	}
+}
+
 // lockedBuffer can be written by the command while the test reads it.
 type lockedBuffer struct {
 	mutex sync.Mutex
@@ -549,6 +562,22 @@ func TestFrontEnd_ForwardsWhatTheFrontEndSends(t *testing.T) {
 	assert.Equal(t, exitOK, <-done)
 	_, err := net.Dial("tcp", strings.TrimPrefix(base, "https://"))
 	assert.Error(t, err)
+}
+
+// finding O29: in the folder of a policy, the CA that a service trusts was replaced by a test CA, beside the keys of
+// its clients.
+func TestFrontEnd_OverwritesNoFile(t *testing.T) {
+	w := newWorld(t)
+	mine := w.write("client-ca.pem", string(w.root.PEM()))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // it must not serve
+	var errs bytes.Buffer
+	p := &program{ctx: ended, stdin: strings.NewReader(""), out: io.Discard, errs: &errs, now: time.Now, all: commands()}
+	assert.Equal(t, exitFailed, p.main([]string{"front-end", "-listen", "127.0.0.1:0", "-dir", w.dir}))
+	assert.Contains(t, errs.String(), "client-ca.pem: file exists")
+	kept, err := os.ReadFile(mine)
+	require.NoError(t, err)
+	assert.Equal(t, string(w.root.PEM()), string(kept))
 }
 
 func TestAudit_EndsWithOneForAnErrorAlone(t *testing.T) {

@@ -20,8 +20,8 @@ It shows the rules that are in one document only or in another place, judges the
 by both, and with -replay the recorded certificates: a file of JSON lines {"certificate": BASE64-DER, "at":
 TIME}, of which "at" may be left out. Nothing is asked about revocation: -revocation says what to assume of
 recorded certificates. A caller that gets another role gains, and one that only loses a role loses.
-Source, gate, mode, exclusions and the settings of revocation checks are compared as such, because who
-gains by them does not depend on certificates alone.
+Source, gate, mode, exclusions and revocation checks are compared as they are written, because who gains by
+them does not depend on certificates alone.
 
   certauth diff policy.json new.json
   certauth diff -replay decisions.jsonl policy.json new.json
@@ -40,14 +40,14 @@ type changed struct {
 }
 
 type diffAnswer struct {
-	Removed    []string  `json:"removed,omitempty"`
-	Added      []string  `json:"added,omitempty"`
-	Revocation []string  `json:"revocation,omitempty"` // names of the checks whose settings differ
-	Cases      []changed `json:"cases,omitempty"`
-	Gains      []changed `json:"gains,omitempty"`
-	Loses      []changed `json:"loses,omitempty"`
-	Other      []changed `json:"other,omitempty"` // refused for another reason
-	Replayed   int       `json:"replayed,omitempty"`
+	Removed  []string  `json:"removed,omitempty"`
+	Added    []string  `json:"added,omitempty"`
+	Beside   []string  `json:"beside,omitempty"` // names of members other than the policy that differ
+	Cases    []changed `json:"cases,omitempty"`
+	Gains    []changed `json:"gains,omitempty"`
+	Loses    []changed `json:"loses,omitempty"`
+	Other    []changed `json:"other,omitempty"` // refused for another reason
+	Replayed int       `json:"replayed,omitempty"`
 }
 
 func runDiff(p *program, c *command, args []string) (int, error) {
@@ -63,6 +63,9 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	if !ok {
 		return 0, usageError{"-revocation: want good, revoked, unknown or unavailable"}
 	}
+	if *replay == "" && given(fs, "revocation") {
+		return 0, usageError{"-revocation is for the certificates of -replay; each case names its own status"}
+	}
 	old, err := newSide(p, rest[0], assume)
 	if err != nil {
 		return 0, err
@@ -74,8 +77,10 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	}
 	defer func() { _ = now.doc.Close() }()
 	d := &differ{p: p, old: old, new: now, answer: &diffAnswer{}, groups: map[string]map[changed]int{}, now: p.now()}
-	d.answer.Removed, d.answer.Added = compareRules(old.doc.Authenticator().String(), now.doc.Authenticator().String())
-	d.answer.Revocation = differentChecks(old, now)
+	d.answer.Removed, d.answer.Added = compareRules(old.written["policy"], now.written["policy"])
+	removed, added := compareMaterial(old.doc.Authenticator().String(), now.doc.Authenticator().String())
+	d.answer.Removed, d.answer.Added = append(d.answer.Removed, removed...), append(d.answer.Added, added...)
+	d.answer.Beside = old.beside(now)
 	if err := d.cases(); err != nil {
 		return 0, err
 	}
@@ -91,15 +96,10 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	} else {
 		d.print()
 	}
-	if len(a.Revocation)+len(a.Cases)+len(a.Gains)+len(a.Loses) > 0 || a.besidePolicy() {
+	if len(a.Beside)+len(a.Cases)+len(a.Gains)+len(a.Loses) > 0 {
 		return exitNo, err
 	}
 	return exitOK, err
-}
-
-// besidePolicy reports whether the documents differ in what is printed outside of the policy's tree.
-func (a *diffAnswer) besidePolicy() bool {
-	return slices.ContainsFunc(slices.Concat(a.Removed, a.Added), func(line string) bool { return !strings.HasPrefix(line, "policy:") })
 }
 
 type differ struct {
@@ -168,11 +168,8 @@ func (d *differ) print() {
 	for _, line := range a.Added {
 		fmt.Fprintln(p.out, p.paint(green, "+ "+line))
 	}
-	if a.besidePolicy() {
-		fmt.Fprintln(p.out, "\nSource, gate, mode or exclusions differ: who gains or loses by them does not depend on certificates.")
-	}
-	if len(a.Revocation) > 0 {
-		fmt.Fprintf(p.out, "\nRevocation checks differ: %s. Who gains or loses by them depends on the evidence.\n", strings.Join(a.Revocation, ", "))
+	if len(a.Beside) > 0 {
+		fmt.Fprintf(p.out, "\nDifferent beside the policy: %s. Who gains or loses by that does not depend on certificates alone.\n", strings.Join(a.Beside, ", "))
 	}
 	show := func(title string, list []changed) {
 		if len(list) == 0 {
@@ -194,7 +191,7 @@ func (d *differ) print() {
 	if d.replayed {
 		fmt.Fprintf(p.out, "\n%d decisions replayed.\n", a.Replayed)
 	}
-	if len(a.Removed)+len(a.Added)+len(a.Revocation)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) == 0 {
+	if len(a.Removed)+len(a.Added)+len(a.Beside)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) == 0 {
 		fmt.Fprintln(p.out, "no difference")
 	}
 }

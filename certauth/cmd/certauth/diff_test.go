@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,14 +38,14 @@ func TestDiff_ARuleInAnotherBranchIsADifference(t *testing.T) {
 	branches := func(name, first, second string) string {
 		return w.named(name, `{"any": [{"all": [`+chain+`, `+first+`]}, {"all": [`+chain+`, `+second+`]}]}`)
 	}
-	const above = "policy: > any of > all of > "
+	const above = "policy > any > all > organizations > "
 	for _, row := range []struct {
 		name           string
 		old, now       string
 		removed, added string
 	}{
-		{"moved", branches("1", a+", "+b, c), branches("2", a, b+", "+c), "- " + above + `Organizations: one of "B"`, "+ " + above + `Organizations: one of "B"`},
-		{"one of two equal branches less", branches("3", a, a), w.named("4", `{"any": [{"all": [`+chain+`, `+a+`]}, `+chain+`]}`), "- policy: > any of > all of\n", "+ policy: > any of > chain"},
+		{"moved", branches("1", a+", "+b, c), branches("2", a, b+", "+c), "- " + above + `"B"`, "+ " + above + `"B"`},
+		{"one of two equal branches less", branches("3", a, a), w.named("4", `{"any": [{"all": [`+chain+`, `+a+`]}, `+chain+`]}`), "- policy > any > all\n", "+ policy > any > chain\n"},
 	} {
 		got := certauthRun(t, "", "diff", row.old, row.now)
 		assert.Contains(t, got.out, row.removed, row.name)
@@ -75,11 +76,11 @@ func TestDiff_AnotherRevocationCheckIsADifference(t *testing.T) {
 	} {
 		got := certauthRun(t, "", "diff", old, document("new", change))
 		assert.Equal(t, exitNo, got.code, "%s: %s%s", name, got.out, got.errs)
-		assert.Contains(t, got.out, "Revocation checks differ: c.", name)
+		assert.Contains(t, got.out, "Different beside the policy: revocation.c.", name)
 	}
 	got := certauthRun(t, "", "diff", old, document("same", settings))
 	assert.Equal(t, exitOK, got.code, got.out)
-	assert.NotContains(t, got.out, "Revocation checks differ")
+	assert.NotContains(t, got.out, "Different beside the policy")
 }
 
 // finding N33: a case was judged as if its certificate were not revoked, whatever status it names, and cases with
@@ -101,8 +102,66 @@ func TestDiff_JudgesEachCaseAsItsDocumentDoes(t *testing.T) {
 		assert.Equal(t, exitNo, got.code, "%s: %s%s", row.name, got.out, got.errs)
 		assert.Contains(t, got.out, row.want, row.name)
 	}
+	got := certauthRun(t, "", "diff", "-revocation", "unavailable", w.path("old.json"), w.path("new.json"))
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.errs, "each case names its own status")
 	old := document("old.json", "", `, "cases": [{"name": "probe", "at": "now", "path": "/health", "expect": "certificate_missing"}]`)
-	got := certauthRun(t, "", "diff", old, document("new.json", "", `, "exclusions": [{"path": "/health", "reason": "probe", "control": "no data"}]`))
+	got = certauthRun(t, "", "diff", old, document("new.json", "", `, "exclusions": [{"path": "/health", "reason": "probe", "control": "no data"}]`))
 	assert.Contains(t, got.out, "  probe\n    was certificate_missing by ")
 	assert.Contains(t, got.out, "    is  excluded\n")
+}
+
+// finding O27: a gate with another secret was no difference, because secrets are not printed and what is printed was
+// compared.
+func TestDiff_WhatIsNotPrintedIsADifference(t *testing.T) {
+	t.Setenv("DIFF_OLD", "a secret of thirty-two bytes or more")
+	t.Setenv("DIFF_NEW", "a secret of thirty-two bytes or more")
+	w := newWorld(t)
+	document := func(name, source, more string) string {
+		return w.write(name, `{"source": `+source+`, "policy": `+chain+more+`}`)
+	}
+	const secret = `{"nginx": {"from": {"sharedSecret": {"header": "X-Gate", "values": [{"env": "%s"}]}}}}`
+	const door = `{"frontDoor": {"from": {"peers": ["10.1.2.3"]}, "profileID": "00000000-0000-0000-0000-00000000000%d", "format": "urlPEM"}}`
+	for name, row := range map[string][2]string{
+		"secret":  {fmt.Sprintf(secret, "DIFF_OLD"), fmt.Sprintf(secret, "DIFF_NEW")},
+		"profile": {fmt.Sprintf(door, 1), fmt.Sprintf(door, 2)},
+	} {
+		got := certauthRun(t, "", "diff", document("old.json", row[0], ""), document("new.json", row[1], ""))
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", name, got.out, got.errs)
+		assert.Contains(t, got.out, "Different beside the policy: source.", name)
+		assert.NotContains(t, got.out, "thirty-two", name)
+	}
+	same := certauthRun(t, "", "diff", document("old.json", `{"appService": {}}`, ""), document("new.json", `{ "appService": {} }`, `, "optional": false, "cacheSize": 5, "description": "d"`))
+	assert.Equal(t, run{exitOK, "no difference\n", ""}, same)
+}
+
+// finding P30: another pin, another serial number or another CA was "no difference", because pins are not printed, and
+// of two documents what is printed was compared. So was another certificate behind the same name of a file.
+func TestDiff_APinThatIsReplacedIsADifference(t *testing.T) {
+	w := newWorld(t)
+	pin := func(c string, bytes int) string { return `"` + strings.Repeat(c, bytes) + `"` }
+	const all = `{"all": [` + chain + `, %s]}`
+	for _, row := range []struct{ policy, old, now, place string }{
+		{`{"thumbprints": [` + pin("ab", 32) + `, %s]}`, pin("cd", 32), pin("ef", 32), "policy > thumbprints > "},
+		{`{"publicKeys": [` + pin("ab", 32) + `, %s]}`, pin("cd", 32), pin("ef", 32), "policy > publicKeys > "},
+		{`{"thumbprintsSHA1": [%s]}`, pin("cd", 20), pin("ef", 20), "policy > thumbprintsSHA1 > "},
+		{`{"certificates": {"pemFile": %s}}`, `"root.pem"`, `"issuing.pem"`, `policy > certificates > pemFile: `},
+		{fmt.Sprintf(all, `{"denied": {"publicKeys": [%s]}}`), pin("cd", 32), pin("ef", 32), "policy > all > denied > publicKeys > "},
+		{fmt.Sprintf(all, `{"denied": {"serials": [{"issuer": "CN=a", "serial": %s}]}}`), `"01"`, `"02"`, `policy > all > denied > serials > {"issuer":"CN=a","serial":`},
+		{fmt.Sprintf(all, `{"issuedBy": {"publicKeys": [%s]}}`), pin("cd", 32), pin("ef", 32), "policy > all > issuedBy > publicKeys > "},
+		{fmt.Sprintf(all, `{"not": {"policy": {"commonNames": [%s]}}}`), `"a"`, `"b"`, "policy > all > not > commonNames > "},
+	} {
+		got := certauthRun(t, "", "diff", w.named("old", fmt.Sprintf(row.policy, row.old)), w.named("new", fmt.Sprintf(row.policy, row.now)))
+		assert.Contains(t, got.out, "- "+row.place+row.old, row.policy)
+		assert.Contains(t, got.out, "+ "+row.place+row.now, row.policy)
+		assert.Equal(t, 2, strings.Count(got.out, "\n"), got.out)
+	}
+
+	require.NoError(t, os.Mkdir(w.path("new"), 0o700))
+	w.write("new/issuing.pem", string(w.issuing.PEM()))
+	w.write("new/root.pem", string(certauthtest.NewCA(t, "Another Root").PEM()))
+	got := certauthRun(t, "", "diff", w.policy(chain), w.named("new/policy", chain))
+	assert.Contains(t, got.out, `- root: "CN=Partner Root,O=certauthtest"`)
+	assert.Contains(t, got.out, `+ root: "CN=Another Root,O=certauthtest"`)
+	assert.NotContains(t, got.out, "intermediate", "the same certificate in another folder")
 }

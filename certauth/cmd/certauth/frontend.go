@@ -24,8 +24,8 @@ var frontEndCommand = &command{
 	name: "front-end", short: "a local stand-in of a front end before a port, with a test PKI",
 	long: `
 It ends TLS on loopback, asks for a client certificate without checking it, writes the headers that the
-named front end would write, and forwards to the service. It makes a CA and clients in -dir, and prints
-curl lines to try. A service behind it is not on App Service: its source needs
+named front end would write, and forwards to the service. It makes a CA and clients in -dir, where it
+overwrites no file, and prints curl lines to try. A service behind it is not on App Service: its source needs
 insecureOutsideAppService, and other sources a gate that lets 127.0.0.1 in.
 
 Front ends: "certauth front-end -names". It is for development and serves on loopback only.`,
@@ -110,7 +110,7 @@ type standIn struct {
 func newStandIn(tb certauthtest.TB, name string, target *url.URL, dir string) *standIn {
 	s := &standIn{frontEnd: certauthtest.FrontEnd{Name: name}}
 	write := func(file string, content []byte) {
-		s.failed = errors.Join(s.failed, os.WriteFile(filepath.Join(dir, file), content, 0o600))
+		s.failed = errors.Join(s.failed, create(filepath.Join(dir, file), content))
 	}
 	serverCA, clientCA := certauthtest.NewCA(tb, "Stand-in server CA"), certauthtest.NewCA(tb, "Stand-in client CA")
 	server := serverCA.Issue(tb, "localhost", certauthtest.DNS("localhost"), certauthtest.IP("127.0.0.1", "::1"), certauthtest.Usage(x509.ExtKeyUsageServerAuth))

@@ -102,6 +102,8 @@ func TestMain_AMistakeInTheCommandLineIsTwo(t *testing.T) {
 		{"revocation", "x"},
 		{"audit", "-justified", "/health", "x"},
 		{"inspect", "neither a file nor a certificate"},
+		{"diff", "-revocation", "revoked", "a", "b"},
+		{"audit", "-sarif-file", "main.bicep", "x"},
 	} {
 		got := certauthRun(t, "", args...)
 		assert.Equal(t, exitFailed, got.code, "%q", args)

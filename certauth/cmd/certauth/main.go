@@ -182,6 +182,12 @@ func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most
 	return rest, nil
 }
 
+// given reports whether the command line contains the flag.
+func given(fs *flag.FlagSet, name string) (found bool) {
+	fs.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}
+
 // usageOf returns the command line of a command.
 func usageOf(c *command, fs *flag.FlagSet) string {
 	text := "certauth " + c.name

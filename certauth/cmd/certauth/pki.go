@@ -44,10 +44,8 @@ func runPKI(p *program, c *command, args []string) (int, error) {
 	var files []string
 	var failed error
 	write := func(name string, content []byte) {
-		file, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the directory
+		err := create(filepath.Join(dir, name), content)
 		if err == nil {
-			_, err = file.Write(content)
-			err = errors.Join(err, file.Close())
 			files = append(files, name)
 		}
 		failed = errors.Join(failed, err)
@@ -60,6 +58,16 @@ func runPKI(p *program, c *command, args []string) (int, error) {
 		fmt.Fprintln(p.out, filepath.Join(dir, name))
 	}
 	return exitOK, nil
+}
+
+// create writes a file that does not exist yet.
+func create(name string, content []byte) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the directory
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	return errors.Join(err, file.Close())
 }
 
 func makePKI(p *program, tb certauthtest.TB, write func(name string, content []byte)) {

@@ -98,7 +98,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	policy := fs.String("policy", "", "`FILE` of a policy document, of which -checker is used")
 	name := fs.String("checker", "", "`NAME` under \"revocation\" in the document of -policy")
 	password := fs.String("password", "", "`PASSWORD` of a PFX")
-	timeout := fs.Duration("timeout", 30*time.Second, "`DURATION` for the whole chain")
+	timeout := fs.Duration("timeout", 30*time.Second, "`DURATION` for the whole chain, instead of the maxWait of -checker")
 	var nets list
 	fs.Var(&nets, "allow-net", "`NETWORK` of private addresses that may be asked; may be given several times")
 	asJSON := fs.Bool("json", false, "write JSON")
@@ -124,6 +124,9 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 			return 0, fmt.Errorf("%s has no revocation check %q; it has %q", *policy, *name, slices.Sorted(maps.Keys(doc.Revocation)))
 		}
 		config = own
+		if given(fs, "timeout") {
+			config.MaxWait = *timeout
+		}
 	}
 	for _, text := range nets {
 		prefix, err := netip.ParsePrefix(text)

@@ -1,36 +1,104 @@
 package main
 
-import "strings"
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
 
-// block is a line of a printed policy with the lines that are indented below it.
+// block is a part of a policy as it is written in a document, with its parts.
 type block struct {
 	line  string
 	whole string // the line and everything below it
 	below []*block
 }
 
-// compareRules compares two printed policies and returns the lines that only one of them has at a place, each
-// after the lines above it. The order of rules does not count, because no decision depends on it.
-func compareRules(old, now string) (removed, added []string) {
-	compareBlocks(blocksOf(old), blocksOf(now), "", &removed, &added)
+// compareRules compares the policies of two documents and returns what only one of them has at a place, each
+// line after those above it. The order of rules does not count, because no decision depends on it. What is
+// printed of a policy would not do, since long lists and pins are not printed.
+func compareRules(old, now any) (removed, added []string) {
+	before, after := ruleOf(old), ruleOf(now)
+	before.complete()
+	after.complete()
+	compareBlocks([]*block{before}, []*block{after}, "policy > ", &removed, &added)
 	return removed, added
 }
 
-// blocksOf reads the indentation.
-func blocksOf(text string) []*block {
-	top := &block{}
-	above := []*block{top}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		depth := (len(line) - len(strings.TrimLeft(line, " "))) / 2
-		above = above[:min(depth+1, len(above))]
-		b := &block{line: strings.TrimSpace(line)}
-		outer := above[len(above)-1]
-		outer.below = append(outer.below, b)
-		above = append(above, b)
+// ruleOf returns the block of a policy: an object whose one member says which policy it is.
+func ruleOf(policy any) *block {
+	object, _ := policy.(map[string]any)
+	for kind, body := range object {
+		if inner, ok := body.(map[string]any); ok && kind == "named" {
+			return &block{line: kind + " " + textOf(inner["name"]), below: []*block{ruleOf(inner["policy"])}}
+		}
+		return &block{line: kind, below: partsOf(body)}
 	}
-	top.complete()
-	return top.below
+	return &block{}
+}
+
+// partsOf returns the blocks of the parts of a policy.
+func partsOf(body any) (parts []*block) {
+	switch body := body.(type) {
+	case []any:
+		for _, item := range body {
+			if object, ok := item.(map[string]any); ok && len(object) == 1 {
+				parts = append(parts, ruleOf(item))
+			} else {
+				parts = append(parts, &block{line: textOf(item)})
+			}
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(body)) {
+			switch value := body[name].(type) {
+			case []any:
+				parts = append(parts, &block{line: name, below: partsOf(value)})
+			case map[string]any:
+				if name == "policy" {
+					parts = append(parts, ruleOf(value))
+					continue
+				}
+				parts = append(parts, &block{line: name + ": " + textOf(value)})
+			default:
+				parts = append(parts, &block{line: name + ": " + textOf(value)})
+			}
+		}
+	default:
+		parts = append(parts, &block{line: textOf(body)})
+	}
+	return parts
+}
+
+func textOf(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err.Error() // what was read from JSON can be written
+	}
+	return visible(string(text))
+}
+
+// compareMaterial returns the certificates that only one of two printed policies names. A document refers to
+// files, and these can differ behind the same name.
+func compareMaterial(old, now string) (removed, added []string) {
+	before, after := certificatesIn(old), certificatesIn(now)
+	return without(before, after), without(after, before)
+}
+
+// certificatesIn returns the lines about certificates, without the file at their end.
+func certificatesIn(printed string) (lines []string) {
+	for line := range strings.Lines(printed) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "root: ") || strings.HasPrefix(line, "intermediate: ") {
+			if at := strings.LastIndex(line, " ("); at > 0 && strings.HasSuffix(line, ")") {
+				line = line[:at]
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func without(lines, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return slices.Contains(others, line) })
 }
 
 // complete sets whole, of everything below first.

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,21 +14,20 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
 // side is one of the two documents, for one worker.
 type side struct {
-	doc    *policyfile.Document
-	dir    string // of the document
-	config certauth.Config
-	auth   *certauth.Authenticator
-	now    time.Time
+	doc     *policyfile.Document
+	written map[string]any // the members of the document that decide who is let in
+	config  certauth.Config
+	auth    *certauth.Authenticator
+	now     time.Time
 }
 
 // again returns a side for another worker.
 func (s *side) again() (*side, error) {
-	own := &side{doc: s.doc, dir: s.dir, config: s.config}
+	own := &side{doc: s.doc, written: s.written, config: s.config}
 	config := s.config
 	config.Now = func() time.Time { return own.now }
 	var err error
@@ -45,7 +44,11 @@ func newSide(p *program, name string, assume certauth.RevocationStatus) (*side, 
 	if err != nil {
 		return nil, errors.Join(err, doc.Close())
 	}
-	s := &side{doc: doc, dir: filepath.Dir(name), config: certauth.Config{
+	written, err := p.written(name)
+	if err != nil {
+		return nil, errors.Join(err, doc.Close())
+	}
+	s := &side{doc: doc, written: written, config: certauth.Config{
 		Source: forwarded.Header{
 			From: forwarded.InsecureAnyPeer(), Name: judgeHeader, Format: forwarded.FormatBase64DERList,
 			Require: []forwarded.Flag{{Header: judgeFlag, Value: "1"}}, FrontEndVerifies: sourceVerifies(config.Source),
@@ -102,36 +105,43 @@ func (s *side) judge(ctx context.Context, cases []policyfile.Case) ([]string, er
 	return decisions, nil
 }
 
-// differentChecks returns the names of the revocation checks whose settings differ. Names of files are
-// compared as they are seen from the document.
-func differentChecks(old, now *side) []string {
+// beside returns the names of the members that differ, beside the policy: source with its gate, mode,
+// exclusions, and each revocation check. They are compared as they are written, because what is printed of
+// them is not everything, and secrets are never printed.
+func (s *side) beside(other *side) []string {
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(old.doc.Revocation)) {
-		if !reflect.DeepEqual(old.settings(name), now.settings(name)) { //nolint:govet // deepequalerrors: settings in a document hold no error
+	for _, name := range slices.Sorted(maps.Keys(s.written)) {
+		if name != "policy" && !reflect.DeepEqual(s.written[name], other.written[name]) {
 			names = append(names, name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(now.doc.Revocation)) {
-		if _, both := old.doc.Revocation[name]; !both {
+	for _, name := range slices.Sorted(maps.Keys(other.written)) {
+		if _, both := s.written[name]; !both {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// settings returns those of a revocation check, or nil.
-func (s *side) settings(name string) *revocation.Config {
-	config, ok := s.doc.Revocation[name]
-	if !ok {
-		return nil
+// written reads the members of a document that decide who is let in. The document is known to be valid.
+func (p *program) written(name string) (map[string]any, error) {
+	content, err := p.read(name)
+	if err != nil {
+		return nil, err
 	}
-	config.Lists = slices.Clone(config.Lists)
-	for i := range config.Lists {
-		for _, path := range []*string{&config.Lists[i].File, &config.Lists[i].Dir} {
-			if relative, err := filepath.Rel(s.dir, *path); err == nil {
-				*path = relative
-			}
+	var all map[string]any
+	if err := json.Unmarshal(content, &all); err != nil {
+		return nil, err
+	}
+	found := map[string]any{}
+	for _, member := range []string{"policy", "source", "optional", "exclusions", "insecureReportOnly"} {
+		if value, ok := all[member]; ok && value != any(false) {
+			found[member] = value
 		}
 	}
-	return &config
+	checks, _ := all["revocation"].(map[string]any)
+	for check, settings := range checks {
+		found["revocation."+check] = settings
+	}
+	return found, nil
 }

@@ -479,6 +479,19 @@ func TestRun_FindsTwoSeparators(t *testing.T) {
 	assert.NotContains(t, numbers(findings), 13)
 }
 
+// finding P31: the resources azurerm_app_service and azurerm_function_app were read, but not the names that they have for
+// client certificates and for the version of TLS (documentation of azurerm 3, and tfsec's rule use-secure-tls-policy).
+func TestRun_ReadsTheNamesOfOlderTerraformResources(t *testing.T) {
+	for _, kind := range []string{"azurerm_app_service", "azurerm_app_service_slot", "azurerm_function_app"} {
+		in := &audit.Inputs{}
+		require.NoError(t, in.Read("plan.json", []byte(`{"terraform_version": "1", "values": {"root_module": {"resources": [{"type": "`+kind+`", "values": {
+			"name": "site", "https_only": true, "client_cert_enabled": false, "client_cert_mode": "Required", "site_config": [{"min_tls_version": "1.0"}]}}]}}}`)))
+		findings, err := audit.Run(in, audit.Options{Now: now})
+		require.NoError(t, err)
+		assert.Equal(t, []int{2, 3, 17}, numbers(findings), kind)
+	}
+}
+
 func TestRead_RefusesWhatIsNoneOfTheForms(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":         ``,

@@ -55,6 +55,11 @@ var terraformFields = map[string]string{
 	"always_on":                          "alwaysOn",
 	"ip_restriction":                     "ipSecurityRestrictions",
 	"ip_restriction_default_action":      "ipSecurityRestrictionsDefaultAction",
+
+	// Of azurerm_app_service and azurerm_function_app, which newer versions of the provider do not have.
+	"client_cert_enabled": "clientCertEnabled",
+	"client_cert_mode":    "clientCertMode",
+	"min_tls_version":     "minTlsVersion",
 }
 
 var siteFields = []string{
