@@ -28,7 +28,6 @@ func TestCRL_ServesTheCertificatesThatNameItsPoint(t *testing.T) {
 	named := point(uri(shardA))
 	user := makeCert(t, "user", newKey(t), s.ca, asClient, named)
 	sub := makeCert(t, "Sub CA", newKey(t), s.ca, asCA, named)
-	names := func(list ...[]byte) []byte { return ocsptest.FullName(list...) }
 	a, b := ocsptest.URI(shardA), ocsptest.URI(shardB)
 	reasons := func(n ...int) []byte { return ocsptest.Reasons(ocsptest.Context(3), n...) }
 	users, both, cas := []*identity{user}, []*identity{user, sub}, []*identity{sub}
@@ -42,9 +41,9 @@ func TestCRL_ServesTheCertificatesThatNameItsPoint(t *testing.T) {
 		{"without an issuing distribution point", nil, both, true, true},
 		{"of their point", [][]byte{uri(shardA)}, both, true, true},
 		{"of another point", [][]byte{uri(shardB)}, both, false, false},
-		{"of two points, the second is theirs", [][]byte{names(b, a)}, both, true, true},
-		{"of the CA itself", [][]byte{names(directory(s.ca.cert.RawSubject))}, both, true, true},
-		{"of another CA", [][]byte{names(directory(s.root.cert.RawSubject))}, both, false, false},
+		{"of two points, the second is theirs", [][]byte{ocsptest.FullName(b, a)}, both, true, true},
+		{"of the CA itself", [][]byte{ocsptest.FullName(directory(s.ca.cert.RawSubject))}, both, true, true},
+		{"of another CA", [][]byte{ocsptest.FullName(directory(s.root.cert.RawSubject))}, both, false, false},
 		{"for users, of users", [][]byte{onlyUsers}, users, true, true},
 		{"for users, of CAs", [][]byte{onlyUsers}, cas, false, false},
 		{"for users, of both", [][]byte{onlyUsers}, both, true, false},
