@@ -253,7 +253,7 @@ func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
 //
 // finding T22: so was one whose URI is excluded, with another case of the scheme or the host.
 //
-// finding T23: so was one whose mailbox is excluded.
+// finding T24: so was one whose mailbox is excluded.
 func TestNot_NamesInOtherSpellings(t *testing.T) {
 	w := newWorld(t)
 	seventeen := func(n int) (names []asn1.RawValue) {
@@ -304,13 +304,13 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T21: sixteen others", eve, seventeen(16), none},
 		{"finding T21: more than are compared", eve, seventeen(17), unlike},
 
-		{"finding T23: as listed", mailbox, mails("Eve@partner.example"), excluded},
-		{"finding T23: the host in capitals", mailbox, mails("Eve@PARTNER.example"), excluded},
-		{"finding T23: in small letters", mailbox, mails("eve@partner.example"), unlike},
-		{"finding T23: in capitals, beside another", mailbox, mails("alice@partner.example", "EVE@PARTNER.EXAMPLE"), unlike},
-		{"finding T23: any mailbox of a host", mailbox, mails("eve@Other.example"), excluded},
-		{"finding T23: another", mailbox, mails("evelyn@partner.example"), none},
-		{"finding T23: the same at another host", mailbox, mails("Eve@third.example"), none},
+		{"finding T24: as listed", mailbox, mails("Eve@partner.example"), excluded},
+		{"finding T24: the host in capitals", mailbox, mails("Eve@PARTNER.example"), excluded},
+		{"finding T24: in small letters", mailbox, mails("eve@partner.example"), unlike},
+		{"finding T24: in capitals, beside another", mailbox, mails("alice@partner.example", "EVE@PARTNER.EXAMPLE"), unlike},
+		{"finding T24: any mailbox of a host", mailbox, mails("eve@Other.example"), excluded},
+		{"finding T24: another", mailbox, mails("evelyn@partner.example"), none},
+		{"finding T24: the same at another host", mailbox, mails("Eve@third.example"), none},
 
 		{"finding T22: as listed", web, uris("https://partner.example/x"), excluded},
 		{"finding T22: the scheme in capitals", web, uris("HTTPS://partner.example/x"), unlike},

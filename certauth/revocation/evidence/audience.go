@@ -9,24 +9,29 @@ import (
 
 // Audience is the set of certificates that name one distribution point. It detects a list that
 // covers none of them: although such a list is validly signed, it would otherwise replace the
-// right one until it expires. The zero value is empty. An Audience is not safe for concurrent
-// use.
+// right one until it expires. An Audience with 64 names is full: from then on it accepts a list
+// whatever its name, and each look-up decides again. The zero value is empty. An Audience is not
+// safe for concurrent use.
 type Audience struct {
 	names      [][sha256.Size]byte // hashes of the names of all their distribution points; the certificates are not kept
 	users, cas bool
 }
 
-// maxAudienceNames bounds the number of names. Beyond it a list is accepted whatever its name;
-// each look-up decides again.
 const maxAudienceNames = 64
 
-// Add adds a certificate, and reports whether that makes a difference.
+func (a *Audience) isFull() bool { return len(a.names) == maxAudienceNames }
+
+// Add adds a certificate, and reports whether that makes a difference: it is the first CA or the
+// first other certificate, or one of its names is new.
 func (a *Audience) Add(s *Subject) (wider bool) {
-	wider = s.isCA && !a.cas || !s.isCA && !a.users
-	a.users, a.cas = a.users || !s.isCA, a.cas || s.isCA
+	known := &a.users
+	if s.isCA {
+		known = &a.cas
+	}
+	wider, *known = !*known, true
 	for _, point := range s.points {
 		for _, name := range point.names {
-			if sum := sha256.Sum256(name); len(a.names) < maxAudienceNames && !slices.Contains(a.names, sum) {
+			if sum := sha256.Sum256(name); !a.isFull() && !slices.Contains(a.names, sum) {
 				a.names, wider = append(a.names, sum), true
 			}
 		}
@@ -43,7 +48,7 @@ func (l *CRL) ServesAny(a *Audience, issuer *x509.Certificate) error {
 	case p == nil:
 	case p.onlyAttribute, p.onlyUser && !a.users, p.onlyCA && !a.cas:
 		return fmt.Errorf("%w: for certificates of another kind than those that name it", ErrCRLScope)
-	case p.hasPoint && len(a.names) < maxAudienceNames && !slices.ContainsFunc(p.names, a.has) && !p.namesCA(issuer.RawSubject):
+	case p.hasPoint && !a.isFull() && !slices.ContainsFunc(p.names, a.has) && !p.namesCA(issuer.RawSubject):
 		return fmt.Errorf("%w: of another distribution point than those of the certificates that name it", ErrCRLScope)
 	}
 	return nil
@@ -65,8 +70,11 @@ func (l *CRL) ServesAll(a *Audience, issuer *x509.Certificate, urls []string, ol
 		url, ok := httpURL(name)
 		return ok && slices.Contains(urls, url)
 	}
-	if p.hasPoint && !slices.ContainsFunc(p.names, isOurs) && !p.namesCA(issuer.RawSubject) {
+	switch {
+	case p.onlyAttribute, p.onlyUser && a.cas, p.onlyCA && a.users:
+		return false
+	case p.hasPoint && !slices.ContainsFunc(p.names, isOurs) && !p.namesCA(issuer.RawSubject):
 		return false
 	}
-	return !(p.onlyUser && a.cas) && !(p.onlyCA && a.users) && p.reasons&reasons == reasons
+	return p.reasons&reasons == reasons
 }

@@ -190,10 +190,11 @@ func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answ
 			counts, why = a, is
 		}
 	}
-	if why != fresh {
-		return counts, counts.staleError(why, SourceOCSP, cert.IsCA, o)
+	if why == fresh {
+		return counts, nil
 	}
-	return counts, nil
+	err := counts.staleError(why, SourceOCSP, cert.IsCA, o)
+	return counts, err
 }
 
 // severity orders answers: a hold may be lifted, a revocation for good may not.

@@ -206,6 +206,8 @@ func TestVerifyOCSP_MLDSAIsRefusedWithAReasonWhereGoHasNone(t *testing.T) {
 			assert.Contains(t, advice.In(err), "nothing is wrong with the certificate")
 		})
 	}
+	_, err = evidence.VerifyOCSP(signed(by(dsa, nil)), s.client.cert, s.ca.cert, at(now))
+	assert.ErrorContains(t, err, "signature algorithm SHA-256 with DSA (2.16.840.1.101.3.4.3.2)", "the name in RFC 5758, section 3.1")
 }
 
 // resigned returns the certificate signed again by an RSA issuer with SHA-1, which

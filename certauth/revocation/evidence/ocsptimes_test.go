@@ -200,36 +200,3 @@ func TestVerifyOCSP_UseWithoutNextUpdateEndsAtTheNearerBound(t *testing.T) {
 		assert.True(t, result.UsableUntil.Equal(want), "%s: %v, want %v", c.name, result.UsableUntil, want)
 	}
 }
-
-// Check 16 and rule C4: the error says which evidence has expired, when, and how old it is. From
-// two days on the age is given in days, because hours are then hard to read.
-func TestVerify_StaleEvidenceIsNamedWithItsAge(t *testing.T) {
-	s := newScene(t)
-	for _, c := range []struct {
-		age  time.Duration
-		says string
-	}{
-		{2 * time.Hour, "2h0m0s"},
-		{day, "24h0m0s"},
-		{2*day - time.Second, "47h59m59s"},
-		{2 * day, "2 days"},
-		{3*day - time.Second, "2 days"},
-		{9 * day, "9 days"},
-	} {
-		this, next := now.Add(-c.age), now.Add(-time.Hour)
-		r, l := s.good(), s.list()
-		r.ProducedAt, r.Answers[0].ThisUpdate, r.Answers[0].NextUpdate = ocsptest.At(this), ocsptest.At(this), ocsptest.At(next)
-		l.ThisUpdate, l.NextUpdate = ocsptest.UTCAt(this), ocsptest.UTCAt(next)
-		for name, f := range map[string]struct {
-			verify verifier
-			der    []byte
-		}{"the answer": {evidence.VerifyOCSP, encode(t, r)}, "the CRL": {bothWays(t), encode(t, l)}} {
-			t.Run(name+", "+c.says, func(t *testing.T) {
-				result, err := f.verify(f.der, s.client.cert, s.ca.cert, at(now))
-				expect(t, result, err, evidence.Unavailable, evidence.ErrNotFresh)
-				assert.ErrorContains(t, err, name+" is "+c.says+" old (thisUpdate "+this.Format(time.RFC3339)+")")
-				assert.ErrorContains(t, err, "expired at its nextUpdate, "+next.Format(time.RFC3339))
-			})
-		}
-	}
-}

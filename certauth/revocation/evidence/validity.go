@@ -27,10 +27,10 @@ const (
 
 // weight orders evidence before its status does: what is fresh, what has been, what is not yet valid.
 func (why staleness) weight() int {
-	switch {
-	case why == fresh:
+	switch why { //nolint:exhaustive // the others weigh the same
+	case fresh:
 		return 2
-	case why == notBegun:
+	case notBegun:
 		return 0
 	}
 	return 1
