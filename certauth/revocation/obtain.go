@@ -127,7 +127,7 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	r.update(func(e *knowledge) bool {
 		known := e.against
 		e.against = latest(known, against)
-		return e.against != known
+		return !e.against.Equal(known)
 	})
 	known := r.now().ocsp
 	if says := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
