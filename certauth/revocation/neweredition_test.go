@@ -21,7 +21,7 @@ func TestChecker_AnOlderFileCountsOnceTheNewerOneHasExpired(t *testing.T) {
 			write(t, filepath.Join(dir, files[0]), encode(t, w.listAt(now.Add(-2*day), now.Add(day), entryFor(revoked))))
 			write(t, filepath.Join(dir, files[1]), encode(t, w.listAt(now.Add(-3*day), now.Add(5*day), entryFor(another))))
 			write(t, filepath.Join(dir, "c.crl"), encode(t, w.listAt(now.Add(-4*day), now.Add(5*day))))
-			checker := w.operated(t, revocation.List{Dir: dir})
+			checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) { c.PollInterval = 30 * day }) // not read again
 			w.says(t, checker, w.client, isGood, nil)
 			w.says(t, checker, another, isGood, nil) // the CA has removed it from the newer one
 			w.clock.advance(day + skew + time.Second)

@@ -28,9 +28,8 @@ type wanted struct {
 
 // attempt is the result of querying one source.
 type attempt struct {
-	done  bool // the source has said all that it can say now
-	err   error
-	stale bool // the evidence said revoked, but was too old
+	done bool // the source has said all that it can say now
+	err  error
 }
 
 // obtain gets evidence for one certificate, in the order of Config.Sources, and leaves it in the
@@ -56,7 +55,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 		first, second = c.inOrder(&asking, lists, ocsp, func() bool { return r.now().heldByOCSP() })
 	}
 	now := c.config.Now()
-	tried := setback{at: now, err: errors.Join(first.err, second.err), staleRevoked: first.stale || second.stale}
+	tried := setback{at: now, err: errors.Join(first.err, second.err)}
 	tried.note(first.err, now)
 	tried.note(second.err, now)
 	r.update(func(e *knowledge) bool { return e.tried(tried, held, first.done, now) })
@@ -110,14 +109,11 @@ func (e *knowledge) tried(f setback, held *Result, done bool, now time.Time) boo
 		e.failed = nil
 		return true
 	}
-	if e.failed != nil && e.failed.staleRevoked { // until newer evidence says otherwise
-		f.staleRevoked = true
-	}
 	// Unknown is an answer, and stays the answer until it expires.
 	if e.ocsp != nil && e.ocsp.Status == Unknown && now.Before(e.ocsp.UsableUntil) {
 		f.err, f.until = errUnknown, e.ocsp.UsableUntil
 	}
-	if f.until.IsZero() && !f.staleRevoked {
+	if f.until.IsZero() {
 		return e.revoked != nil
 	}
 	e.failed = &f
@@ -128,15 +124,14 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	var against time.Time
 	against, a.err = c.obtainOCSP(ctx, r, want)
-	if a.stale = !against.IsZero(); a.stale {
-		r.update(func(e *knowledge) bool {
-			e.against = latest(e.against, against)
-			return true
-		})
-	}
+	r.update(func(e *knowledge) bool {
+		known := e.against
+		e.against = latest(known, against)
+		return !e.against.Equal(known)
+	})
 	known := r.now().ocsp
 	if says := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
-		a.err, a.stale = ErrNotFresh, true
+		a.err = ErrNotFresh
 	}
 	a.done = a.err == nil && known != nil && known.Status != Unknown
 	return a
@@ -149,7 +144,6 @@ func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt 
 	if says.kept != nil {
 		r.update(func(e *knowledge) bool { return e.keep(says.kept) })
 	}
-	a.stale = says.result.StaleRevoked
 	if says.result.Status == Good && says.result.ThisUpdate.Before(r.now().against) {
 		says.word = word{err: ErrNotFresh}
 	}

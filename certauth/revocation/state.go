@@ -7,8 +7,8 @@ type knowledge struct {
 	ocsp    *Result  // the newest verified response
 	revoked *Result  // a revocation or hold by a CRL, kept when the CRL is gone
 	failed  *setback // the last attempt, if it failed
-	// against is the thisUpdate of an expired OCSP response that said permanently revoked. A Good by
-	// older lists does not count.
+	// against is the thisUpdate of expired evidence that said permanently revoked, as long as there is
+	// no newer Good, and no current one by OCSP. A Good by older lists does not count.
 	against time.Time
 }
 
@@ -75,11 +75,14 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	next := state{knowledge: known.knowledge, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
+	if lists.result.StaleRevoked {
+		next.against = latest(known.against, lists.since)
+	}
 	switch good := lists.result; {
-	case ocsp.err == nil && ocsp.result.Status == Good && !ocsp.result.Stale, good.Status == Good && !good.Stale && good.ThisUpdate.After(known.against):
+	case ocsp.err == nil && ocsp.result.Status == Good && !ocsp.result.Stale, good.Status == Good && !good.Stale && good.ThisUpdate.After(next.against):
 		next.against = time.Time{}
-	case !known.against.IsZero() && ocsp.result.Status != Revoked:
-		ocsp.result.StaleRevoked, ocsp.since = true, known.against
+	case !next.against.IsZero() && ocsp.result.Status != Revoked:
+		ocsp.result.StaleRevoked, ocsp.since = true, next.against
 	}
 	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
 	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) && r.revoked.shared.Load() {

@@ -61,7 +61,7 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 	}
 	v := verdict{err: first.err}
 	v.result = prefer(first, second)
-	against := ocsp.result.StaleRevoked || lists.result.StaleRevoked || failed != nil && failed.staleRevoked
+	against := ocsp.result.StaleRevoked || lists.result.StaleRevoked
 	if v.result.Stale && against { // an expired Good does not outweigh it
 		v.result, v.err = Result{}, ErrNotFresh
 	}
@@ -143,8 +143,6 @@ type setback struct {
 	err   error
 	at    time.Time // when the attempt ended
 	until time.Time
-	// staleRevoked reports that evidence said Revoked, but was too old.
-	staleRevoked bool
 }
 
 // stands reports whether it is too early for another attempt.

@@ -50,12 +50,11 @@ func TestVerdict_EveryCombination(t *testing.T) {
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	failure := errors.New("nobody answered")
 	attempts := map[string]*setback{
-		"never failed":                 nil,
-		"failed just now":              {err: failure, at: now.Add(-time.Second), until: now.Add(4 * time.Second)},
-		"failed a minute ago":          {err: failure, at: now.Add(-time.Minute), until: now.Add(-55 * time.Second)},
-		"failed a day ago":             {err: failure, at: now.Add(-24 * time.Hour), until: now.Add(-24 * time.Hour)},
-		"failed by a clock ahead":      {err: failure, at: now.Add(9 * time.Hour), until: now.Add(9 * time.Hour)},
-		"failed just now, was revoked": {err: failure, at: now.Add(-time.Second), until: now.Add(4 * time.Second), staleRevoked: true},
+		"never failed":            nil,
+		"failed just now":         {err: failure, at: now.Add(-time.Second), until: now.Add(4 * time.Second)},
+		"failed a minute ago":     {err: failure, at: now.Add(-time.Minute), until: now.Add(-55 * time.Second)},
+		"failed a day ago":        {err: failure, at: now.Add(-24 * time.Hour), until: now.Add(-24 * time.Hour)},
+		"failed by a clock ahead": {err: failure, at: now.Add(9 * time.Hour), until: now.Add(9 * time.Hour)},
 	}
 	modes := map[string]Sources{
 		"PreferOCSP": PreferOCSP, "PreferCRL": PreferCRL, "OCSPOnly": OCSPOnly, "CRLOnly": CRLOnly,
@@ -89,7 +88,7 @@ func holdAgainstRules(t *testing.T, text string, sources Sources, ocsp, lists wo
 	}
 	justTried := failed != nil && now.Before(failed.until) && failed.until.Sub(now) < time.Hour
 	lately := failed != nil && now.Sub(failed.at) < 10*time.Minute && !failed.at.After(now)
-	mustBeRevoked, fresh, graced, unknown, against := false, 0, 0, false, failed != nil && failed.staleRevoked
+	mustBeRevoked, fresh, graced, unknown, against := false, 0, 0, false, false
 	for i, w := range used {
 		r := w.result
 		other := Result{}
