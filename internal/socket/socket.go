@@ -31,7 +31,7 @@ var (
 	// ErrNotKept reports that the server does not store its connections in the context.
 	ErrNotKept = &Error{
 		"the server does not record the peers of its connections: http.Server.ConnContext is not set",
-		"call Authenticator.ConfigureServer, or set http.Server.ConnContext to certauth.ConnContext; in a test, use certauthtest.WithPeer",
+		"call Authenticator.ConfigureServer, or set http.Server.ConnContext to certauth.ConnContext; for a grpc.Server use grpcauth.Credentials, and in a test certauthtest.WithPeer",
 	}
 	errOtherServer = &Error{
 		"the request was served by another http.Server than the one that accepted its connection",
