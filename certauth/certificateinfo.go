@@ -3,6 +3,7 @@ package certauth
 import (
 	"encoding/hex"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
@@ -14,7 +15,9 @@ type CertificateInfo struct {
 	// Fingerprint is the SHA-256 of the DER in lower-case hex, as [Identity.Thumbprint]
 	// returns it.
 	Fingerprint string
-	// Subject is the distinguished name, escaped as in Go and cut to 256 bytes.
+	// Subject is the distinguished name. If that is empty, as in the certificates of workloads, it
+	// is the alternative names ("URI:spiffe://cluster.local/ns/shop/sa/orders, DNS:orders"), with
+	// a backslash before each comma in a name. It is escaped as in Go and cut to 256 bytes.
 	Subject string
 	// Verified reports whether the name can be relied on: a part of the policy vouches for it,
 	// whatever the cause of a refusal, or the certificate is part of the configuration. Otherwise
@@ -49,10 +52,42 @@ func (f *facts) info() CertificateInfo {
 	}
 	info := CertificateInfo{
 		Fingerprint: hex.EncodeToString(f.sums.of(&pinThumbprint, f.leaf)),
-		Subject:     logtext.Line(f.names().subject.String(), maxRequestText), NotAfter: f.notAfter,
+		Subject:     logtext.Line(f.names().shown(), maxRequestText), NotAfter: f.notAfter,
 	}
 	f.named.Store(&info)
 	return info
+}
+
+// shown returns the subject, or the alternative names of a certificate without one (RFC 5280,
+// section 4.1.2.6). It ends soon after the part that records show.
+func (n *certNames) shown() string {
+	if len(n.subject) > 0 {
+		return n.subject.String()
+	}
+	var b strings.Builder
+	escape := strings.NewReplacer(`\`, `\\`, ",", `\,`)
+	add := func(kind, name string) {
+		if b.Len() >= looked {
+			return
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(kind)
+		b.WriteString(escape.Replace(name[:min(len(name), looked)]))
+	}
+	for _, kind := range []struct {
+		label string
+		names []string
+	}{{"URI:", n.alt.URIs}, {"DNS:", n.alt.DNS}, {"email:", n.alt.Emails}, {"UPN:", n.alt.UPNs}} {
+		for _, name := range kind.names {
+			add(kind.label, name)
+		}
+	}
+	for _, address := range n.alt.IPs {
+		add("IP:", address.String())
+	}
+	return b.String()
 }
 
 // refusedLeaf is the certificate that a refusal is about.

@@ -45,6 +45,10 @@ type Not struct {
 
 // Named accepts what its policy accepts and then adds Name to [Identity.Matched]. Use it to give
 // callers roles. An empty name is an error of [New]. Under [Not] names are not recorded.
+//
+// With several partners, put the Chain and the names of each into a Named of its own, and all of
+// these into an [Any]. If one Chain has the roots of several partners, the CA of each can issue the
+// names of the others and thereby gets their roles.
 type Named struct {
 	Name   string
 	Policy Policy

@@ -81,8 +81,10 @@ type Config struct {
 
 	// InsecureReportOnly accepts every request and reports the refusals that it would have made.
 	// What can happen: no caller is refused. A request that would have been refused reaches the
-	// handler without an identity. Use it to try a policy on live traffic, behind another
-	// protection, and then remove it.
+	// handler without an identity and, like every request, without the certificate headers: a
+	// check of your own that reads them must run before this package does, as examples/migrate
+	// shows. Behind it such a check finds no certificate, and may accept everybody. Use this
+	// field to try a policy on live traffic, behind another protection, and then remove it.
 	InsecureReportOnly bool
 }
 

@@ -15,6 +15,9 @@ import (
 // alone: put it into an [All], after an anchor. It is for the time between an incident and
 // the CA's next revocation list.
 //
+// If a client's key was stolen, list the key: whoever has it can use every certificate that was
+// issued for it. An entry of Serials blocks one of them.
+//
 // There are no entries by thumbprint, because a thumbprint can be evaded (see
 // [Thumbprints]). An empty Denied is an error of [New].
 type Denied struct {
@@ -153,6 +156,20 @@ func whoIs(cert *x509.Certificate, ca bool) string {
 	return "the leaf"
 }
 
+// maxDeniedShown bounds how many serials are written. A list for emergencies is shorter.
+const maxDeniedShown = 16
+
+// describe names the certificates, so that the log shows which ones were blocked, and from when on.
+// Keys are only counted, as pins are everywhere.
 func (r *deniedRule) describe(p *printer) {
 	p.line("not one of %d denied serials and %d denied keys", len(r.serials), r.keys.len())
+	p.indent++
+	shown := min(len(r.serials), maxDeniedShown)
+	for _, entry := range r.serials[:shown] {
+		p.line("serial %x of %s", entry.serial, quote(entry.issuer.String()))
+	}
+	if more := len(r.serials) - shown; more > 0 {
+		p.line("and %d more", more)
+	}
+	p.indent--
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -138,4 +139,34 @@ func TestDenied_BindsInEitherOrderAndToCAs(t *testing.T) {
 		{"the issuing CA's own serial", denying("CN=Root,O=certauthtest", issuing.Certificate), leaf.Certificate, certauth.ReasonCertificateDenied},
 		{"the serial under another issuer", denying("CN=Other,O=certauthtest", leaf.Certificate), leaf.Certificate, certauth.ReasonNone},
 	})
+}
+
+// finding N47: the policy that is logged at start gave only the number of denied certificates, so that
+// the log did not show from when on which certificate was blocked, unless it was used again.
+func TestDenied_TheLoggedPolicyNamesTheEntries(t *testing.T) {
+	w := newWorld(t)
+	serials := func(n int) (list []certauth.IssuerSerial) {
+		for i := range n {
+			list = append(list, certauth.IssuerSerial{Issuer: "CN=Partner Issuing,O=certauthtest", Serial: fmt.Sprintf("0a%02X", i)})
+		}
+		return list
+	}
+	describe := func(denied certauth.Denied) string {
+		auth, err := certauth.New(certauth.Config{Source: fixedSource("s", nil), Policy: certauth.All{w.chain(), denied}})
+		require.NoError(t, err)
+		return auth.String()
+	}
+
+	text := describe(certauth.Denied{Serials: serials(2), PublicKeys: []string{pinOfNobody}})
+	for _, line := range []string{
+		"not one of 2 denied serials and 1 denied keys",
+		`serial a00 of "CN=Partner Issuing,O=certauthtest"`,
+		`serial a01 of "CN=Partner Issuing,O=certauthtest"`,
+	} {
+		assert.Regexp(t, `(?m)^\s+`+regexp.QuoteMeta(line)+"$", text)
+	}
+	many := describe(certauth.Denied{Serials: serials(100)})
+	assert.Equal(t, 16, strings.Count(many, "serial a"))
+	assert.Contains(t, many, "and 84 more")
+	assert.NotContains(t, describe(certauth.Denied{Serials: serials(16)}), "more")
 }

@@ -96,8 +96,8 @@
 //	reason, rule          of a refusal; for an excluded request rule is the exclusion
 //	detail, hint          what was found and expected, and the operator's next step
 //	fingerprint           SHA-256 of the certificate, if it could be read
-//	subject               its name, if the policy vouches for it
-//	subject_unverified    otherwise its name, which any sender can forge
+//	subject               its subject, or else its alternative names, if the policy vouches for them
+//	subject_unverified    otherwise the same, which any sender can forge
 //	roles                 of an accepted caller, see Named
 //	revocation            status of the evidence, if revocation was checked
 //	revocation_why        the reason for accepting a certificate without evidence

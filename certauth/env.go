@@ -20,8 +20,11 @@ import (
 // real: "\n" written as two characters, PEM in base64, and spaces instead of line ends are errors
 // that say so. As a [PinSource] it holds pins separated by commas, semicolons or line ends.
 //
-// A change of the setting restarts the app. Within a process the variable is read again like
-// [PEMFile].
+// The variable is read again like a [PEMFile], but a process sees a new value only if it sets the
+// variable itself, or after a restart. App Service restarts the app when a setting is changed. A
+// new version of the secret behind a Key Vault reference takes up to 24 hours to arrive, and never
+// arrives if the reference names a version, unless a setting is changed as well. To withdraw a
+// pin at once, change a setting.
 type Env string
 
 func (e Env) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {

@@ -155,7 +155,7 @@ func (id *Identity) SPIFFEID() (string, bool) {
 func (id *Identity) Remaining(now time.Time) time.Duration { return id.Leaf.NotAfter.Sub(now) }
 
 // LogValue implements [slog.LogValuer]. It returns the fingerprint, the matched names, the end of
-// the validity, and the subject if it is vouched for.
+// the validity, and, if the names are vouched for, the subject as in [CertificateInfo].
 func (id *Identity) LogValue() slog.Value {
 	if id == nil || id.Leaf == nil {
 		return slog.GroupValue()
@@ -166,7 +166,7 @@ func (id *Identity) LogValue() slog.Value {
 		slog.Time("not_after", id.Leaf.NotAfter),
 	}
 	if id.NamesVouched() {
-		attrs = append(attrs, slog.String("subject", quote(id.verdict.facts.names().subject.String())))
+		attrs = append(attrs, slog.String("subject", quote(id.verdict.facts.names().shown())))
 	}
 	if len(id.Matched) > 0 {
 		attrs = append(attrs, slog.Any("matched", id.Matched))

@@ -63,11 +63,14 @@ func appendCertificate(attrs []slog.Attr, info *CertificateInfo) []slog.Attr {
 	if info.Fingerprint == "" {
 		return attrs
 	}
-	name := "subject_unverified"
-	if info.Verified {
-		name = "subject"
+	attrs = append(attrs, slog.String("fingerprint", info.Fingerprint))
+	switch {
+	case info.Subject == "":
+		return attrs
+	case info.Verified:
+		return append(attrs, slog.String("subject", info.Subject))
 	}
-	return append(attrs, slog.String("fingerprint", info.Fingerprint), slog.String(name, info.Subject))
+	return append(attrs, slog.String("subject_unverified", info.Subject))
 }
 
 func appendRevocation(attrs []slog.Attr, found *Revocation) []slog.Attr {

@@ -162,11 +162,28 @@ func (b *runbook) inbound(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, b.ask(t, blocked, client))
 	assert.Equal(t, http.StatusOK, b.ask(t, blocked, renewed))
 	t.Setenv("DENIED_CERTIFICATES", "")
+	b.stolenKey(t, leaf, issuing)
 	ca := b.write(t, "issuing.pem", issuing.PEM())
 	t.Setenv("DENIED_KEYS", b.keyOf(t, ca, issuing.Certificate))
 	blocked = b.gate(t, nil)
 	assert.Equal(t, http.StatusUnauthorized, b.ask(t, blocked, client))
 	assert.Equal(t, http.StatusOK, b.ask(t, blocked, renewed))
+	t.Setenv("DENIED_KEYS", "")
+}
+
+// finding N48: for a stolen key, the runbook blocked one certificate by its serial number, so that the
+// thief was still accepted with another certificate for the same key.
+func (b *runbook) stolenKey(t *testing.T, file string, issuing *certauthtest.CA) {
+	t.Helper()
+	name := certauthtest.DNS("orders.partner.example")
+	client := issuing.Issue(t, "orders", name)
+	sameKey := issuing.IssueFor(t, client.Key, "orders", name)
+	b.write(t, filepath.Base(file), client.PEM())
+	t.Setenv("DENIED_KEYS", b.keyOf(t, file, client.Certificate))
+	blocked := b.gate(t, nil)
+	assert.Equal(t, http.StatusUnauthorized, b.ask(t, blocked, client))
+	assert.Equal(t, http.StatusUnauthorized, b.ask(t, blocked, sameKey), "another certificate for the stolen key")
+	assert.Equal(t, http.StatusOK, b.ask(t, blocked, issuing.Issue(t, "orders", name)))
 	t.Setenv("DENIED_KEYS", "")
 }
 
@@ -185,10 +202,10 @@ func (b *runbook) blocked(t *testing.T, file string, client *certauthtest.Certif
 	return entry
 }
 
-// keyOf returns the entry for a CA.
-func (b *runbook) keyOf(t *testing.T, file string, ca *x509.Certificate) string {
+// keyOf returns the entry for the key of a certificate.
+func (b *runbook) keyOf(t *testing.T, file string, of *x509.Certificate) string {
 	t.Helper()
-	sum := thumbprint(&x509.Certificate{Raw: ca.RawSubjectPublicKeyInfo})
+	sum := thumbprint(&x509.Certificate{Raw: of.RawSubjectPublicKeyInfo})
 	if out, ok := b.openssl(t, "openssl x509 -in "+file+" -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256"); ok {
 		_, digest, _ := strings.Cut(strings.TrimSpace(out), "= ")
 		assert.Equal(t, sum, digest)

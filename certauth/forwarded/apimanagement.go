@@ -31,6 +31,8 @@ import (
 // certificate (authentication-certificate) and pin that certificate in From with
 // [AppServiceCertificate].
 //
+// Behind Front Door, API Management sees no client certificate: use [FrontDoor] instead.
+//
 // Refused: PEM, and everything that is not exactly one certificate.
 //
 // To verify before going live: the probes of the package documentation.

@@ -31,6 +31,37 @@ func ExampleFrontDoor() {
 	// 401 source_untrusted
 }
 
+// Front Door, then API Management, then App Service. API Management passes Front Door's headers on
+// and presents its own certificate to App Service. Anyone who reaches API Management directly could
+// write those headers: it must admit nobody but this Front Door profile, by its network rules and
+// its check-header policy.
+func ExampleFrontDoor_apiManagement() {
+	onAppService, leave := exampleAppService()
+	defer leave()
+	const profile = "0f7f0e5c-8a2d-4c56-9b7e-1c1de2f9a001"
+	tb := exampleTB{}
+	gateway, stranger := certauthtest.SelfSigned(tb, "gateway"), certauthtest.SelfSigned(tb, "stranger")
+	source := forwarded.FrontDoor{
+		From:      forwarded.AppServiceCertificate(certauth.Thumbprints{gateway.Thumbprint()}),
+		ProfileID: profile, Format: forwarded.FormatBase64DER,
+	}
+	through := func(id string, sender *certauthtest.Certificate) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Header.Set("X-Azure-FDID", id)
+			onAppService(r, sender)
+		}
+	}
+	fmt.Println(knock(source, "FrontDoor", "10.0.0.7", true, through(profile, gateway)))
+	fmt.Println(knock(source, "FrontDoor", "10.0.0.7", true, through(profile, stranger)))
+	fmt.Println(knock(source, "FrontDoor", "10.0.0.7", true, through("5d1c2a88-77de-4a0f-8a5b-6f3f4b1c9e02", gateway)))
+	fmt.Println(knock(source, "FrontDoor", "10.0.0.7", false, through(profile, gateway)))
+	// Output:
+	// 200 hello, orders
+	// 401 source_untrusted
+	// 401 source_untrusted
+	// 401 certificate_missing
+}
+
 // The front end connects with TLS and presents its own certificate, which is pinned here. The
 // server must request it: ClientAuth is at least tls.RequestClientCert.
 func ExampleProxyCertificate() {
@@ -124,22 +155,13 @@ func ExampleProxyProtocol() {
 // API Management in front of App Service presents its own certificate, which App Service forwards
 // in X-ARR-ClientCert; the client's certificate is in the header that its policy sets.
 func ExampleAppServiceCertificate() {
-	// App Service sets these variables; elsewhere the gate refuses.
-	for _, name := range []string{"WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"} {
-		if err := os.Setenv(name, "example"); err != nil {
-			panic(err)
-		}
-	}
-	defer func() {
-		_ = os.Unsetenv("WEBSITE_SITE_NAME")
-		_ = os.Unsetenv("WEBSITE_INSTANCE_ID")
-	}()
-
+	onAppService, leave := exampleAppService()
+	defer leave()
 	tb := exampleTB{}
 	gateway, stranger := certauthtest.SelfSigned(tb, "gateway"), certauthtest.SelfSigned(tb, "stranger")
 	source := forwarded.APIManagement{From: forwarded.AppServiceCertificate(certauth.Thumbprints{gateway.Thumbprint()})}
 	sentBy := func(sender *certauthtest.Certificate) func(*http.Request) {
-		return func(r *http.Request) { certauthtest.FrontEnd{Name: "AppService"}.Forward(tb, r, sender) }
+		return func(r *http.Request) { onAppService(r, sender) }
 	}
 	fmt.Println(knock(source, "APIManagement", "10.0.0.7", true, sentBy(gateway)))
 	fmt.Println(knock(source, "APIManagement", "10.0.0.7", false, sentBy(gateway)))
@@ -150,6 +172,25 @@ func ExampleAppServiceCertificate() {
 	// 401 certificate_missing
 	// 401 source_untrusted
 	// 401 source_untrusted
+}
+
+// exampleAppService sets the variables that App Service sets; elsewhere the gate refuses. The
+// function that it returns makes a request one that App Service's front end forwards.
+func exampleAppService() (forward func(r *http.Request, sender *certauthtest.Certificate), leave func()) {
+	names := []string{"WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"}
+	for _, name := range names {
+		if err := os.Setenv(name, "example"); err != nil {
+			panic(err)
+		}
+	}
+	forward = func(r *http.Request, sender *certauthtest.Certificate) {
+		certauthtest.FrontEnd{Name: "AppService"}.Forward(exampleTB{}, r, sender)
+	}
+	return forward, func() {
+		for _, name := range names {
+			_ = os.Unsetenv(name)
+		}
+	}
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {

@@ -23,6 +23,13 @@ import (
 // the service tag AzureFrontDoor.Backend. The preset itself requires the profile's id in
 // X-Azure-FDID, because without that check every other tenant's profile could reach you.
 //
+// With API Management between Front Door and this process, the origin is API Management: the
+// network rules belong there, with a check-header policy for X-Azure-FDID, because whoever
+// reaches it directly can write all of these headers, and it passes them on. Use this preset
+// and not [APIManagement], which sends the certificate of the TLS connection: Front Door opens
+// that one, and presents none. From then identifies API Management, for instance by
+// [AppServiceCertificate].
+//
 // Refused: a request that does not carry exactly this profile's id comes from an untrusted
 // source.
 //

@@ -24,7 +24,7 @@ import (
 func TestPages_ShowTheCode(t *testing.T) {
 	pages, err := filepath.Glob("*.md")
 	require.NoError(t, err)
-	require.Len(t, pages, 5)
+	require.Len(t, pages, 6)
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)

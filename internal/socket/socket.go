@@ -34,7 +34,7 @@ var (
 	// ErrNotKept reports that the server does not store its connections in the context.
 	ErrNotKept = &Error{
 		"the server does not record the peers of its connections: http.Server.ConnContext is not set",
-		"call Authenticator.ConfigureServer, or set http.Server.ConnContext to certauth.ConnContext; in a test, use certauthtest.WithPeer",
+		"call Authenticator.ConfigureServer, or set http.Server.ConnContext to certauth.ConnContext; for a grpc.Server use grpcauth.Credentials, and in a test certauthtest.WithPeer",
 	}
 	// ErrAbstract reports a unix socket without a file.
 	ErrAbstract = &Error{

@@ -47,6 +47,9 @@ func (g *guard) admit(a netip.Addr, open reach) error {
 			return nil
 		}
 	}
+	if class == addressPrivate {
+		return refuseUnless(helpNets, ErrBlockedAddress, "%s is %s", a, name)
+	}
 	return refuse(ErrBlockedAddress, "%s is %s", a, name)
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -45,6 +46,17 @@ func (e *fetchError) Unwrap() []error {
 
 func refuse(class error, format string, args ...any) *fetchError {
 	return &fetchError{classes: []error{class}, detail: fmt.Sprintf(format, args...)}
+}
+
+// The steps for the operator if this package refuses what the CA may have meant.
+const (
+	helpNets  = "if the CA's responder is on this private network, permit its network in Config.HTTP.AllowNets, or its name in AllowHosts"
+	helpPorts = "if the CA's responder listens on this port, permit it in Config.HTTP.AllowPorts"
+)
+
+// refuseUnless is refuse for what an option permits; step says which.
+func refuseUnless(step string, class error, format string, args ...any) *fetchError {
+	return &fetchError{classes: []error{advice.New(step, class, format, args...)}}
 }
 
 // refusePanic returns the error for a panic. Unusual hosts have made the standard library panic

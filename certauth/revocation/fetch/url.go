@@ -182,7 +182,7 @@ func checkPort(scheme, text string, configured bool, ports []int) error {
 	if configured || port == 80 || port == 443 || slices.Contains(ports, port) {
 		return nil
 	}
-	return refuse(ErrBlockedURL, "port %d, want 80, 443, or one of AllowPorts", port)
+	return refuseUnless(helpPorts, ErrBlockedURL, "port %d, want 80, 443, or one of AllowPorts", port)
 }
 
 // isScheme keeps text that is not a scheme out of the error.
