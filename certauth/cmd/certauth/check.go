@@ -15,8 +15,8 @@ var checkCommand = &command{
 	long: `
 It reads the document as a service does, runs its cases, warns about what is weak (SHA-1 pins, a pin
 without a backup, failing softly, certificates of the configuration that end, gates that let everybody
-or a wide network through, serverAuth taken for clientAuth, revocation checks that no rule asks, no
-cases), and prints the policy in effect.
+or a wide network through, serverAuth taken for clientAuth, revocation checks that no rule asks, members
+of "any" that keep nobody out, no cases), and prints the policy in effect.
 
 The document is JSON. YAML is not read: convert it first, and review and roll out the JSON.
 

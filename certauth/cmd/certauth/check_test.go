@@ -70,3 +70,24 @@ func TestCheck_WarnsOfARevocationCheckThatNoRuleAsks(t *testing.T) {
 	assert.False(t, slices.ContainsFunc(warningsOf(t, w.policy(chain, sender)), isUnasked), "asked about the sender")
 	assert.Equal(t, exitOK, certauthRun(t, "", "check", w.policy(chain, `{"tls": {}}`)).code, "a source without a gate")
 }
+
+// finding P32: a member of "any" with further rules means nothing beside one without them, and nothing said so.
+func TestCheck_WarnsOfAMemberThatKeepsNobodyOut(t *testing.T) {
+	w := newWorld(t)
+	const other, name, role = `{"chain": {"roots": {"pemFile": "issuing.pem"}}}`, `{"dnsNames": ["a.example"]}`, `{"named": {"name": "admin", "policy": {"dnsNames": ["a.example"]}}}`
+	for policy, want := range map[string][]string{
+		`{"any": [` + chain + `, {"all": [` + chain + `, ` + name + `]}]}`:                                                    {"Policy.Any[1]"},
+		`{"any": [{"all": [` + chain + `, ` + name + `]}, ` + other + `, {"named": {"name": "b", "policy": ` + chain + `}}]}`: {"Policy.Any[0]"},
+		`{"any": [` + other + `, {"all": [` + chain + `, ` + name + `]}]}`:                                                    nil,
+		`{"any": [` + chain + `, {"all": [` + chain + `, ` + role + `]}]}`:                                                    nil,
+		`{"any": [` + chain + `, {"named": {"name": "admin", "policy": {"all": [` + chain + `, ` + name + `]}}}]}`:            nil,
+	} {
+		var found []string
+		for _, one := range warningsOf(t, w.policy(policy)) {
+			if strings.HasPrefix(one.Text, "its rules keep nobody out") {
+				found = append(found, one.Path)
+			}
+		}
+		assert.Equal(t, want, found, policy)
+	}
+}

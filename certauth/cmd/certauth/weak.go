@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
-	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
@@ -81,69 +80,6 @@ func (w *weak) document() {
 	}
 }
 
-func (w *weak) source(source certauth.Source) {
-	if own, ok := source.(forwarded.AppService); ok && own.InsecureOutsideAppService {
-		w.warn("Source", "insecureOutsideAppService: whoever reaches the port can be any client")
-	}
-	v := reflect.Indirect(reflect.ValueOf(source))
-	if v.Kind() != reflect.Struct {
-		return
-	}
-	if sourceVerifies(source) {
-		w.warn("Source.FrontEndVerifies", "the front end's word stands for a chain: who writes its headers is anybody")
-	}
-	if field := v.FieldByName("From"); field.IsValid() {
-		if from, ok := field.Interface().(forwarded.Gate); ok {
-			w.gate(from, "Source.From")
-		}
-	}
-}
-
-var (
-	addressGate = reflect.TypeOf(forwarded.InsecureRemoteAddr())
-	anybodyGate = reflect.TypeOf(forwarded.InsecureAnyPeer())
-)
-
-// gate examines a gate and everything that it consists of, which for a shared secret is nothing.
-func (w *weak) gate(gate forwarded.Gate, path string) {
-	v := reflect.ValueOf(gate)
-	switch v.Type() {
-	case addressGate:
-		w.warn("Source.From", "insecureRemoteAddr: middleware or a PROXY header may have written the address")
-	case anybodyGate:
-		w.warn("Source.From", "insecureAnyPeer: whoever reaches the port can be any client")
-	}
-	if v.Kind() == reflect.Slice { // a list of networks
-		for i := range v.Len() {
-			w.network(v.Index(i).String())
-		}
-	}
-	composed, ok := gate.(interface{ Parts() (string, []any) })
-	if !ok {
-		return
-	}
-	name, parts := composed.Parts()
-	for i, part := range parts {
-		place := path + "." + name
-		if len(parts) > 1 {
-			place += fmt.Sprintf("[%d]", i)
-		}
-		switch part := part.(type) {
-		case forwarded.Gate:
-			w.gate(part, place)
-		case certauth.Policy:
-			w.policy(part, place+".Policy")
-		}
-	}
-}
-
-func (w *weak) network(text string) {
-	network, err := netip.ParsePrefix(text)
-	if err == nil && (network.Bits() < 16 || network.Addr().Is6() && network.Bits() < 48) {
-		w.warn("Source.From", "%s is very wide: whoever has an address in it can be any client", network)
-	}
-}
-
 func (w *weak) policy(policy certauth.Policy, path string) {
 	switch p := policy.(type) {
 	case certauth.All:
@@ -151,6 +87,7 @@ func (w *weak) policy(policy certauth.Policy, path string) {
 			w.policy(member, fmt.Sprintf("%s.All[%d]", path, i))
 		}
 	case certauth.Any:
+		w.wider(p, path)
 		for i, member := range p {
 			w.policy(member, fmt.Sprintf("%s.Any[%d]", path, i))
 		}
@@ -199,6 +136,48 @@ func (w *weak) policy(policy certauth.Policy, path string) {
 			w.ends(path+".Certificates", set.List())
 		}
 	}
+}
+
+// wider finds members that keep nobody out, because another member accepts everybody whom they accept: it
+// is one of their rules. A member that gives a role is left out, because that is its purpose.
+func (w *weak) wider(members certauth.Any, path string) {
+	alone := map[string]int{}
+	for i, member := range members {
+		if named, ok := member.(certauth.Named); ok {
+			member = named.Policy
+		}
+		if _, several := member.(certauth.All); several {
+			continue
+		}
+		if text := w.text(member); text != "" {
+			alone[text] = i
+		}
+	}
+	for k, member := range members {
+		all, _ := member.(certauth.All)
+		if slices.ContainsFunc(all, func(part certauth.Policy) bool { _, role := part.(certauth.Named); return role }) {
+			continue
+		}
+		for _, part := range all {
+			if i, ok := alone[w.text(part)]; ok {
+				w.warn(fmt.Sprintf("%s.Any[%d]", path, k), "its rules keep nobody out: member %d accepts everybody whom it accepts", i)
+				break
+			}
+		}
+	}
+}
+
+// text returns the policy as it would be written in a document, or "".
+func (w *weak) text(policy certauth.Policy) string {
+	checkers := map[string]certauth.RevocationChecker{}
+	for name, checker := range w.doc.Checkers {
+		checkers[name] = checker
+	}
+	written, err := policyfile.MarshalPolicy(policy, checkers)
+	if err != nil {
+		return ""
+	}
+	return string(written)
 }
 
 func (w *weak) pins(path string, list []string) {
