@@ -21,8 +21,8 @@ type CertificateInfo struct {
 	Subject string
 	// Verified reports whether the name can be relied on: a part of the policy vouches for it,
 	// whatever the cause of a refusal, or the certificate is part of the configuration. Otherwise
-	// the sender wrote the name, and any sender can write the name of a partner. It is false if a
-	// CA of the chain is revoked or denied.
+	// the sender wrote the name, and any sender can write the name of a partner. It is false if the
+	// refusal is that a CA of the chain is revoked, denied, or excluded by a Not.
 	Verified bool
 	// NotAfter is the end of the validity. It is zero if the certificate was refused before it
 	// was parsed.

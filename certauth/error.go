@@ -35,7 +35,7 @@ type Error struct {
 
 	// leaf is the certificate, for the log record, if it could be read.
 	leaf *refusedLeaf
-	// deniedCA: a CA of the chain is on a deny list.
+	// deniedCA: a CA of the chain is on a deny list, or excluded by a Not.
 	deniedCA bool
 	// revocation is the checker's result, if that is the cause.
 	revocation *Revocation

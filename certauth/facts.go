@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
-	"net/netip"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,108 +51,6 @@ type facts struct {
 // newFactCache returns nil for a negative size, so that nothing is remembered.
 func newFactCache(size int) *factcache.Cache[facts, *facts] {
 	return factcache.New(size, func(a, b *facts) bool { return a.leaf != nil && a.leaf.Equal(b.leaf) })
-}
-
-// certNames holds the names of the leaf as written.
-type certNames struct {
-	subject    dn.Name
-	alt        san.Names
-	prepared   atomic.Pointer[dn.Prepared] // of the subject; nil until needed
-	attributes [attributeKinds]atomic.Pointer[attributeValues]
-	addresses  atomic.Pointer[[]netip.Addr] // of alt, sorted; nil until needed
-}
-
-// attributeValues holds the values of one attribute type in the subject.
-type attributeValues struct {
-	n        int       // all of them
-	readable bool      // every value is text
-	texts    []string  // sorted
-	room     [1]string // for the texts, if there is one
-}
-
-// values returns the values of an attribute type.
-func (n *certNames) values(kind *attributeKind) *attributeValues {
-	if known := n.attributes[kind.slot].Load(); known != nil {
-		return known
-	}
-	made := &attributeValues{readable: true}
-	made.texts = made.room[:0]
-	for _, rdn := range n.subject {
-		for i := range rdn {
-			switch {
-			case rdn[i].OID != kind.oid:
-				continue
-			case rdn[i].Raw != nil:
-				made.readable = false
-			default:
-				made.texts = append(made.texts, rdn[i].Text)
-			}
-			made.n++
-		}
-	}
-	slices.Sort(made.texts)
-	n.attributes[kind.slot].Store(made)
-	return made
-}
-
-// sortedAddresses returns the IP addresses among the alternative names.
-func (n *certNames) sortedAddresses() []netip.Addr {
-	known := n.addresses.Load()
-	if known == nil {
-		sorted := slices.SortedFunc(slices.Values(n.alt.IPs), netip.Addr.Compare)
-		known = &sorted
-		n.addresses.Store(known)
-	}
-	return *known
-}
-
-// preparedSubject returns the subject for comparisons with excluded names.
-func (n *certNames) preparedSubject() dn.Prepared {
-	known := n.prepared.Load()
-	if known == nil {
-		made := n.subject.Prepare()
-		known = &made
-		n.prepared.Store(known)
-	}
-	return *known
-}
-
-// names returns the names of the leaf. They are parsed again after a release, because most
-// policies use few of them.
-func (f *facts) names() *certNames {
-	if known := f.parsed.Load(); known != nil {
-		return known
-	}
-	again := &certNames{}
-	var err error
-	if again.subject, err = dn.Parse(f.leaf.RawSubject); err != nil { // the certificate was changed after newFacts had parsed it
-		again.subject = dn.Name{{{Raw: f.leaf.RawSubject}}}
-	}
-	if again.alt, err = san.Of(f.leaf); err != nil {
-		again.alt = san.Unreadable(err)
-	}
-	f.parsed.Store(again)
-	return again
-}
-
-// altKeys holds the names of one kind as rules list them.
-type altKeys struct {
-	list []string  // sorted
-	all  bool      // every name of the kind has the syntax of the kind
-	room [4]string // for the list, if it is not longer
-}
-
-func (f *facts) altKeys(kind *altKind) *altKeys {
-	if known := f.alt[kind.slot].Load(); known != nil {
-		return known
-	}
-	made := &altKeys{}
-	if alt := &f.names().alt; alt.Fault(kind.form) == nil {
-		made.list, made.all = kind.keys(alt, made.room[:0])
-		slices.Sort(made.list)
-	}
-	f.alt[kind.slot].Store(made)
-	return made
 }
 
 // certSums holds the digests of one certificate, each computed when first asked for.

@@ -96,7 +96,7 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
 		return r.rests(e, p)
 	}
 	if slices.ContainsFunc(p.chains, r.isIn) {
-		return excluded(r.notPath)
+		return excludedCA(r.notPath)
 	}
 	return nil
 }

@@ -1,8 +1,14 @@
 package certauth_test
 
 import (
+	"context"
 	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
@@ -58,4 +64,44 @@ func TestNot_ExcludesWhatACAIssuedThroughAnother(t *testing.T) {
 		everyWay(t, certauth.ReasonIssuerNotAllowed, certauth.All{chain, byKey}, sent(further.newClient(t), further)...)
 		everyWay(t, certauth.ReasonIssuerNotAllowed, certauth.All{chain, byName}, sent(further.newClient(t), further)...)
 	})
+}
+
+// Event.Certificate: the subject is unverified if a CA of the chain is revoked or denied. An excluded
+// CA can write any partner's name.
+//
+// finding T23: the record showed a name that an excluded CA had written as verified.
+func TestNot_NamesByAnExcludedCAAreUnverified(t *testing.T) {
+	root := newRoot(t, "Root")
+	bad := root.newCA(t, "Bad")
+	further := bad.newCA(t, "Further")
+	chain := certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(bad, further)}
+	none := certauth.CommonNames{"nobody"}
+	for _, tc := range []struct {
+		name     string
+		rule     certauth.Policy
+		by       *party
+		verified bool
+	}{
+		{"by key", certauth.Not{Policy: certauth.IssuedBy{PublicKeys: []string{spkiPin(bad.Certificate)}}}, bad, false},
+		{"by key, above the issuer", certauth.Not{Policy: certauth.IssuedBy{PublicKeys: []string{spkiPin(bad.Certificate)}}}, further, false},
+		{"by name", certauth.Not{Policy: certauth.IssuerName{"CN=Bad,O=Partner Ltd"}}, bad, false},
+		{"by name, within an Any", certauth.Any{certauth.Not{Policy: certauth.IssuerName{"CN=Bad,O=Partner Ltd"}}, none}, bad, false},
+		{"by name in another letter case", certauth.Not{Policy: certauth.IssuerName{"CN=BAD,O=Partner Ltd"}}, bad, false},
+		{"by name, above the issuer", certauth.Not{Policy: certauth.IssuerName{"CN=Bad,O=Partner Ltd"}}, further, false},
+		{"the name of the client", certauth.Not{Policy: certauth.CommonNames{"client"}}, bad, true},
+		{"an issuer that is not listed", certauth.IssuerName{"CN=Good,O=Partner Ltd"}, bad, true},
+	} {
+		t.Run("finding T23: "+tc.name, func(t *testing.T) {
+			var events []certauth.Event
+			auth, err := certauth.New(certauth.Config{
+				Source: fixedSource("test", tc.by.newClient(t).Certificate), Policy: certauth.All{chain, tc.rule},
+				Observe: func(_ context.Context, e certauth.Event) { events = append(events, e) },
+			})
+			require.NoError(t, err)
+			auth.Handler(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), request())
+			require.Len(t, events, 1)
+			assert.Equal(t, certauth.OutcomeDenied, events[0].Outcome)
+			assert.Equal(t, tc.verified, events[0].Certificate.Verified, "%v", events[0].Err)
+		})
+	}
 }

@@ -22,15 +22,29 @@ func (r *notIssuerRule) judge(e *evaluation) *Error {
 	case r.lists(have):
 		return e.refuse(excludedAt(r.notPath), false)
 	case !have.Readable() || !r.differs(e, have):
-		return e.refuse(r.dnRule, false)
+		return e.refuse(r, false)
 	}
 	return nil
 }
 
-// excludedAt is the path of a Not whose refusal can be stated later.
+// excludedAt is the path of a Not that excludes a CA, and whose refusal can be stated later.
 type excludedAt string
 
-func (path excludedAt) refusal(*evaluation) *Error { return excluded(string(path)) }
+func (path excludedAt) refusal(*evaluation) *Error { return excludedCA(string(path)) }
+
+// excludedCA is the refusal of a certificate by an excluded CA, which can write any name.
+func excludedCA(path string) *Error {
+	refused := excluded(path)
+	refused.deniedCA = true
+	return refused
+}
+
+// refusal is that of an issuer that may be an excluded one.
+func (r *notIssuerRule) refusal(e *evaluation) *Error {
+	refused := r.dnRule.refusal(e)
+	refused.deniedCA = true
+	return refused
+}
 
 func (r *notIssuerRule) stage() stage { return stageVerified }
 
@@ -45,7 +59,7 @@ func (r *notIssuerRule) settle(_ *evaluation, p *policyPath, _ []string) *Error 
 			seen = append(seen, ca)
 			issuer, err := issuerOf(&chain.ca(i).issuer, ca)
 			if err != nil || r.lists(issuer) || !issuer.Readable() || !r.differsFrom(issuer.Prepare()) {
-				return excluded(r.notPath)
+				return excludedCA(r.notPath)
 			}
 		}
 	}
