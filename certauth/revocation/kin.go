@@ -93,7 +93,7 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
-		if issuer.name == a.name && issuer.key != a.key && isKin(own, other, above[at:]) {
+		if issuer.name == a.name && isKin(own, other, above[at:]) {
 			next = earliest(next, c.addKin(a, other, now))
 		}
 	}

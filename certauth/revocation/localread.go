@@ -204,12 +204,8 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	l := m.at(s, path)
 	m.mu.Lock()
 	l.gone = false
-	before, held := l.seen, l.current.Load()
 	m.mu.Unlock()
-	if errors.Is(l.err, evidence.ErrRollback) && held != nil && held.edition().Current(m.checker.config.Now(), m.checker.skew) != nil {
-		before = seen{} // what was refused as older may count now
-	}
-	der, seen, err := m.readChanged(path, before)
+	der, seen, err := m.readChanged(path, l.seen)
 	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
@@ -219,7 +215,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	m.ended(l, err)
 	// The same file may succeed after these errors. One that could not be opened was not seen, so that
 	// it is read when it is back, even if it has not changed.
-	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) {
+	if !isAny(err, ErrTimeout, ErrBudget, ErrNotFresh, evidence.ErrRollback) {
 		l.seen = seen
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
 // finding K70: of two files with lists of one scope only the newer one counted, even after it had
@@ -33,6 +35,21 @@ func TestChecker_AnOlderFileCountsOnceTheNewerOneHasExpired(t *testing.T) {
 			require.NoError(t, checker.Preload(t.Context()))
 			require.NoError(t, checker.Ready())
 			w.says(t, checker, revoked, isGood, nil)
+		})
+	}
+}
+
+// If both have expired, the newer one says what counts within StaleGrace (K27).
+func TestChecker_OfTwoExpiredFilesTheNewerCounts(t *testing.T) {
+	for name, files := range map[string][2]string{"the newer one first": {"a.crl", "b.crl"}, "the newer one last": {"b.crl", "a.crl"}} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			dir, held := t.TempDir(), w.issue(t, "held")
+			write(t, filepath.Join(dir, files[0]), encode(t, w.listAt(now.Add(-2*day), now.Add(-2*time.Hour), entryFor(w.client, ocsptest.ReasonCode(onHold)))))
+			write(t, filepath.Join(dir, files[1]), encode(t, w.listAt(now.Add(-3*day), now.Add(-time.Hour), entryFor(held, ocsptest.ReasonCode(onHold)))))
+			checker := w.operated(t, revocation.List{Dir: dir}, staleGrace)
+			assert.True(t, w.says(t, checker, held, isGood, nil).Stale)
+			w.says(t, checker, w.client, isRevoked, nil)
 		})
 	}
 }

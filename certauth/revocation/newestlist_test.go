@@ -31,3 +31,23 @@ func TestChecker_AnOlderListMakesNoNewerOneOlder(t *testing.T) {
 		})
 	}
 }
+
+// The older list is renewed all the same.
+func TestChecker_AListBesideANewerOneIsRenewed(t *testing.T) {
+	inBubble(t, "at a distribution point", func(t *testing.T) {
+		w := wire(t)
+		path := filepath.Join(t.TempDir(), "ca.crl")
+		write(t, path, encode(t, w.rootList()))
+		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(5*day)))))
+		checker := w.checker(t, crlOnly, func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{File: path}}, certs(w.ca, w.root)
+		})
+		w.says(t, checker, w.client, isGood, nil)
+		write(t, path, encode(t, w.listAt(now.Add(-time.Hour), now.Add(5*day))))
+		w.clock.advance(time.Minute)
+		w.says(t, checker, w.client, isGood, nil)
+		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(time.Hour), now.Add(5*day), entryFor(w.client)))))
+		w.clock.advance(7 * time.Hour)
+		w.says(t, checker, w.client, isRevoked, nil)
+	})
+}
