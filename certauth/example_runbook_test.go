@@ -2,6 +2,7 @@ package certauth_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,4 +70,15 @@ func ExampleAuthenticator_Reload_signal() {
 		}
 	}
 	_ = reloadOn
+}
+
+// plannedOutage makes the checker for a partner whose responder is down at known times.
+func plannedOutage(crlURL string, issuing *x509.Certificate, logger *slog.Logger) (*revocation.Checker, error) {
+	checker, err := revocation.New(revocation.Config{
+		Sources: revocation.PreferCRL,
+		Lists:   []revocation.List{{URL: crlURL}}, // "http://crl.partner.internal/issuing.crl"
+		Issuers: []*x509.Certificate{issuing},     // the CA that signs the list
+		Logger:  logger,
+	})
+	return checker, err
 }
