@@ -3,8 +3,10 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -60,6 +62,21 @@ func TestNot_ExcludesWhatACAIssuedThroughAnother(t *testing.T) {
 		below := upper.newCA(t, "Further")
 		everyWay(t, certauth.ReasonPolicyRefused, certauth.All{root.roots(), certauth.Not{Policy: byName}}, sent(below.newClient(t), below, upper)...)
 	})
+	t.Run("finding T23: the issuer of a root is in no chain", func(t *testing.T) {
+		cross := bad.again(t, root)
+		everyWay(t, certauth.ReasonNone, certauth.All{cross.roots(), certauth.Not{Policy: byName}}, sent(root.newClient(t))...)
+	})
+	for name, subject := range map[string][]byte{
+		"of more than 64 parts":               nameOf(t, slices.Repeat([]nameValue{{oidO, asn1.TagUTF8String, "x"}}, 65)...),
+		"that can be read only to its middle": nameOf(t, nameValue{oidO, asn1.TagT61String, "xyz\xFC"}),
+	} {
+		t.Run("finding T23: a name "+name, func(t *testing.T) {
+			odd := root.newCA(t, "", func(c *x509.Certificate) { c.RawSubject = subject })
+			below := odd.newCA(t, "Further")
+			everyWay(t, certauth.ReasonNone, root.roots(), sent(below.newClient(t), below, odd)...)
+			everyWay(t, certauth.ReasonPolicyRefused, certauth.All{root.roots(), certauth.Not{Policy: byName}}, sent(below.newClient(t), below, odd)...)
+		})
+	}
 	t.Run("the positive rules concern the issuer of the leaf alone", func(t *testing.T) {
 		everyWay(t, certauth.ReasonIssuerNotAllowed, certauth.All{chain, byKey}, sent(further.newClient(t), further)...)
 		everyWay(t, certauth.ReasonIssuerNotAllowed, certauth.All{chain, byName}, sent(further.newClient(t), further)...)

@@ -58,7 +58,7 @@ func (r *notIssuerRule) settle(_ *evaluation, p *policyPath, _ []string) *Error 
 			}
 			seen = append(seen, ca)
 			issuer, err := issuerOf(&chain.ca(i).issuer, ca)
-			if err != nil || r.lists(issuer) || !issuer.Readable() || !r.differsFrom(issuer.Prepare()) {
+			if err != nil || !issuer.Readable() || !r.differsFrom(issuer.Prepare()) {
 				return excludedCA(r.notPath)
 			}
 		}
