@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,14 +17,19 @@ import (
 // expired, although a single file or URL with the same lists, one after the other, is used until the
 // last of them expires. As there, the older list proves nobody good whom the newer one revokes.
 func TestChecker_AnOlderFileCountsOnceTheNewerOneHasExpired(t *testing.T) {
-	for name, files := range map[string][2]string{"the newer one first": {"a.crl", "b.crl"}, "the newer one last": {"b.crl", "a.crl"}} {
-		inBubble(t, name, func(t *testing.T) {
+	for _, order := range [][3]string{{"a", "b", "c"}, {"a", "c", "b"}, {"b", "a", "c"}, {"b", "c", "a"}, {"c", "a", "b"}, {"c", "b", "a"}} {
+		inBubble(t, strings.Join(order[:], ", "), func(t *testing.T) {
 			w := wire(t)
 			dir, revoked, another := t.TempDir(), w.issue(t, "revoked"), w.issue(t, "another")
-			write(t, filepath.Join(dir, files[0]), encode(t, w.listAt(now.Add(-2*day), now.Add(day), entryFor(revoked))))
-			write(t, filepath.Join(dir, files[1]), encode(t, w.listAt(now.Add(-3*day), now.Add(5*day), entryFor(another))))
-			write(t, filepath.Join(dir, "c.crl"), encode(t, w.listAt(now.Add(-4*day), now.Add(5*day))))
-			checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) { c.PollInterval = 30 * day }) // not read again
+			write(t, filepath.Join(dir, "a"), encode(t, w.listAt(now.Add(-2*day), now.Add(day), entryFor(revoked))))
+			write(t, filepath.Join(dir, "b"), encode(t, w.listAt(now.Add(-3*day), now.Add(5*day), entryFor(another))))
+			write(t, filepath.Join(dir, "c"), encode(t, w.listAt(now.Add(-4*day), now.Add(5*day))))
+			checker := w.operated(t, revocation.List{}, func(c *revocation.Config) {
+				c.Lists, c.PollInterval = nil, 30*day // they are not read again
+				for _, name := range order {
+					c.Lists = append(c.Lists, revocation.List{File: filepath.Join(dir, name)})
+				}
+			})
 			w.says(t, checker, w.client, isGood, nil)
 			w.says(t, checker, another, isGood, nil) // the CA has removed it from the newer one
 			w.clock.advance(day + skew + time.Second)
@@ -31,7 +37,7 @@ func TestChecker_AnOlderFileCountsOnceTheNewerOneHasExpired(t *testing.T) {
 			w.says(t, checker, revoked, isUnavailable, revocation.ErrNotFresh)
 			w.says(t, checker, another, isRevoked, nil)
 			require.ErrorIs(t, checker.Ready(), revocation.ErrNotReady, "the newest list has expired")
-			write(t, filepath.Join(dir, files[0]), encode(t, w.listAt(now.Add(day), now.Add(9*day))))
+			write(t, filepath.Join(dir, "a"), encode(t, w.listAt(now.Add(day), now.Add(9*day))))
 			require.NoError(t, checker.Preload(t.Context()))
 			require.NoError(t, checker.Ready())
 			w.says(t, checker, revoked, isGood, nil)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
@@ -71,3 +72,22 @@ func TestChecker_AnOlderListDoesNotOutweighANewerResponseThatHasExpired(t *testi
 }
 
 type handlerFor func(*wired) handler
+
+// What an expired list says against a certificate is not forgotten with the list.
+func TestChecker_AnExpiredListIsRememberedAfterItWasUnloaded(t *testing.T) {
+	const otherURL = "http://crl.partner.example/other.crl"
+	inBubble(t, "SoftFail", func(t *testing.T) {
+		w := wire(t)
+		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-3*day), now.Add(-day), entryFor(w.client)))))
+		w.net.serve(otherURL, body(w.fat(t, 80<<10, 7)))
+		checker := w.checker(t, crlOnly, softFail, func(c *revocation.Config) { c.MaxListMemory = 84 << 10 })
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+		w.net.serve(crlURL, failing(revocation.ErrTransport))
+		w.clock.advance(2 * time.Hour)
+		w.says(t, checker, w.issue(t, "elsewhere", noPoints, point(uri(otherURL))), isGood, nil)
+		require.Equal(t, uint64(1), checker.Stats().ListsUnloaded)
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrTransport)
+		w.clock.advance(time.Minute)
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrTransport)
+	})
+}

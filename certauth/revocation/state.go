@@ -75,15 +75,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	next := state{knowledge: known.knowledge, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
-	if lists.result.StaleRevoked {
-		next.against = latest(known.against, lists.since)
-	}
-	switch good := lists.result; {
-	case ocsp.err == nil && ocsp.result.Status == Good && !ocsp.result.Stale, good.Status == Good && !good.Stale && good.ThisUpdate.After(next.against):
-		next.against = time.Time{}
-	case !next.against.IsZero() && ocsp.result.Status != Revoked:
-		ocsp.result.StaleRevoked, ocsp.since = true, next.against
-	}
+	next.weigh(&ocsp, &lists.word)
 	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
 	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) && r.revoked.shared.Load() {
 		c.generation.Add(1) // the verdicts of the other records no longer hold
@@ -99,6 +91,25 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 		r.update(func(e *knowledge) bool { return e.keep(lists.kept) })
 	}
 	return &next.verdict
+}
+
+// weigh takes into account what expired evidence says against the certificate.
+func (e *knowledge) weigh(ocsp, lists *word) {
+	if lists.result.StaleRevoked {
+		e.against = latest(e.against, lists.since)
+	}
+	isGood := func(w *word) bool { return w.err == nil && w.result.Status == Good && !w.result.Stale }
+	switch {
+	case isGood(ocsp), isGood(lists) && lists.result.ThisUpdate.After(e.against):
+		e.against = time.Time{}
+	case !e.against.IsZero():
+		if isGood(lists) { // it is older
+			*lists = word{err: ErrNotFresh}
+		}
+		for _, w := range []*word{ocsp, lists} {
+			w.result.StaleRevoked = w.result.Status != Revoked
+		}
+	}
 }
 
 // keepUntil sets until when the verdict holds. A verdict that is about to change, because newer

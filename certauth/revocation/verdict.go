@@ -15,7 +15,7 @@ type word struct {
 	since  time.Time // thisUpdate of the evidence with StaleRevoked: an older Good does not count
 }
 
-// outweighs reports whether expired evidence that said permanently revoked is newer than this Good:
+// outweighs reports whether an expired list that said permanently revoked is newer than this Good:
 // the CA had revoked the certificate by then.
 func (w *word) outweighs(good *Result) bool {
 	return w.result.StaleRevoked && good.Status == Good && good.ThisUpdate.Before(w.since)
@@ -45,11 +45,8 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 	if sources == OCSPOnly {
 		lists = word{err: errNothing}
 	}
-	switch {
-	case lists.outweighs(&ocsp.result):
+	if lists.outweighs(&ocsp.result) {
 		ocsp = word{result: Result{StaleRevoked: true}, err: ErrNotFresh}
-	case ocsp.outweighs(&lists.result):
-		lists = word{result: Result{StaleRevoked: true}, err: ErrNotFresh}
 	}
 	waits := failed.stands(now)
 	if revoked := eitherRevoked(&ocsp.result, &lists.result); revoked != nil {
