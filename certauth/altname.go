@@ -20,9 +20,10 @@ type DNSNames []string
 
 // URIs accepts certificates that have one of the listed URIs among their alternative names. The
 // comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
-// a URI is refused too that differs from a listed one only in the case of the scheme, of the
-// authority or of a URN's namespace, or in needless escapes. A certificate with a URI that is not
-// printable ASCII without spaces is refused as malformed. For workload identities see [SPIFFEIDs].
+// every spelling of a listed URI is refused (RFC 3986, section 6.2.2), with another case of the
+// scheme, of the authority or of a URN's namespace, with needless escapes or segments, or with the
+// default port of http or https. A certificate with a URI that is not printable ASCII without spaces
+// is refused as malformed. For workload identities see [SPIFFEIDs].
 type URIs []string
 
 // Emails accepts certificates that have one of the listed mailboxes among their alternative

@@ -324,6 +324,20 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T22: a URN", device, uris("URN:Dev:a"), unlike},
 		{"finding T22: another URN", device, uris("URN:Dev:A"), none},
 		{"finding T22: a listed one in capitals", device, uris("https://user@upper.example/~u/%2F"), unlike},
+		{"finding T22: the default port", web, uris("https://partner.example:443/x"), unlike},
+		{"finding T22: an empty port", web, uris("https://partner.example:/x"), unlike},
+		{"finding T22: another port", web, uris("https://partner.example:8443/x"), none},
+		{"finding T22: the default port of another scheme", web, uris("https://partner.example:80/x"), none},
+		{"finding T22: a segment that changes nothing", web, uris("https://partner.example/./x"), unlike},
+		{"finding T22: segments that change nothing, escaped", web, uris("https://partner.example/y/%2e%2e/x"), unlike},
+		{"finding T22: no path, listed with a slash", certauth.URIs{"http://partner.example/"}, uris("http://partner.example"), unlike},
+		{"finding T22: no path, in capitals", certauth.URIs{"http://partner.example"}, uris("http://PARTNER.example"), unlike},
+		{"finding T22: another query", web, uris("https://partner.example/x?y"), none},
+		{"finding T22: a query whose host is in capitals", certauth.URIs{"http://partner.example?a"}, uris("http://Partner.example?a"), unlike},
+		{"finding T22: an escape that is cut off", certauth.URIs{"urn:dev:%7"}, uris("URN:dev:%7"), unlike},
+		{"finding T22: no URN, with another namespace", certauth.URIs{"tag:a:b"}, uris("tag:A:b"), none},
+		{"finding T22: an escaped hyphen", certauth.URIs{"urn:dev:a-b"}, uris("urn:dev:a%2db"), unlike},
+		{"finding T22: another user", device, uris("https://other@upper.example/~u/%2F"), none},
 		{"finding T22: none", web, principal("alice@corp.example"), none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -623,5 +637,40 @@ func TestAltNames_RefusalSaysWhereTheNamesAre(t *testing.T) {
 		assert.Equal(t, certauth.ReasonNameNotAllowed, refused.Reason, name)
 		assert.Contains(t, refused.Hint, tc.hint, name)
 		assert.Equal(t, tc.detail, refused.Err.Error(), name)
+	}
+}
+
+// A rule's entries need no order, and neither do the names of a certificate.
+func TestAltNames_EntriesAndNamesInAnyOrder(t *testing.T) {
+	w := newWorld(t)
+	names := func(tag int, names ...string) (all []asn1.RawValue) {
+		for _, name := range names {
+			all = append(all, altName(tag, name))
+		}
+		return all
+	}
+	for name, tc := range map[string]struct {
+		policy certauth.Policy
+		names  []asn1.RawValue
+	}{
+		"more entries than names":     {certauth.DNSNames{"d.example", "c.example", "b.example", "a.example", "e.example"}, names(2, "e.example", "d.example")},
+		"as many entries as names":    {certauth.DNSNames{"z.example", "a.example"}, names(2, "y.example", "a.example")},
+		"more names than entries":     {certauth.DNSNames{"b.example"}, names(2, "d.example", "c.example", "b.example", "a.example", "e.example")},
+		"more mailboxes than entries": {certauth.Emails{"b@b.example", "@a.example"}, names(1, "z@z.example", "y@y.example", "x@a.example", "w@w.example", "v@v.example")},
+		"more entries than URIs":      {certauth.URIs{"urn:c:c", "urn:b:b", "urn:a:a", "urn:d:d"}, names(6, "urn:d:d")},
+		"more entries than units":     {certauth.OrganizationalUnits{"d", "c", "b", "a", "Orders"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var leaf *x509.Certificate
+			if tc.names == nil {
+				leaf = w.issue(t, rawSubject(t, utf8Name("client"), []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 11}, asn1.TagUTF8String, "Orders")}))
+			} else {
+				leaf = w.issue(t, san(t, tc.names...))
+			}
+			_, err := judge(t, w.behind(tc.policy), leaf)
+			assert.NoError(t, err)
+			_, err = judge(t, w.behind(certauth.Not{Policy: tc.policy}), leaf)
+			assert.Equal(t, certauth.ReasonPolicyRefused, reasonOf(err), "%v", err)
+		})
 	}
 }

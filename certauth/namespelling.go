@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"encoding/hex"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -52,33 +53,32 @@ func otherIn(normal func(string) string) func(list []string) func(names []string
 	}
 }
 
-// normalURI writes what is not case-sensitive in lower case: the scheme, the authority, whose user
-// would be, and the namespace of a URN (RFC 5280, section 4.2.1.6; RFC 8141, section 3.1). It
-// decodes the letters that need no escape, and writes other escapes in capitals (RFC 3986, sections
-// 6.2.2.1 and 6.2.2.2).
+// normalURI returns the same text for all spellings of a URI (RFC 3986, section 6.2.2, with the
+// default ports of section 6.2.3). It ignores the letter case of the scheme, of the authority (RFC
+// 5280, section 4.2.1.6) and of a URN's namespace (RFC 8141, section 3.1), and segments that change
+// nothing.
 func normalURI(uri string) string {
-	uri = normalEscapes(uri)
-	scheme, rest, _ := strings.Cut(uri, ":")
-	scheme = foldASCII(scheme) + ":"
-	end := 0
-	switch {
-	case strings.HasPrefix(rest, "//"):
-		end = 2
-		if n := strings.IndexAny(rest[end:], "/?#"); n >= 0 {
-			end += n
-		} else {
-			end = len(rest)
-		}
-	case scheme == "urn:":
-		end = max(0, strings.IndexByte(rest, ':'))
+	u, err := url.Parse(normalEscapes(uri))
+	if err != nil { // New refuses such an entry, and crypto/x509 such a certificate
+		return uri
 	}
-	return scheme + foldASCII(rest[:end]) + rest[end:]
+	if namespace, name, ok := strings.Cut(u.Opaque, ":"); ok && u.Scheme == "urn" {
+		u.Opaque = foldASCII(namespace) + ":" + name
+	}
+	if u.Host == "" {
+		return u.String()
+	}
+	u.Host = strings.TrimSuffix(strings.TrimSuffix(foldASCII(u.Host), ":"), defaultPorts[u.Scheme])
+	if u.User != nil {
+		u.User = url.User(foldASCII(u.User.String()))
+	}
+	return u.JoinPath().String()
 }
 
+var defaultPorts = map[string]string{"http": ":80", "https": ":443"}
+
+// normalEscapes decodes the letters that need no escape, and writes other escapes in capitals.
 func normalEscapes(s string) string {
-	if strings.IndexByte(s, '%') < 0 {
-		return s
-	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' || i+3 > len(s) {
@@ -86,13 +86,9 @@ func normalEscapes(s string) string {
 			continue
 		}
 		escaped, err := hex.DecodeString(s[i+1 : i+3])
-		switch {
-		case err != nil:
-			b.WriteByte('%')
-			continue
-		case isAlphanumeric(escaped[0]) || strings.IndexByte("-._~", escaped[0]) >= 0:
+		if err == nil && (isAlphanumeric(escaped[0]) || strings.ContainsRune("-._~", rune(escaped[0]))) {
 			b.WriteByte(escaped[0])
-		default:
+		} else {
 			b.WriteString(strings.ToUpper(s[i : i+3]))
 		}
 		i += 2
