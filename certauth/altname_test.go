@@ -324,6 +324,7 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T22: a URN", device, uris("URN:Dev:a"), unlike},
 		{"finding T22: another URN", device, uris("URN:Dev:A"), none},
 		{"finding T22: a listed one in capitals", device, uris("https://user@upper.example/~u/%2F"), unlike},
+		{"finding T22: an escape that is left out, which is another", certauth.URIs{"https://partner.example/ab"}, uris("https://partner.example/a%2Fb"), none},
 		{"finding T22: the default port", web, uris("https://partner.example:443/x"), unlike},
 		{"finding T22: an empty port", web, uris("https://partner.example:/x"), unlike},
 		{"finding T22: another port", web, uris("https://partner.example:8443/x"), none},
@@ -653,11 +654,11 @@ func TestAltNames_EntriesAndNamesInAnyOrder(t *testing.T) {
 		policy certauth.Policy
 		names  []asn1.RawValue
 	}{
-		"more entries than names":     {certauth.DNSNames{"d.example", "c.example", "b.example", "a.example", "e.example"}, names(2, "e.example", "d.example")},
+		"more entries than names":     {certauth.DNSNames{"d.example", "c.example", "b.example", "a.example", "e.example"}, names(2, "d.example")},
 		"as many entries as names":    {certauth.DNSNames{"z.example", "a.example"}, names(2, "y.example", "a.example")},
 		"more names than entries":     {certauth.DNSNames{"b.example"}, names(2, "d.example", "c.example", "b.example", "a.example", "e.example")},
 		"more mailboxes than entries": {certauth.Emails{"b@b.example", "@a.example"}, names(1, "z@z.example", "y@y.example", "x@a.example", "w@w.example", "v@v.example")},
-		"more entries than URIs":      {certauth.URIs{"urn:c:c", "urn:b:b", "urn:a:a", "urn:d:d"}, names(6, "urn:d:d")},
+		"more entries than URIs":      {certauth.URIs{"urn:d:d", "urn:c:c", "urn:b:b", "urn:a:a"}, names(6, "urn:d:d")},
 		"more entries than units":     {certauth.OrganizationalUnits{"d", "c", "b", "a", "Orders"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

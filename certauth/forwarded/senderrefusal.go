@@ -19,19 +19,17 @@ func refusedSender(whose string, err error, missing string) error {
 		text: whose + " own certificate: " + err.Error(),
 		hint: "the sender's own certificate is not one that From accepts; if the front end's own certificate was renewed, accept the new one in From; otherwise check what else can reach this port",
 	}
-	hop, ok := errors.AsType[*certauth.Error](err)
-	if !ok {
-		return refused
-	}
-	switch hop.Reason { //nolint:exhaustive // the others do not say whether the sender is the front end
-	case certauth.ReasonCertificateMissing:
-		refused.hint = missing
-	case certauth.ReasonCertificateExpired:
-		refused.hint = "the sender's own certificate has expired; if the sender is the front end, renew it there; check this host's clock too"
-	case certauth.ReasonCertificateNotYetValid:
-		refused.hint = "check this host's clock: the sender's own certificate is not valid yet"
-	case certauth.ReasonSourceUntrusted, certauth.ReasonCertificateMalformed:
-		refused.hint = hop.Hint
+	if hop, ok := errors.AsType[*certauth.Error](err); ok {
+		switch hop.Reason { //nolint:exhaustive // the others do not say whether the sender is the front end
+		case certauth.ReasonCertificateMissing:
+			refused.hint = missing
+		case certauth.ReasonCertificateExpired:
+			refused.hint = "the sender's own certificate has expired; if the sender is the front end, renew it there; check this host's clock too"
+		case certauth.ReasonCertificateNotYetValid:
+			refused.hint = "check this host's clock: the sender's own certificate is not valid yet"
+		case certauth.ReasonSourceUntrusted, certauth.ReasonCertificateMalformed:
+			refused.hint = hop.Hint
+		}
 	}
 	return refused
 }

@@ -83,3 +83,30 @@ func TestGates_RefusalOfTheSendersCertificateSaysWhatHelps(t *testing.T) {
 		}
 	}
 }
+
+// If the gate's own source refuses the request, its hint is the one that helps.
+func TestGates_RefusalOfWhatTheSenderForwardsKeepsItsHint(t *testing.T) {
+	onAppService(t)
+	p := newPartner(t)
+	gate := forwarded.AppServiceCertificate(certauth.Thumbprints{p.client.Thumbprint()})
+	auth, err := certauth.New(certauth.Config{Source: forwarded.APIManagement{From: gate}, Policy: p.chain()})
+	require.NoError(t, err)
+	for name, tc := range map[string]struct {
+		change func(*http.Request)
+		hint   string
+	}{
+		"a header that is no certificate": {set("X-Arr-Clientcert", "-----BEGIN CERTIFICATE-----"), "it looks like PEM"},
+		"without the platform's evidence": {set("X-Arr-Log-Id"), "the request did not come through App Service's front end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := arriving(p.good)
+			r.Header.Set("X-Client-Cert", p.good)
+			tc.change(r)
+			_, err := auth.Check(r)
+			var refused *certauth.Error
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, certauth.ReasonSourceUntrusted, refused.Reason)
+			assert.Contains(t, refused.Hint, tc.hint)
+		})
+	}
+}

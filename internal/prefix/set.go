@@ -12,7 +12,8 @@ type Set struct {
 	disjoint []netip.Prefix // sorted; none contains another
 }
 
-// NewSet returns the set of the addresses in the prefixes, which may overlap.
+// NewSet returns the set of the addresses in the prefixes, which are as Parse returns them and may
+// overlap.
 func NewSet(list []netip.Prefix) Set {
 	sorted := slices.SortedFunc(slices.Values(list), func(a, b netip.Prefix) int {
 		return cmp.Or(a.Addr().Compare(b.Addr()), a.Bits()-b.Bits())
