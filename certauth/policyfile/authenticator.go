@@ -29,8 +29,8 @@ import (
 // good document stays active, whatever happened to the file; so it does if a check hangs for more than
 // a minute, as on a network share that is gone. Logger and Observe are informed: the
 // outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
-// document's path. A failure that persists is reported again every hour. A revocation check whose settings did not change keeps everything that it
-// remembers.
+// document's path. A failure that persists is reported again every hour. A revocation check whose
+// settings did not change keeps everything that it remembers.
 //
 // It is safe for concurrent use.
 type Authenticator struct {
