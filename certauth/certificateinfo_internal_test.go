@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 // For certificates that crypto/x509 reads, the subject is the same; nothing else panics.
@@ -80,6 +82,26 @@ func TestRequestText_IsShortAndHidesKeys(t *testing.T) {
 		assert.NotContains(t, requestText(in), "MII", in)
 	}
 	assert.Equal(t, "/orders/7", requestText("/orders/7"))
+}
+
+// RFC 5280, section 4.1.2.6: the name is in the alternative names only if the subject is empty.
+func TestShownName_IsTheSubjectUnlessItIsEmpty(t *testing.T) {
+	one := dn.Name{{{OID: "2.5.4.3", Text: "orders"}}}
+	two := append(dn.Name{{{OID: "2.5.4.10", Text: "Partner"}}}, one...)
+	alt := san.Names{DNS: []string{"orders.example"}, Emails: []string{"a,b@orders.example"}}
+	for _, tc := range []struct {
+		want    string
+		subject dn.Name
+		alt     san.Names
+	}{
+		{"CN=orders", one, alt},
+		{"CN=orders,O=Partner", two, alt},
+		{`DNS:orders.example, email:a\,b@orders.example`, nil, alt},
+		{"", nil, san.Names{}},
+	} {
+		names := certNames{subject: tc.subject, alt: tc.alt}
+		assert.Equal(t, tc.want, names.shown())
+	}
 }
 
 // The grammar of W3C Trace Context, sections 3.2.2 and 3.2.4, as regular expressions.

@@ -29,8 +29,8 @@ func spiffeIDs(names *san.Names) []string {
 
 // isOfSPIFFE reports whether a URI has the scheme of SPIFFE IDs.
 func isOfSPIFFE(uri string) bool {
-	const scheme = "spiffe:"
-	return len(uri) >= len(scheme) && foldASCII(uri[:len(scheme)]) == scheme
+	scheme, _, found := strings.Cut(uri, ":")
+	return found && foldASCII(scheme) == "spiffe"
 }
 
 // notSVID describes URIs of which one is meant to be a SPIFFE ID, but is not well formed or not the
