@@ -24,7 +24,7 @@ func (n *chainNode) explain(found *search, err error) *Error {
 				return n.wrongUsage(found.leaf, found)
 			}
 			return n.wrongPolicies(found.leaf, found)
-		case x509.CANotAuthorizedForThisName, x509.TooManyConstraints: // of the system's roots
+		case x509.CANotAuthorizedForThisName: // of the system's roots
 			return refusal(ReasonChainUntrusted, "", "a name constraint of the CA excludes a name of the certificate").
 				withHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
 		}
@@ -53,7 +53,7 @@ type obstacle struct {
 }
 
 const (
-	barNobody   = iota // the issuer of the leaf is not configured
+	barNobody   = iota // the issuer of the leaf is not configured; only without any way up
 	barOtherKey        // it is configured, but with another key
 	barNoIssuer        // the issuer of a CA above the leaf is not configured
 	barDepth           // the chain leads to a root but is too long
@@ -85,7 +85,7 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 		return obstacle{weight: barFault, refused: unknownSignature(nameIn(child, w.leaf), child)}
 	}
 	slices.SortStableFunc(ways, func(a, b way) int { return kinship(child, a.cert) - kinship(child, b.cert) })
-	best := obstacle{weight: -1}
+	var best obstacle
 	for _, c := range ways[:min(len(ways), 2*maxSameName)] {
 		if slices.Contains(w.seen, c.candidate) || len(w.seen) >= maxCandidates {
 			continue
@@ -96,7 +96,7 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 		}
 	}
 	switch {
-	case best.weight >= 0:
+	case best.refused != nil:
 	case slices.ContainsFunc(ways, func(c way) bool { return slices.Contains(path, c.cert) }):
 		best = obstacle{weight: barNoIssuer, refused: onlyIntermediate(roots, child, w.leaf)}
 	default:

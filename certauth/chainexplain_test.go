@@ -2,6 +2,7 @@ package certauth_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +12,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,6 +71,13 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 		return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(above, issuing)}, []*x509.Certificate{issuing.newClient(t, leaf...).Certificate}}
 	}
 	mapping := ext(true, seq(t, seq(t, marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 4, 1}), marshal(t, asn1.ObjectIdentifier{0, 4, 0, 194112, 1, 4}))), 2, 5, 29, 33)
+	// three returns a leaf below Top, which has that policy, and two CAs more.
+	three := func(policy string, middle []certauthtest.Template) attempt {
+		top := root.newCA(t, "Top", under(t, policy))
+		upper := top.newCA(t, "Upper", middle...)
+		lower := upper.newCA(t, "Lower", under(t, qcpWeb))
+		return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(top, upper, lower)}, []*x509.Certificate{lower.newClient(t, under(t, qcpWeb)).Certificate}}.asking(qcpWeb)
+	}
 	const addIssuing = "add the issuing CA"
 	for _, tc := range []struct {
 		name   string
@@ -77,8 +88,8 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 	}{
 		{"SHA-1 on the leaf", direct(root, root.newClient(t, sha1)), certauth.ReasonChainUntrusted, "the leaf is signed with SHA-1 (ECDSA-SHA1)", "ask the CA for a certificate that is signed with SHA-256"},
 		{"SHA-1 on an intermediate", below(sha1), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" is signed with SHA-1`, "ask the CA for a certificate that is signed with SHA-256"},
-		{"SHA-1 with RSA on the leaf", relabelled(t, 5), certauth.ReasonChainUntrusted, "the leaf is signed with SHA-1 (SHA1-RSA)", "ask the CA for a certificate that is signed with SHA-256"},
-		{"MD5 on the leaf", relabelled(t, 4), certauth.ReasonChainUntrusted, "the leaf is signed with MD5, which is broken", "ask the CA for a certificate that is signed with SHA-256"},
+		{"SHA-1 with RSA on the leaf", relabelled(t, pkcs1+"\x05"), certauth.ReasonChainUntrusted, "the leaf is signed with SHA-1 (SHA1-RSA)", "ask the CA for a certificate that is signed with SHA-256"},
+		{"MD5 on the leaf", relabelled(t, pkcs1+"\x04"), certauth.ReasonChainUntrusted, "the leaf is signed with MD5, which is broken", "ask the CA for a certificate that is signed with SHA-256"},
 		{"RSA-PSS with another salt", pssAttempt(t), certauth.ReasonChainUntrusted, "the leaf is signed with RSA-PSS with parameters that are not supported", "rsa_pss_saltlen:digest"},
 		{"six CAs, five allowed", deep(0), certauth.ReasonChainUntrusted, "6 CA certificates above the leaf, want at most 5 (MaxDepth)", "set Chain.MaxDepth"},
 		{"six CAs, two allowed", deep(2), certauth.ReasonChainUntrusted, "6 CA certificates above the leaf, want at most 2 (MaxDepth)", "set Chain.MaxDepth"},
@@ -131,6 +142,26 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 			own := newRoot(t, "Root", ended)
 			return attempt{own.roots(), []*x509.Certificate{newRoot(t, "Root").newClient(t).Certificate}}
 		}(), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
+		{"a pathLenConstraint that is kept, and no root", func() attempt {
+			limited := newRoot(t, "Upper").newCA(t, "Limited", func(c *x509.Certificate) { c.MaxPathLen = 1 })
+			lower := limited.newCA(t, "Lower")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(limited, lower)}, []*x509.Certificate{lower.newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Limited,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
+		{"another key of the leaf's issuer, one CA allowed", attempt{certauth.Chain{Roots: certsFrom(root), MaxDepth: 1}, []*x509.Certificate{newRoot(t, "Root").newClient(t).Certificate}},
+			certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
+		{"two CAs of one name, the leaf's first", namesakes(t, root, false), certauth.ReasonChainUntrusted, `issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
+		{"two CAs of one name, the leaf's last", namesakes(t, root, true), certauth.ReasonChainUntrusted, `issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
+		{"the name of a CA that ended", func() attempt {
+			own := newRoot(t, "Root", ended)
+			return direct(own, issue(t, own, nil, "Root", asClient))
+		}(), certauth.ReasonCertificateExpired, `CA certificate "CN=Root,O=Partner Ltd" was valid until`, "must renew"},
+		{"the key of a CA that ended", func() attempt {
+			own := newRoot(t, "Root", ended)
+			return direct(own, issue(t, own, own.key, "client", asClient))
+		}(), certauth.ReasonCertificateExpired, `CA certificate "CN=Root,O=Partner Ltd" was valid until`, "must renew"},
+		{"another policy above a CA for any policy", three(other, []certauthtest.Template{under(t, "2.5.29.32.0")}), certauth.ReasonChainUntrusted, `certificate policies of CA certificate "CN=Top,O=Partner Ltd": 1.3.6.1.4.1.99999.4.1; want 0.4.0.194112.1.4`, "ask the partner which policy"},
+		{"another policy above a CA that maps its policy", three(other, []certauthtest.Template{under(t, "1.3.6.1.4.1.99999.4.2"), mapping}), certauth.ReasonChainUntrusted, `certificate policies of CA certificate "CN=Top,O=Partner Ltd": 1.3.6.1.4.1.99999.4.1; want 0.4.0.194112.1.4`, "ask the partner which policy"},
+		{"serverAuth alone and another policy than asked", direct(root, root.newClient(t, serverOnly, under(t, other))).asking(qcpWeb), certauth.ReasonUsageNotAllowed, "extended key usage of the leaf: serverAuth, want clientAuth", "the partner needs a certificate with the extended key usage clientAuth"},
 		{"finding R21: the root of the intermediates is only among them", func() attempt {
 			upper := newRoot(t, "Upper")
 			issuing := upper.newCA(t, "Issuing")
@@ -184,8 +215,11 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 	}
 }
 
-// relabelled returns a leaf whose signature algorithm is replaced by another one of PKCS #1.
-func relabelled(t *testing.T, algorithm byte) attempt {
+// pkcs1 is the start of the OIDs of RFC 8017, appendix C, in DER: 1.2.840.113549.1.1.
+const pkcs1 = "\x2a\x86\x48\x86\xf7\x0d\x01\x01"
+
+// relabelled returns a leaf whose signature algorithm is replaced by another OID of the same length.
+func relabelled(t *testing.T, algorithm string) attempt {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -195,10 +229,57 @@ func relabelled(t *testing.T, algorithm byte) attempt {
 	client := &x509.Certificate{SerialNumber: big.NewInt(4), Subject: pkix.Name{CommonName: "client"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter}
 	asClient(client)
 	der := create(t, client, root, newECKey(t, elliptic.P256()).Public(), key).Raw
-	sha256WithRSA := []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b")
+	sha256WithRSA := []byte(pkcs1 + "\x0b")
 	require.Equal(t, 2, bytes.Count(der, sha256WithRSA))
-	leaf := parse(t, bytes.ReplaceAll(der, sha256WithRSA, append(sha256WithRSA[:8:8], algorithm)))
+	leaf := parse(t, bytes.ReplaceAll(der, sha256WithRSA, []byte(algorithm)))
 	return attempt{certauth.Chain{Roots: certauth.Certificates(root)}, []*x509.Certificate{leaf}}
+}
+
+// namesakes returns a leaf of one of two CAs with the same name, whose own issuers are not configured.
+func namesakes(t *testing.T, root *party, last bool) attempt {
+	t.Helper()
+	issuing := newRoot(t, "Upper").newCA(t, "Issuing")
+	cas := []*party{issuing, newRoot(t, "Other").newCA(t, "Issuing")}
+	if last {
+		slices.Reverse(cas)
+	}
+	return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(cas...)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
+}
+
+// The usage of a certificate that AcceptServerAuth takes is not what is wrong with it.
+func TestChain_RefusalUnderAcceptServerAuthNamesThePolicies(t *testing.T) {
+	root := newRoot(t, "Root")
+	chain := root.roots()
+	chain.Policies = []string{qcpWeb}
+	leaf := root.newClient(t, serverOnly, under(t, other)).Certificate
+	refused := everyWay(t, certauth.ReasonChainUntrusted, certauth.AcceptServerAuth{Reason: "no other", Policy: chain}, leaf)
+	assert.ErrorContains(t, refused, "certificate policies of the leaf: 1.3.6.1.4.1.99999.4.1; want 0.4.0.194112.1.4")
+}
+
+// The refusal of a search is kept, and each record names the time of its own request.
+func TestChain_KeptRefusalForADateNamesTheTimeOfTheRequest(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root", certauthtest.Valid(noon.AddDate(-5, 0, 0), noon.AddDate(5, 0, 0)))
+	issuing := root.NewIntermediate(t, "Issuing", certauthtest.Valid(noon.AddDate(-2, 0, 0), noon.AddDate(0, 0, -1)))
+	leaf := issuing.Issue(t, "client", certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))).Certificate
+	now := newClock()
+	var refusals []error
+	// The pin keeps the certificate, and what is known about it, when it does not chain.
+	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": leaf}), certauth.Certificates(leaf), func(c *certauth.Config) {
+		c.Now = now.now
+		c.Observe = func(_ context.Context, e certauth.Event) {
+			if e.Err != nil {
+				refusals = append(refusals, e.Err)
+			}
+		}
+	})
+	orders := c.Handler(c.Require(certauth.Chain{Roots: certsOf(root), Intermediates: certsOf(issuing)})(http.NotFoundHandler()))
+	for _, at := range []time.Time{noon, noon.Add(time.Hour)} {
+		now.set(at)
+		orders.ServeHTTP(httptest.NewRecorder(), offering("a"))
+		require.NotEmpty(t, refusals)
+		assert.ErrorIs(t, refusals[len(refusals)-1], certauth.ReasonCertificateExpired)
+		assert.ErrorContains(t, refusals[len(refusals)-1], "now is "+at.Format(time.RFC3339))
+	}
 }
 
 // RFC 5280, section 4.2.1.12: every extended key usage of the chain must allow the purpose. Here each
