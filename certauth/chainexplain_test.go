@@ -185,6 +185,10 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 			issuing := root.newCA(t, "Issuing", long)
 			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t, ended).Certificate}}
 		}(), certauth.ReasonCertificateExpired, "the leaf was valid until", "the partner must renew the certificate"},
+		{"finding R22: a leaf that ended, below an intermediate without a root", func() attempt {
+			issuing := newRoot(t, "Upper", long).newCA(t, "Issuing")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t, ended).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
 		{"finding R22: a leaf that begins after its CA ends", direct(root, root.newClient(t, func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = root.NotAfter.AddDate(1, 0, 0), root.NotAfter.AddDate(2, 0, 0)
 		})), certauth.ReasonCertificateNotYetValid, "the leaf is valid from", "check this host's clock"},
