@@ -53,6 +53,27 @@ func TestGates_Combine(t *testing.T) {
 	}
 }
 
+// Tools review a configuration by the gates and policies in a gate.
+func TestGates_NameTheirParts(t *testing.T) {
+	here, socket, pin := forwarded.Peers("10.0.0.0/8"), forwarded.UnixSocket(), certauth.Thumbprints{strings.Repeat("0", 64)}
+	for name, tc := range map[string]struct {
+		gate  forwarded.Gate
+		parts []any
+	}{
+		"EveryGate":             {forwarded.EveryGate(here, socket), []any{here, socket}},
+		"AnyGate":               {forwarded.AnyGate(socket, here), []any{socket, here}},
+		"ProxyProtocol":         {forwarded.ProxyProtocol(socket, "10.0.0.0/8"), []any{socket, here}},
+		"ProxyCertificate":      {forwarded.ProxyCertificate(pin), []any{pin}},
+		"AppServiceCertificate": {forwarded.AppServiceCertificate(pin), []any{pin}},
+	} {
+		composed, ok := tc.gate.(interface{ Parts() (string, []any) })
+		require.True(t, ok, name)
+		got, parts := composed.Parts()
+		assert.Equal(t, name, got)
+		assert.Equal(t, tc.parts, parts, name)
+	}
+}
+
 // Every mistake is an error of New, with its path.
 func TestGates_MistakesAreErrorsOfNew(t *testing.T) {
 	p := newPartner(t)
