@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"encoding/hex"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -453,4 +454,19 @@ func TestReload_BothSourcesFail(t *testing.T) {
 	assert.ErrorContains(t, err, "roots.pem")
 	assert.NotContains(t, err.Error(), "tls.pem")
 	assert.Equal(t, fingerprint(leaf.Certificate), own.Status().Fingerprint)
+}
+
+// finding O30: a program that prints the error of Open, as log.Fatal does, did not print the next step, which no
+// record has either, because nothing is logged before the first load succeeds.
+func TestOpen_ItsErrorEndsWithTheNextStep(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "tls.pem")
+	_, err := outbound.Open(t.Context(), outbound.Config{Source: outbound.File{Path: missing}})
+	failed := reasonIs(t, err, outbound.ReasonSourceUnavailable)
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.Equal(t, "outbound: Source.File: source_unavailable: "+missing+": no such file or directory (does the file, variable or secret exist, and may this process read it?)", failed.Error())
+
+	t.Setenv("WEBSITE_PRIVATE_CERTS_PATH", t.TempDir())
+	t.Setenv("WEBSITE_LOAD_CERTIFICATES", "")
+	_, err = outbound.Open(t.Context(), outbound.Config{Source: outbound.AppService{}})
+	assert.ErrorContains(t, err, "(WEBSITE_LOAD_CERTIFICATES is not set: ")
 }

@@ -142,6 +142,19 @@ func (e *Error) at(rule string) *Error {
 	return &placed
 }
 
+// withHint returns a copy of the error whose text ends with the hint, because most programs print only the text.
+func (e *Error) withHint() *Error {
+	full := *e
+	switch {
+	case e.Hint == "": // the error of a Fetch
+	case e.Err == nil:
+		full.Err = errors.New(e.Hint)
+	default:
+		full.Err = fmt.Errorf("%w (%s)", e.Err, e.Hint)
+	}
+	return &full
+}
+
 func fail(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Hint: reason.hint(), Err: fmt.Errorf(format, args...)}
 }
