@@ -65,6 +65,9 @@ func (e *explainer) record(name string) (*explanation, error) {
 	if answer.Subject = last.Subject; answer.Subject == "" {
 		answer.Subject = last.Unverified
 	}
+	if e.doc == nil {
+		return answer, nil
+	}
 	j := &judge{ctx: e.p.ctx, doc: e.doc, now: e.now, checkers: map[string]certauth.RevocationChecker{}}
 	for name, checker := range e.doc.Checkers {
 		j.checkers[name] = checker

@@ -203,3 +203,21 @@ func TestExplain_TakesOnlyRecordsOfCallers(t *testing.T) {
 		assert.Equal(t, exitFailed, certauthRun(t, other, "explain", "-policy", policy, "-record", "-").code, other)
 	}
 }
+
+// finding N51: a record names reason, rule and next step, but was not explained without the document, which operators
+// of a service with its policy in code do not have.
+func TestExplain_ExplainsARecordWithoutADocument(t *testing.T) {
+	const denied = `{"msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.All[0].Chain", "detail": "no way", "hint": "add it"}`
+	got := certauthRun(t, denied, "explain", "-record", "-")
+	assert.Equal(t, exitNo, got.code, got.errs)
+	assert.Equal(t, "refused: chain_untrusted\n  rule     Policy.All[0].Chain\n  found    no way\n  next     add it\n  note     a log record holds no certificate, so that the other rules are not judged\n", got.out)
+
+	got = certauthRun(t, `{"msg": "certauth: reload failed, last good set kept", "rule": "Policy.Chain.Roots", "detail": "gone"}`, "explain", "-record", "-")
+	assert.Equal(t, exitNo, got.code, got.errs)
+	assert.Contains(t, got.out, "kept: not_configured\n  rule     Policy.Chain.Roots\n  found    gone\n  next     repair the file")
+	assert.NotContains(t, got.out, "where")
+
+	got = certauthRun(t, "", "explain", "MIIB")
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.errs, "-policy is missing")
+}
