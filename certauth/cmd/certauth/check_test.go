@@ -52,6 +52,12 @@ func TestCheck_WarnsOfWeaknessInPoliciesOnTheSender(t *testing.T) {
 	assert.True(t, slices.ContainsFunc(issued, func(one warning) bool { return one.Path == "Policy.All[1].IssuedBy.Certificates" }), issued)
 }
 
+// finding N54: the warning about a whole document had an empty path: "warning policy.json:1: : no cases".
+func TestCheck_AWarningAboutTheWholeDocumentHasNoPath(t *testing.T) {
+	w := newWorld(t)
+	assert.Contains(t, certauthRun(t, "", "check", w.policy(chain)).out, "warning policy.json:1: no cases: ")
+}
+
 // finding N35: a revocation check that no rule asks refuses nobody, whatever its settings, and nothing said so.
 func TestCheck_WarnsOfARevocationCheckThatNoRuleAsks(t *testing.T) {
 	w := newWorld(t)

@@ -110,6 +110,18 @@ func TestInspect_SaysWhenToRenew(t *testing.T) {
 	assert.Contains(t, got.out, "it ends in 1 days")
 }
 
+// finding N53: of a file that Windows programs write, in UTF-16 or with a byte order mark, the error was that it is
+// cut or that its line ends are gone.
+func TestInspect_SaysThatAFileIsNoPlainText(t *testing.T) {
+	w := newWorld(t)
+	wide := strings.Join(strings.Split(string(w.root.PEM()), ""), "\x00") + "\x00"
+	for content, want := range map[string]string{"\xff\xfe" + wide: "this is UTF-16", "\xfe\xff\x00" + wide: "this is UTF-16", "\ufeff" + string(w.root.PEM()): "a byte order mark"} {
+		got := certauthRun(t, "", "inspect", w.write("windows.pem", content))
+		assert.Equal(t, exitFailed, got.code)
+		assert.Contains(t, got.errs, want)
+	}
+}
+
 func TestCheck_TellsMistakesCasesAndWeaknessesApart(t *testing.T) {
 	w := newWorld(t)
 	w.write("client.pem", string(w.issuing.Issue(t, "x").PEM()))
