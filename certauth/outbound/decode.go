@@ -8,6 +8,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certpem"
 )
 
 // pool holds the contents of a source. The order does not matter: any key may belong to any certificate.
@@ -94,8 +96,11 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 		return decodePEM(data)
 	}
 	if !isDER(data) {
-		var err error
-		if data, err = fromBase64(data); err != nil {
+		decoded, err := fromBase64(data)
+		if other := otherText(data); other != nil && !isDER(decoded) {
+			return nil, nil, other
+		}
+		if data = decoded; err != nil {
 			return nil, nil, err
 		}
 	}
@@ -107,6 +112,14 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 		return []*x509.Certificate{cert}, nil, nil
 	}
 	return decodePKCS12(data, password)
+}
+
+// otherText names the form of a text, or its damage, as for certificates that others present. Base64 of DER is expected.
+func otherText(text []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("MII")) {
+		return nil
+	}
+	return certpem.OtherText(text)
 }
 
 var pemBegin = []byte("-----BEGIN ")
@@ -141,7 +154,10 @@ func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, er
 		}
 	}
 	if got != want {
-		return nil, nil, fail(ReasonMalformed, "%d of %d PEM blocks are readable; is there text before a marker, or is the end missing?", got, want)
+		if other := otherText(text); other != nil {
+			return nil, nil, other
+		}
+		return nil, nil, fail(ReasonMalformed, "%d of %d PEM blocks are readable; is there a byte order mark or text before a marker, or is the end missing?", got, want)
 	}
 	if got == 0 {
 		return nil, nil, fail(ReasonMalformed, "no PEM block")

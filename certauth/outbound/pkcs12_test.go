@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -241,6 +242,31 @@ func TestPEM_Forms(t *testing.T) {
 			}
 			assert.True(t, open(t, config).Status().Usable)
 		})
+	}
+}
+
+// finding O31: of a file in UTF-16 the error said only that it is no PEM, and of one that a setting or an editor has
+// damaged that its blocks are not readable. The errors of PEMFile name the damage.
+func TestPEM_SaysWhatDamagedIt(t *testing.T) {
+	whole := string(append(fixture(t, "leaf.pem"), fixture(t, "leaf.key")...))
+	utf16 := ""
+	for _, b := range []byte(whole) {
+		utf16 += string([]byte{b, 0})
+	}
+	for name, tc := range map[string]struct{ data, want string }{
+		"UTF-16 of PowerShell":    {"\xff\xfe" + utf16, "this is UTF-16"},
+		"UTF-16 without a mark":   {utf16, "this is UTF-16"},
+		"a byte order mark":       {"\ufeff" + whole, "a byte order mark"},
+		"one line":                {strings.ReplaceAll(whole, "\n", " "), "it is all on one line"},
+		"line ends as in JSON":    {strings.ReplaceAll(whole, "\n", `\n`), "a backslash and an n"},
+		"base64 of PEM":           {base64.StdEncoding.EncodeToString([]byte(whole)), "this is base64 of PEM"},
+		"damaged base64 of a P12": {"MIIKXgIBAzCCCh", "neither PEM nor DER nor base64 of DER"},
+	} {
+		path := filepath.Join(t.TempDir(), "tls.pem")
+		write(t, path, []byte(tc.data))
+		failed := refused(t, outbound.Config{Source: outbound.File{Path: path}, Now: at(then)}, outbound.ReasonMalformed)
+		assert.ErrorContains(t, failed, path+": ", name)
+		assert.ErrorContains(t, failed, tc.want, name)
 	}
 }
 
