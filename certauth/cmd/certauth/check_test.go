@@ -97,3 +97,24 @@ func TestCheck_WarnsOfAMemberThatKeepsNobodyOut(t *testing.T) {
 		assert.Equal(t, want, found, policy)
 	}
 }
+
+// finding N55: a name that reads as a pattern, or with the name of its attribute, is compared as it stands, so that
+// under a not it keeps nobody out, and nothing said so.
+func TestCheck_WarnsOfNamesThatReadAsPatterns(t *testing.T) {
+	w := newWorld(t)
+	for rule, want := range map[string]string{
+		`{"emails": ["*@partner.example"]}`:               `Policy.All[1].Not.Emails: "*@partner.example" is compared as it stands: only dnsNames has wildcards`,
+		`{"uris": ["https://partner.example/*"]}`:         `Policy.All[1].Not.URIs: "https://partner.example/*" is compared`,
+		`{"upns": ["*@partner.example"]}`:                 `Policy.All[1].Not.UPNs: "*@partner.example" is compared`,
+		`{"organizations": ["Partner*"]}`:                 `Policy.All[1].Not.Organizations: "Partner*" is compared`,
+		`{"organizations": ["o=Partner"]}`:                `Policy.All[1].Not.Organizations: "o=Partner" is compared as it stands: write the value without O=`,
+		`{"commonNames": ["CN=orders", "billing"]}`:       `Policy.All[1].Not.CommonNames: "CN=orders" is compared as it stands: write the value without CN=`,
+		`{"organizationalUnits": ["OU=Sales", "Sales*"]}`: `Policy.All[1].Not.OrganizationalUnits: "OU=Sales" is compared`,
+	} {
+		got := certauthRun(t, "", "check", "-strict", w.policy(`{"all": [`+chain+`, {"not": {"policy": `+rule+`}}]}`))
+		assert.Equal(t, exitNo, got.code, rule)
+		assert.Contains(t, got.out, "warning policy.json:3: "+want, rule)
+	}
+	plain := certauthRun(t, "", "check", w.policy(`{"all": [`+chain+`, {"dnsNames": ["*.eu.partner.example"]}, {"commonNames": ["o", "CN", "orders"]}, {"emails": ["orders@partner.example"]}]}`))
+	assert.NotContains(t, plain.out, "compared as it stands")
+}
