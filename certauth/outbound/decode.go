@@ -7,9 +7,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/certpem"
+	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 )
 
 // pool holds the contents of a source. The order does not matter: any key may belong to any certificate.
@@ -106,7 +108,10 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 	}
 	if b.form == formAny && !looksLikePKCS12(data) {
 		cert, err := x509.ParseCertificate(data)
-		if err != nil {
+		switch {
+		case err != nil && parsefault.Help(err) != "":
+			return nil, nil, unreadable("it", err)
+		case err != nil:
 			return nil, nil, errors.New("neither PEM nor PKCS#12 nor a certificate in DER")
 		}
 		return []*x509.Certificate{cert}, nil, nil
@@ -141,14 +146,15 @@ func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, er
 		case "CERTIFICATE":
 			cert, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
-				return nil, nil, fail(ReasonMalformed, "PEM block %d is not a certificate", got)
+				return nil, nil, unreadable(fmt.Sprintf("PEM block %d", got), err)
 			}
 			certs = append(certs, cert)
 		case "EC PARAMETERS": // openssl ecparam writes it before the key
 		default:
 			key, err := decodeKey(block)
 			if err != nil {
-				return nil, nil, fail(asError(err, ReasonMalformed).Reason, "PEM block %d: %w", got, err)
+				e := asError(err, ReasonMalformed)
+				return nil, nil, fail(e.Reason, "PEM block %d: %w", got, e.Err)
 			}
 			keys = append(keys, key)
 		}
@@ -163,6 +169,25 @@ func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, er
 		return nil, nil, fail(ReasonMalformed, "no PEM block")
 	}
 	return certs, keys, nil
+}
+
+// unreadable says why a certificate cannot be read.
+func unreadable(what string, err error) error {
+	help := parsefault.Help(err)
+	switch {
+	case help == "":
+		return fail(ReasonMalformed, "%s is not a certificate", what)
+	case unsupported(err):
+		return fail(ReasonKeyNotAllowed, "%s is a certificate that cannot be read: %w: %s", what, err, help)
+	}
+	return fail(ReasonMalformed, "%s is a certificate that cannot be read: %w: %s", what, err, help)
+}
+
+// unsupported reports whether crypto/x509 does not know the curve or the algorithm of a key. The key itself may be in
+// order. crypto/x509 does not export these errors.
+func unsupported(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "elliptic curve") || strings.Contains(text, "unknown algorithm")
 }
 
 func decodeKey(block *pem.Block) (crypto.Signer, error) {
@@ -181,6 +206,9 @@ func decodeKey(block *pem.Block) (crypto.Signer, error) {
 		key, err = x509.ParseECPrivateKey(block.Bytes)
 	default:
 		return nil, fail(ReasonMalformed, "a %.40q, want certificates and private keys", block.Type)
+	}
+	if err != nil && unsupported(err) {
+		return nil, fail(ReasonKeyNotAllowed, "a private key of an algorithm or curve that Go does not support")
 	}
 	if err != nil {
 		// The parser's own message is omitted, because it is about key material.

@@ -270,6 +270,28 @@ func TestPEM_SaysWhatDamagedIt(t *testing.T) {
 	}
 }
 
+// finding O35: of a certificate or a key on a curve, or of an algorithm, that Go does not support, the error said that it is
+// none, and asked whether the file is still being written.
+func TestPEM_KeysThatGoDoesNotSupport(t *testing.T) {
+	for name, want := range map[string]string{
+		"brainpool.pem": ": PEM block 1 is a certificate that cannot be read: x509: unsupported elliptic curve: the key must be on P-256, P-384 or P-521,",
+		"brainpool.p12": ": key 0 with part 0: ",
+		"ed448.pem":     ": PEM block 2: a private key of an algorithm or curve that Go does not support (have the certificate issued for ",
+		"ed448.p12":     ": key 0 with part 0: ",
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		write(t, path, fixture(t, name))
+		failed := refused(t, outbound.Config{Source: outbound.File{Path: path}, Password: password("changeit"), Now: at(then)}, outbound.ReasonKeyNotAllowed)
+		assert.ErrorContains(t, failed, "outbound: Source.File: key_not_allowed: "+path+want, name)
+	}
+	path := filepath.Join(t.TempDir(), "der.cer")
+	block, _ := pem.Decode(fixture(t, "brainpool.pem"))
+	write(t, path, block.Bytes)
+	assert.ErrorContains(t, refused(t, outbound.Config{Source: outbound.File{Path: path}}, outbound.ReasonKeyNotAllowed), "unsupported elliptic curve")
+	write(t, path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{0x30, 0}}))
+	assert.ErrorContains(t, refused(t, outbound.Config{Source: outbound.File{Path: path}}, outbound.ReasonMalformed), "PEM block 1 is not a certificate")
+}
+
 // PBMAC1 (RFC 9579) can be written by openssl 3.4 and Java 26. Its parameters can be invalid in more ways than those of the
 // old MAC.
 func TestPKCS12_PBMAC1(t *testing.T) {
