@@ -88,6 +88,8 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 //	nginx.ingress.kubernetes.io/auth-tls-verify-client: "on"
 //	nginx.ingress.kubernetes.io/auth-tls-pass-certificate-to-upstream: "true"
 //
+// The secret holds the CAs that [Nginx] describes; auth-tls-verify-depth is ssl_verify_depth.
+//
 // Refused: as for [Nginx].
 //
 // To verify before going live: the probes of the package documentation on every host, above

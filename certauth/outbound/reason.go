@@ -70,7 +70,7 @@ func (r Reason) hint() string {
 	case ReasonKeyNotAllowed:
 		return "have the certificate issued for an RSA 2048, P-256, Ed25519 or stronger key"
 	case ReasonKeyExposed:
-		return "remove the permission of other users to read the key file: chmod o-r"
+		return "remove the permission of other users to read the key file: chmod o-r, or the defaultMode of a Kubernetes volume, which is 0644 if it is not set"
 	case ReasonExpiring:
 		return "why was it not renewed yet?"
 	case ReasonNotConfigured:
