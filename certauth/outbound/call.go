@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
 )
@@ -22,9 +21,11 @@ type call struct {
 type callKey struct{}
 
 func withCall(ctx context.Context, c *call) context.Context {
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{TLSHandshakeStart: func() { c.handshakes.Add(1) }})
 	return context.WithValue(ctx, callKey{}, c)
 }
+
+// handshake counts a handshake that begins.
+func (c *call) handshake() { c.handshakes.Add(1) }
 
 // peer returns the host at the other end of the handshake that began last: the server, or the proxy before it.
 func (c *call) peer() string {

@@ -140,7 +140,9 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	var got atomic.Pointer[httptrace.GotConnInfo]
 	own := &call{host: host, asked: g.note}
 	ctx := withCall(request.Context(), own)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { got.Store(&info) }})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { got.Store(&info) }, TLSHandshakeStart: own.handshake,
+	})
 	response, err := g.transport.RoundTrip(request.WithContext(ctx))
 	if err != nil {
 		t.leave(g)
