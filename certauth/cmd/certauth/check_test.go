@@ -118,3 +118,22 @@ func TestCheck_WarnsOfNamesThatReadAsPatterns(t *testing.T) {
 	plain := certauthRun(t, "", "check", w.policy(`{"all": [`+chain+`, {"dnsNames": ["*.eu.partner.example"]}, {"commonNames": ["o", "CN", "orders"]}, {"emails": ["orders@partner.example"]}]}`))
 	assert.NotContains(t, plain.out, "compared as it stands")
 }
+
+// finding N59: of a wide network within everyGate the warning said that whoever has an address in it can be any client,
+// although another gate must admit the sender too.
+func TestCheck_DoesNotWarnOfAGateThatAnotherGateNarrows(t *testing.T) {
+	t.Setenv("GATE_SECRET", "a secret of thirty-two bytes or more")
+	w := newWorld(t)
+	const wide, secret = `{"peers": ["10.0.0.0/8"]}`, `{"sharedSecret": {"header": "X-Gate", "values": [{"env": "GATE_SECRET"}]}}`
+	for gate, want := range map[string]bool{
+		`{"everyGate": [` + wide + `, ` + secret + `]}`:                                           false,
+		`{"everyGate": [{"insecureRemoteAddr": ["10.1.2.3"]}, {"peers": ["10.1.2.3"]}]}`:          false,
+		`{"anyGate": [` + wide + `, ` + secret + `]}`:                                             true,
+		`{"everyGate": [` + wide + `, {"peers": ["11.0.0.0/8"]}]}`:                                true,
+		`{"everyGate": [` + wide + `, {"anyGate": [` + secret + `, {"peers": ["11.0.0.0/8"]}]}]}`: true,
+		`{"anyGate": [{"everyGate": [` + wide + `, ` + secret + `]}, {"peers": ["10.1.2.3"]}]}`:   false,
+	} {
+		found := warningsOf(t, w.policy(chain, `{"nginx": {"from": `+gate+`}}`))
+		assert.Equal(t, want, slices.ContainsFunc(found, func(one warning) bool { return one.Path == "Source.From" }), gate)
+	}
+}
