@@ -134,7 +134,7 @@ func (p *pool) nothing(candidates []candidate, selected *selection) error {
 	}
 	switch {
 	case len(candidates) > 0:
-		return fail(ReasonNotSelected, "%d certificates with a key, and none matches Select; the first is %s", len(candidates), describe(candidates[0].leaf))
+		return fail(ReasonNotSelected, "none of %d with a key matches Select; the first is %s", len(candidates), describe(candidates[0].leaf))
 	case len(p.certs) == 0 && len(p.keys) == 0:
 		return fail(ReasonSourceUnavailable, "no certificate")
 	case len(p.certs) == 0:
