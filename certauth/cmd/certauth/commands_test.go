@@ -120,6 +120,14 @@ func TestInspect_SaysThatAFileIsNoPlainText(t *testing.T) {
 		assert.Equal(t, exitFailed, got.code)
 		assert.Contains(t, got.errs, want)
 	}
+	policy := w.policy(chain)
+	for _, args := range [][]string{{"audit"}, {"explain", "-record"}, {"explain", "-policy", policy, "-request"}, {"explain", "-policy", policy}} {
+		got := certauthRun(t, "", append(args, w.write("windows.json", "\xff\xfe{\x00}\x00"))...)
+		assert.Equal(t, exitFailed, got.code, args)
+		assert.Contains(t, got.errs, "windows.json: this is UTF-16", args)
+	}
+	got := certauthRun(t, "\ufeff"+`{"msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.Chain"}`, "explain", "-record", "-")
+	assert.Equal(t, exitNo, got.code, got.errs)
 }
 
 func TestCheck_TellsMistakesCasesAndWeaknessesApart(t *testing.T) {

@@ -84,6 +84,7 @@ func (e *explainer) record(name string) (*explanation, error) {
 // logRecords returns the records in a log, and the number of lines that are no JSON: a service's other output is often
 // in the same file. Of a record of the service itself, attributes of other types than expected stay empty.
 func logRecords(content []byte) (records []*logRecord, others int) {
+	content = bytes.TrimPrefix(content, []byte("\ufeff"))
 	for len(bytes.TrimSpace(content)) > 0 {
 		decoder := json.NewDecoder(bytes.NewReader(content))
 		var err error

@@ -112,9 +112,6 @@ func decodeForm(content []byte, password string) (found, error) {
 		}
 		return found{"PFX", append([]*x509.Certificate{leaf}, others...)}, nil
 	}
-	if bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff")) {
-		return found{}, errors.New("this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8")
-	}
 	if bytes.HasPrefix(content, []byte("\ufeff")) {
 		return found{}, errors.New("it begins with a byte order mark, with which no service reads it; save it as UTF-8 without the mark")
 	}
