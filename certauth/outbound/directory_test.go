@@ -208,6 +208,11 @@ func TestDirectory_ReportsARenewalThatHasNoEffect(t *testing.T) {
 			reasonIs(t, warned[0].Err, tc.want)
 			assert.Contains(t, warned[0].Err.Error(), tc.text)
 			assert.Equal(t, fingerprint(inUse.Certificate), warned[0].Fingerprint)
+
+			require.NoError(t, own.Close())
+			open(t, outbound.Config{Source: outbound.Directory{Path: folder}, Interval: time.Hour, Observe: journal.observe})
+			loaded := journal.of(outbound.OutcomeLoaded)
+			assert.Equal(t, tc.want, loaded[len(loaded)-1].Reason(), "after a restart")
 		})
 	}
 }
