@@ -42,6 +42,9 @@ func (f PinFile) pins(_ context.Context, known reload.Digest) ([]string, reload.
 	if sum == known {
 		return nil, sum, nil
 	}
+	if bytes.HasPrefix(content, []byte("\ufeff")) || bytes.IndexByte(content, 0) >= 0 {
+		return nil, reload.Digest{}, fmt.Errorf("%s: a byte order mark, or UTF-16, as Windows programs write it; save it as ASCII or UTF-8 without the mark", f.describe())
+	}
 	var list []string
 	for line := range bytes.Lines(content) {
 		text, _, _ := strings.Cut(string(line), "#")

@@ -233,8 +233,6 @@ func TestNew_PinnedCertificatesNarrowTheSystemsRoots(t *testing.T) {
 	assert.ErrorContains(t, err, "every public CA")
 }
 
-// An unchanged pin file is not reloaded, one without a name is a mistake, and after one is removed
-// its last content stays in use.
 // finding P22: each pin of a list of another kind had an error of its own, a hundred megabytes for a million of
 // them, at each reload.
 func TestPinFile_OfAnotherKindHasAShortError(t *testing.T) {
@@ -259,6 +257,25 @@ func TestPinFile_OfAnotherKindHasAShortError(t *testing.T) {
 	assert.Equal(t, 99, strings.Count(auth.Reload(t.Context()).Error(), "\n"), "a hundred mistakes, each with its line")
 }
 
+// finding P33: of a list that PowerShell had written, in UTF-16 or with a byte order mark, the error was one about
+// hex digits for each of its pins, although an editor shows them as they should be.
+func TestPinFile_SaysThatItIsNoPlainText(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pins.txt")
+	_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(certauth.PinFile(file))})
+	require.ErrorContains(t, err, "no such file")
+	wide := strings.Join(strings.Split(pinOfNobody+"\r\n", ""), "\x00") + "\x00"
+	for name, content := range map[string]string{
+		"UTF-16": "\xff\xfe" + wide, "the other order": "\xfe\xff\x00" + strings.TrimSuffix(wide, "\x00"), "UTF-16 without a mark": wide, "UTF-8 with a mark": "\ufeff" + pinOfNobody + "\r\n",
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(certauth.PinFile(file))})
+		require.ErrorContains(t, err, "a byte order mark, or UTF-16", name)
+		assert.Less(t, len(err.Error()), 300, name)
+	}
+}
+
+// An unchanged pin file is not reloaded, one without a name is a mistake, and after one is removed
+// its last content stays in use.
 func TestPinFile_UnchangedUnnamedAndMissing(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(t.TempDir(), "pins.txt")

@@ -26,6 +26,10 @@ import (
 //	proxy_set_header X-Client-Cert   $ssl_client_escaped_cert;
 //	proxy_set_header X-Client-Verify $ssl_client_verify;
 //
+// The file must hold the partners' roots and also their issuing CAs, because most clients send
+// only their own certificate. If there is more than one issuing CA between a root and a client,
+// set ssl_verify_depth to their number; the default is 1.
+//
 // If you pin the self-signed certificate of a partner, add that certificate to
 // ssl_client_certificate as well: with "optional", nginx itself answers 400 to a client
 // whose certificate does not verify, and the request never reaches this service. A new
@@ -83,6 +87,8 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 //	nginx.ingress.kubernetes.io/auth-tls-secret: "default/client-ca"
 //	nginx.ingress.kubernetes.io/auth-tls-verify-client: "on"
 //	nginx.ingress.kubernetes.io/auth-tls-pass-certificate-to-upstream: "true"
+//
+// The secret holds the CAs that [Nginx] describes; auth-tls-verify-depth is ssl_verify_depth.
 //
 // Refused: as for [Nginx].
 //

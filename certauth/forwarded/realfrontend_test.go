@@ -141,7 +141,7 @@ func (p program) launch(t *testing.T, prefix []string, config string, with setti
 	text, err := configuration(p.folder, config, with)
 	require.NoError(t, err)
 	for name, content := range map[string][]byte{
-		"config": text, "server.pem": append(c.server.PEM(), c.server.KeyPEM(t)...), "clients.pem": c.root.PEM(),
+		"config": text, "server.pem": append(c.server.PEM(), c.server.KeyPEM(t)...), "clients.pem": append(c.root.PEM(), c.further...),
 		"own.pem": append(c.proxy.PEM(), c.proxy.KeyPEM(t)...), "servers.pem": c.servers.PEM(),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(with.Dir, name), content, 0o600))

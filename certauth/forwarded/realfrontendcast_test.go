@@ -24,6 +24,7 @@ type cast struct {
 	root, issuing *certauthtest.CA // of the clients; the front end knows only the root
 	foreign       *certauthtest.CA // has the same name as root
 	servers       *certauthtest.CA // of the hosts
+	further       []byte           // CAs that the front end knows as well, in PEM
 
 	rsa, p256  *certauthtest.Certificate // good clients
 	victim     *certauthtest.Certificate // another good client, whose certificate is public

@@ -3,6 +3,7 @@
 package forwarded_test
 
 import (
+	"crypto/tls"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,6 +34,40 @@ func TestRealFrontEnds_NginxAndAPinnedSelfSignedPartner(t *testing.T) {
 			knows.root = tc.known
 			front := nginx.start(t, nginx.config, settings{App: a.address, Verify: "optional"}, &knows)
 			got, told, saw := a.visit(t, c, front, visit{shows: c.selfSigned})
+			assert.Equal(t, tc.want, got, "%v, %v", told.refused, saw.event.Err)
+		})
+	}
+}
+
+// finding N58: a partner who sends only its own certificate, as most do, gets 400 from nginx itself while
+// ssl_client_certificate has only the root, and with two issuing CAs until ssl_verify_depth permits them. The
+// documentation of forwarded.Nginx did not say what belongs into that file.
+func TestRealFrontEnds_NginxAndAPartnerWhoSendsNoIssuingCA(t *testing.T) {
+	c := newCast(t)
+	nginx := recommendations[0]
+	second := c.issuing.NewIntermediate(t, "Partner Second Issuing CA")
+	below := second.Issue(t, "orders")
+	policy := certauth.Chain{Roots: certauth.Certificates(c.root.Certificate), Intermediates: certauth.Certificates(c.issuing.Certificate, second.Certificate)}
+	for _, tc := range []struct {
+		name    string
+		client  *certauthtest.Certificate
+		further []byte
+		want    string
+	}{
+		{"nginx knows the root alone", c.p256, nil, answers400},
+		{"nginx knows the issuing CA as well", c.p256, c.issuing.PEM(), accepted},
+		{"two issuing CAs, and the default of ssl_verify_depth", below, append(c.issuing.PEM(), second.PEM()...), answers400},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := newApp(t, "tcp", "127.0.0.1:0")
+			a.use(t, nginx.source, policy)
+			knows := *c
+			knows.further = tc.further
+			front := nginx.start(t, nginx.config, settings{App: a.address, Verify: "optional"}, &knows)
+			alone := c.tlsConfig(tc.client)
+			own := tc.client.TLS()
+			alone.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
+			got, told, saw := a.visit(t, c, front, visit{shows: tc.client, tls: alone})
 			assert.Equal(t, tc.want, got, "%v, %v", told.refused, saw.event.Err)
 		})
 	}

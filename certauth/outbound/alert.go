@@ -43,14 +43,16 @@ func reasonOfAlert(err error) Reason {
 	if alert, ok := errors.AsType[tls.AlertError](err); ok {
 		return alertReasons[alert]
 	}
-	remote, ok := errors.AsType[*net.OpError](err)
-	if !ok || remote.Op != "remote error" || remote.Err == nil {
-		return ""
-	}
-	text := remote.Err.Error()
-	for alert, reason := range alertReasons {
-		if alert.Error() == text {
-			return reason
+	// net/http wraps an alert of a proxy in another such error.
+	for remote, ok := errors.AsType[*net.OpError](err); ok && remote.Err != nil; remote, ok = errors.AsType[*net.OpError](remote.Err) {
+		if remote.Op != "remote error" {
+			continue
+		}
+		text := remote.Err.Error()
+		for alert, reason := range alertReasons {
+			if alert.Error() == text {
+				return reason
+			}
 		}
 	}
 	return ""

@@ -55,7 +55,7 @@ type state struct {
 
 // Open loads the certificate and starts the goroutine that keeps it up to date; [Certificate.Close] ends that
 // goroutine. Open reports all mistakes of the configuration at once; if a certificate cannot be loaded, it returns an
-// [*Error]. The context applies to the first load only.
+// [*Error] whose text ends with the hint. The context applies to the first load only.
 func Open(ctx context.Context, config Config) (*Certificate, error) {
 	selected, pins, err := config.compile()
 	if err != nil {
@@ -68,7 +68,7 @@ func Open(ctx context.Context, config Config) (*Certificate, error) {
 	c.life, c.stop = context.WithCancel(context.Background())
 	if err := c.reload(ctx); err != nil {
 		c.stop()
-		return nil, err
+		return nil, asError(err, ReasonSourceUnavailable).withHint()
 	}
 	go c.run(c.life)
 	return c, nil

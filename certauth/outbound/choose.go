@@ -54,6 +54,27 @@ func (p *pool) choose(selected *selection, allowServerAuth bool, now time.Time) 
 	return usable[0], nil
 }
 
+// skipped says why a piece could not be used, or otherwise why a newer certificate of the same name was not chosen: a
+// renewal that has no effect would be noticed only when the one in use expires.
+func (p *pool) skipped(chosen *x509.Certificate, selected *selection, allowServerAuth bool, now time.Time) *Error {
+	if len(p.failures) > 0 {
+		return p.failures[0]
+	}
+	pairs := p.pairs()
+	for _, cert := range p.certs {
+		if !cert.NotBefore.After(chosen.NotBefore) || now.Before(cert.NotBefore) || !sameIdentity(cert, chosen) || !selected.matches(cert) {
+			continue
+		}
+		if !slices.ContainsFunc(pairs, func(c candidate) bool { return c.leaf.Equal(cert) }) {
+			return fail(ReasonKeyMissing, "no key in this source belongs to %s", describe(cert))
+		}
+		if err := usableNow(cert, allowServerAuth, now); err != nil {
+			return fail(err.Reason, "%s: %w", describe(cert), err.Err)
+		}
+	}
+	return nil
+}
+
 // nextDate returns the first time after now at which a certificate becomes valid or expires, so that the same pool may
 // give another choice or chain. It is zero if there is none.
 func (p *pool) nextDate(now time.Time) time.Time {
@@ -113,7 +134,7 @@ func (p *pool) nothing(candidates []candidate, selected *selection) error {
 	}
 	switch {
 	case len(candidates) > 0:
-		return fail(ReasonNotSelected, "%d certificates with a key, and none matches Select; the first is %s", len(candidates), describe(candidates[0].leaf))
+		return fail(ReasonNotSelected, "none of %d with a key matches Select; the first is %s", len(candidates), describe(candidates[0].leaf))
 	case len(p.certs) == 0 && len(p.keys) == 0:
 		return fail(ReasonSourceUnavailable, "no certificate")
 	case len(p.certs) == 0:

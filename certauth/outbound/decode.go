@@ -7,7 +7,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certpem"
+	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 )
 
 // pool holds the contents of a source. The order does not matter: any key may belong to any certificate.
@@ -94,19 +98,33 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 		return decodePEM(data)
 	}
 	if !isDER(data) {
-		var err error
-		if data, err = fromBase64(data); err != nil {
+		decoded, err := fromBase64(data)
+		if other := otherText(data); other != nil && !isDER(decoded) {
+			return nil, nil, other
+		}
+		if data = decoded; err != nil {
 			return nil, nil, err
 		}
 	}
 	if b.form == formAny && !looksLikePKCS12(data) {
 		cert, err := x509.ParseCertificate(data)
-		if err != nil {
+		switch {
+		case err != nil && parsefault.Help(err) != "":
+			return nil, nil, unreadable("it", err)
+		case err != nil:
 			return nil, nil, errors.New("neither PEM nor PKCS#12 nor a certificate in DER")
 		}
 		return []*x509.Certificate{cert}, nil, nil
 	}
 	return decodePKCS12(data, password)
+}
+
+// otherText names the form of a text, or its damage, as for certificates that others present. Base64 of DER is expected.
+func otherText(text []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("MII")) {
+		return nil
+	}
+	return certpem.OtherText(text)
 }
 
 var pemBegin = []byte("-----BEGIN ")
@@ -128,25 +146,48 @@ func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, er
 		case "CERTIFICATE":
 			cert, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
-				return nil, nil, fail(ReasonMalformed, "PEM block %d is not a certificate", got)
+				return nil, nil, unreadable(fmt.Sprintf("PEM block %d", got), err)
 			}
 			certs = append(certs, cert)
 		case "EC PARAMETERS": // openssl ecparam writes it before the key
 		default:
 			key, err := decodeKey(block)
 			if err != nil {
-				return nil, nil, fail(asError(err, ReasonMalformed).Reason, "PEM block %d: %w", got, err)
+				e := asError(err, ReasonMalformed)
+				return nil, nil, fail(e.Reason, "PEM block %d: %w", got, e.Err)
 			}
 			keys = append(keys, key)
 		}
 	}
 	if got != want {
-		return nil, nil, fail(ReasonMalformed, "%d of %d PEM blocks are readable; is there text before a marker, or is the end missing?", got, want)
+		if other := otherText(text); other != nil {
+			return nil, nil, other
+		}
+		return nil, nil, fail(ReasonMalformed, "%d of %d PEM blocks are readable; is there a byte order mark or text before a marker, or is the end missing?", got, want)
 	}
 	if got == 0 {
 		return nil, nil, fail(ReasonMalformed, "no PEM block")
 	}
 	return certs, keys, nil
+}
+
+// unreadable says why a certificate cannot be read.
+func unreadable(what string, err error) error {
+	help := parsefault.Help(err)
+	switch {
+	case help == "":
+		return fail(ReasonMalformed, "%s is not a certificate", what)
+	case unsupported(err):
+		return fail(ReasonKeyNotAllowed, "%s is a certificate that cannot be read: %w: %s", what, err, help)
+	}
+	return fail(ReasonMalformed, "%s is a certificate that cannot be read: %w: %s", what, err, help)
+}
+
+// unsupported reports whether crypto/x509 does not know the curve or the algorithm of a key. The key itself may be in
+// order. crypto/x509 does not export these errors.
+func unsupported(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "elliptic curve") || strings.Contains(text, "unknown algorithm")
 }
 
 func decodeKey(block *pem.Block) (crypto.Signer, error) {
@@ -165,6 +206,9 @@ func decodeKey(block *pem.Block) (crypto.Signer, error) {
 		key, err = x509.ParseECPrivateKey(block.Bytes)
 	default:
 		return nil, fail(ReasonMalformed, "a %.40q, want certificates and private keys", block.Type)
+	}
+	if err != nil && unsupported(err) {
+		return nil, fail(ReasonKeyNotAllowed, "a private key of an algorithm or curve that Go does not support")
 	}
 	if err != nil {
 		// The parser's own message is omitted, because it is about key material.

@@ -18,8 +18,9 @@ import (
 // Directory is a folder with certificates and keys in any number of files: .p12 and .pfx; .pem, .crt, .cer, .der and
 // .key in PEM, or with one certificate in DER. Keys are matched to certificates by value, so file names do not matter.
 // Of the certificates that are usable and match Config.Select, the one with the latest NotBefore is used; without a
-// Config.Select, all must have the same name. A file that cannot be read is skipped, and the error names it if nothing
-// usable is left. Subfolders and hidden files are ignored.
+// Config.Select, all must have the same name. A file that cannot be read is skipped, and so is a newer certificate that has
+// no key or cannot be used; both are reported, and are errors if nothing usable is left. Subfolders and hidden files are
+// ignored.
 //
 // If the certificate in use is no longer there with its key, an older one replaces it, unless a file cannot be read or a
 // newer certificate of its name has no key: then files may just be being written, and the load fails.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"encoding/hex"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,6 +165,54 @@ func TestDirectory_HalfOfAPairDoesNotTurnTheClockBack(t *testing.T) {
 			put(certPEM(newest.Certificate), keyPEM(t, newest.Key))
 			require.NoError(t, own.Reload(t.Context()))
 			assert.Equal(t, fingerprint(newest.Certificate), own.Status().Fingerprint)
+		})
+	}
+}
+
+// finding O34: a renewed certificate that could not be used, because of its password, a missing key or its usage, left no
+// record beside the one in use, so that it was noticed only when that one expired.
+func TestDirectory_ReportsARenewalThatHasNoEffect(t *testing.T) {
+	w := newWorld(t)
+	now := time.Now()
+	inUse := issue(t, w.clients, "orders", certauthtest.Valid(now.Add(-80*day), now.Add(50*day)))
+	server := issue(t, w.clients, "orders", certauthtest.Usage(x509.ExtKeyUsageServerAuth))
+	for _, tc := range []struct {
+		name    string
+		content []byte
+		want    outbound.Reason
+		text    string
+	}{
+		{"a PFX with another password", fixture(t, "modern.p12"), outbound.ReasonPasswordWrong, "new.pfx"},
+		{"text", []byte("renewed\n"), outbound.ReasonMalformed, "new.pfx"},
+		{"the certificate without its key", certPEM(server.Certificate), outbound.ReasonKeyMissing, fingerprint(server.Certificate)[:16]},
+		{"for servers only, as public CAs issue them", bundle(t, server), outbound.ReasonUsageNotAllowed, fingerprint(server.Certificate)[:16]},
+		{"an older one without its key", certPEM(issue(t, w.clients, "orders", certauthtest.Valid(now.Add(-90*day), now.Add(day))).Certificate), "", ""},
+		{"one of another name without its key", certPEM(issue(t, w.clients, "billing").Certificate), "", ""},
+		{"one that is not valid yet", bundle(t, issue(t, w.clients, "orders", certauthtest.Valid(now.Add(day), now.Add(90*day)))), "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			folder, journal := t.TempDir(), &journal{}
+			write(t, filepath.Join(folder, "old.pem"), bundle(t, inUse))
+			own := open(t, outbound.Config{Source: outbound.Directory{Path: folder}, Interval: time.Hour, Observe: journal.observe})
+			write(t, filepath.Join(folder, "new.pfx"), tc.content)
+			for range 3 {
+				require.NoError(t, own.Reload(t.Context()))
+			}
+			assert.Equal(t, fingerprint(inUse.Certificate), own.Status().Fingerprint)
+			warned := journal.of(outbound.OutcomeWarned)
+			if tc.want == "" {
+				assert.Empty(t, warned)
+				return
+			}
+			require.Len(t, warned, 1, "once, until something changes")
+			reasonIs(t, warned[0].Err, tc.want)
+			assert.Contains(t, warned[0].Err.Error(), tc.text)
+			assert.Equal(t, fingerprint(inUse.Certificate), warned[0].Fingerprint)
+
+			require.NoError(t, own.Close())
+			open(t, outbound.Config{Source: outbound.Directory{Path: folder}, Interval: time.Hour, Observe: journal.observe})
+			loaded := journal.of(outbound.OutcomeLoaded)
+			assert.Equal(t, tc.want, loaded[len(loaded)-1].Reason(), "after a restart")
 		})
 	}
 }
@@ -453,4 +502,19 @@ func TestReload_BothSourcesFail(t *testing.T) {
 	assert.ErrorContains(t, err, "roots.pem")
 	assert.NotContains(t, err.Error(), "tls.pem")
 	assert.Equal(t, fingerprint(leaf.Certificate), own.Status().Fingerprint)
+}
+
+// finding O30: a program that prints the error of Open, as log.Fatal does, did not print the next step, which no
+// record has either, because nothing is logged before the first load succeeds.
+func TestOpen_ItsErrorEndsWithTheNextStep(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "tls.pem")
+	_, err := outbound.Open(t.Context(), outbound.Config{Source: outbound.File{Path: missing}})
+	failed := reasonIs(t, err, outbound.ReasonSourceUnavailable)
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.Equal(t, "outbound: Source.File: source_unavailable: "+missing+": no such file or directory (does the file, variable or secret exist, and may this process read it?)", failed.Error())
+
+	t.Setenv("WEBSITE_PRIVATE_CERTS_PATH", t.TempDir())
+	t.Setenv("WEBSITE_LOAD_CERTIFICATES", "")
+	_, err = outbound.Open(t.Context(), outbound.Config{Source: outbound.AppService{}})
+	assert.ErrorContains(t, err, "(WEBSITE_LOAD_CERTIFICATES is not set: ")
 }

@@ -57,11 +57,9 @@ func ExampleError() {
 	_, err := outbound.Open(context.Background(), outbound.Config{Source: outbound.Env{Name: "OWN_CERTIFICATE"}})
 	if e, ok := errors.AsType[*outbound.Error](err); ok {
 		fmt.Println(e.Reason)
-		fmt.Println(e.Hint)
 	}
-	fmt.Println(err)
+	fmt.Println(err) // Open's error ends with the hint
 	// Output:
 	// source_unavailable
-	// does the file, variable or secret exist, and may this process read it?
-	// outbound: Source.Env: source_unavailable: $OWN_CERTIFICATE is not set
+	// outbound: Source.Env: source_unavailable: $OWN_CERTIFICATE is not set (does the file, variable or secret exist, and may this process read it?)
 }

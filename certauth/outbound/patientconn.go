@@ -81,7 +81,11 @@ func withEnd(ctx context.Context, err error, conn net.Conn) error {
 	if !ok {
 		return err
 	}
-	patient, ok := encrypted.NetConn().(*patientConn)
+	below := encrypted.NetConn()
+	for proxied, ok := below.(*tls.Conn); ok; proxied, ok = below.(*tls.Conn) { // the proxy has an https URL
+		below = proxied.NetConn()
+	}
+	patient, ok := below.(*patientConn)
 	if !ok {
 		return err
 	}

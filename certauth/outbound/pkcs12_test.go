@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -242,6 +243,53 @@ func TestPEM_Forms(t *testing.T) {
 			assert.True(t, open(t, config).Status().Usable)
 		})
 	}
+}
+
+// finding O31: of a file in UTF-16 the error said only that it is no PEM, and of one that a setting or an editor has
+// damaged that its blocks are not readable. The errors of PEMFile name the damage.
+func TestPEM_SaysWhatDamagedIt(t *testing.T) {
+	whole := string(append(fixture(t, "leaf.pem"), fixture(t, "leaf.key")...))
+	utf16 := ""
+	for _, b := range []byte(whole) {
+		utf16 += string([]byte{b, 0})
+	}
+	for name, tc := range map[string]struct{ data, want string }{
+		"UTF-16 of PowerShell":    {"\xff\xfe" + utf16, "this is UTF-16"},
+		"UTF-16 without a mark":   {utf16, "this is UTF-16"},
+		"a byte order mark":       {"\ufeff" + whole, "a byte order mark"},
+		"one line":                {strings.ReplaceAll(whole, "\n", " "), "it is all on one line"},
+		"line ends as in JSON":    {strings.ReplaceAll(whole, "\n", `\n`), "a backslash and an n"},
+		"base64 of PEM":           {base64.StdEncoding.EncodeToString([]byte(whole)), "this is base64 of PEM"},
+		"damaged base64 of a P12": {"MIIKXgIBAzCCCh", "neither PEM nor DER nor base64 of DER"},
+	} {
+		path := filepath.Join(t.TempDir(), "tls.pem")
+		write(t, path, []byte(tc.data))
+		failed := refused(t, outbound.Config{Source: outbound.File{Path: path}, Now: at(then)}, outbound.ReasonMalformed)
+		assert.ErrorContains(t, failed, path+": ", name)
+		assert.ErrorContains(t, failed, tc.want, name)
+	}
+}
+
+// finding O35: of a certificate or a key on a curve, or of an algorithm, that Go does not support, the error said that it is
+// none, and asked whether the file is still being written.
+func TestPEM_KeysThatGoDoesNotSupport(t *testing.T) {
+	for name, want := range map[string]string{
+		"brainpool.pem": ": PEM block 1 is a certificate that cannot be read: x509: unsupported elliptic curve: the key must be on P-256, P-384 or P-521,",
+		"brainpool.p12": ": key 0 with part 0: ",
+		"ed448.pem":     ": PEM block 2: a private key of an algorithm or curve that Go does not support (have the certificate issued for ",
+		"ed448.p12":     ": key 0 with part 0: ",
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		write(t, path, fixture(t, name))
+		failed := refused(t, outbound.Config{Source: outbound.File{Path: path}, Password: password("changeit"), Now: at(then)}, outbound.ReasonKeyNotAllowed)
+		assert.ErrorContains(t, failed, "outbound: Source.File: key_not_allowed: "+path+want, name)
+	}
+	path := filepath.Join(t.TempDir(), "der.cer")
+	block, _ := pem.Decode(fixture(t, "brainpool.pem"))
+	write(t, path, block.Bytes)
+	assert.ErrorContains(t, refused(t, outbound.Config{Source: outbound.File{Path: path}}, outbound.ReasonKeyNotAllowed), "unsupported elliptic curve")
+	write(t, path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{0x30, 0}}))
+	assert.ErrorContains(t, refused(t, outbound.Config{Source: outbound.File{Path: path}}, outbound.ReasonMalformed), "PEM block 1 is not a certificate")
 }
 
 // PBMAC1 (RFC 9579) can be written by openssl 3.4 and Java 26. Its parameters can be invalid in more ways than those of the

@@ -26,6 +26,9 @@ func (p *parsedPFX) open(password string, bmp []byte) (certs []*x509.Certificate
 				return nil, nil, err
 			}
 			opened, leaf, others, err := pkcs12.DecodeChain(single, password)
+			if err != nil && unsupported(err) {
+				return nil, nil, fail(ReasonKeyNotAllowed, "key %d with part %d: %w", i, j, err)
+			}
 			if err != nil {
 				return nil, nil, fail(ReasonMalformed, "key %d with part %d: %w", i, j, err)
 			}

@@ -1,9 +1,6 @@
 package outbound
 
-import (
-	"context"
-	"crypto/tls"
-)
+import "crypto/tls"
 
 // GetClientCertificate is for the field of that name in a [tls.Config]. It returns the certificate in use or an
 // [*Error], never an empty certificate. If only this field is set, the server is verified as the tls.Config says;
@@ -95,25 +92,18 @@ func (c *Certificate) generationConfig(s *state) *tls.Config {
 		host := ""
 		if ctx := request.Context(); ctx != nil {
 			if call, ok := ctx.Value(callKey{}).(*call); ok {
-				host = call.host
-				call.asked(host)
+				if host = call.peer(); host == call.host {
+					call.asked(host)
+				}
 			}
 		}
 		return c.present(s, host, request)
 	}
-	config.VerifyConnection = func(cs tls.ConnectionState) error { return c.checkPins(s, "", cs) }
+	config.VerifyConnection = func(cs tls.ConnectionState) error {
+		if err := c.checkPins(cs); err != nil {
+			return err.at("connection") // RoundTrip reports it, because the host is not known here
+		}
+		return nil
+	}
 	return config
-}
-
-// callKey is the context key of a *call.
-type callKey struct{}
-
-// call describes, for a handshake, the request that caused it.
-type call struct {
-	host  string
-	asked func(host string) // records that the server requests certificates
-}
-
-func withCall(ctx context.Context, c *call) context.Context {
-	return context.WithValue(ctx, callKey{}, c)
 }

@@ -238,4 +238,5 @@ func TestPrivacy_FileThatEverybodyMayRead(t *testing.T) {
 	require.Len(t, warnings, 1, "once, not at each reload")
 	assert.Equal(t, outbound.ReasonKeyExposed, warnings[0].Reason())
 	assert.ErrorContains(t, warnings[0].Err, w.path("tls.key"))
+	assert.Contains(t, warnings[0].Err.Hint, "defaultMode", "finding O36: chmod changes nothing in a Kubernetes volume")
 }

@@ -70,7 +70,7 @@ func (r Reason) hint() string {
 	case ReasonKeyNotAllowed:
 		return "have the certificate issued for an RSA 2048, P-256, Ed25519 or stronger key"
 	case ReasonKeyExposed:
-		return "remove the permission of other users to read the key file: chmod o-r"
+		return "remove the permission of other users to read the key file: chmod o-r, or the defaultMode of a Kubernetes volume, which is 0644 if it is not set"
 	case ReasonExpiring:
 		return "why was it not renewed yet?"
 	case ReasonNotConfigured:
@@ -140,6 +140,19 @@ func (e *Error) at(rule string) *Error {
 	placed := *e
 	placed.Rule = rule
 	return &placed
+}
+
+// withHint returns a copy of the error whose text ends with the hint, because most programs print only the text.
+func (e *Error) withHint() *Error {
+	full := *e
+	switch {
+	case e.Hint == "": // the error of a Fetch
+	case e.Err == nil:
+		full.Err = errors.New(e.Hint)
+	default:
+		full.Err = fmt.Errorf("%w (%s)", e.Err, e.Hint)
+	}
+	return &full
 }
 
 func fail(reason Reason, format string, args ...any) *Error {

@@ -42,7 +42,7 @@ type reading struct {
 	rootsErr   *Error
 	chosen     candidate // without a leaf if nothing is new
 	chain      [][]byte
-	passedOver *Error // error of a piece that was skipped
+	passedOver *Error // why a piece, or a newer certificate, was skipped
 	pool       *x509.CertPool
 	newPool    bool
 }
@@ -138,8 +138,8 @@ func (c *Certificate) chooseFrom(ctx context.Context, r *reading, blobs []blob, 
 	if err != nil {
 		return err
 	}
-	if len(pool.failures) > 0 {
-		r.passedOver = pool.failures[0].at(c.rule())
+	if skipped := pool.skipped(chosen.leaf, c.selected, c.config.AllowServerAuth, now); skipped != nil {
+		r.passedOver = skipped.at(c.rule())
 	}
 	if err := pool.torn(chosen, current, now); err != nil {
 		r.own.reconsider = earliest(r.own.reconsider, current.leaf.NotAfter.Add(1))
@@ -247,6 +247,8 @@ func (c *Certificate) apply(r *reading) error {
 		c.current.Store(next)
 		c.eachTransport(func(t *transport) { t.moveTo(next) })
 		c.tell(Event{Outcome: OutcomeLoaded, Err: r.passedOver}, next, false)
+	} else if r.passedOver != nil {
+		c.tell(Event{Outcome: OutcomeWarned, Err: r.passedOver}, next, false)
 	}
 	c.warnExposed(r.chosen)
 	if failure != nil {

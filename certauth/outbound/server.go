@@ -36,7 +36,10 @@ func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
 	if err != nil {
 		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "%w", &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}))
 	}
-	return c.checkPins(s, name, cs)
+	if err := c.checkPins(cs); err != nil {
+		return c.distrust(s, name, cs, err)
+	}
+	return nil
 }
 
 func (c *Certificate) stateInUse() (*state, error) {
@@ -50,7 +53,7 @@ func (c *Certificate) stateInUse() (*state, error) {
 }
 
 // checkPins does what remains if crypto/tls verifies the server, which it also does for resumed sessions.
-func (c *Certificate) checkPins(s *state, name string, cs tls.ConnectionState) error {
+func (c *Certificate) checkPins(cs tls.ConnectionState) *Error {
 	if len(c.pins) == 0 {
 		return nil
 	}
@@ -61,16 +64,13 @@ func (c *Certificate) checkPins(s *state, name string, cs tls.ConnectionState) e
 				return nil
 			}
 		}
-		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server's key %x is not in ServerKeys", digest))
+		return fail(ReasonServerUntrusted, "the server's key %x is not in ServerKeys", digest)
 	}
-	return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server has no certificate"))
+	return fail(ReasonServerUntrusted, "the server has no certificate")
 }
 
 // distrust reports that a server was refused.
 func (c *Certificate) distrust(s *state, name string, cs tls.ConnectionState, err *Error) error {
-	if name == "" {
-		name = cs.ServerName
-	}
 	err = err.at("connection")
 	c.tell(Event{Outcome: OutcomeRefused, Err: err, Host: name, Protocol: tls.VersionName(cs.Version)}, s, false)
 	return err

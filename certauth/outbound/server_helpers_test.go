@@ -184,21 +184,26 @@ func newTunnel(t testing.TB, tunnels *atomic.Int32) string {
 			return
 		}
 		tunnels.Add(1)
-		conn, _, err := http.NewResponseController(rw).Hijack()
-		if err == nil {
-			_, err = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
-		}
-		if err != nil {
-			_ = server.Close()
-			return
-		}
-		go func() {
-			_, _ = io.Copy(server, conn)
-			_ = server.Close()
-		}()
-		_, _ = io.Copy(conn, server)
-		_ = conn.Close()
+		tunnel(rw, server)
 	}))
 	t.Cleanup(proxy.Close)
 	return proxy.URL
+}
+
+// tunnel answers CONNECT and copies between the client and the server until one of them closes.
+func tunnel(rw http.ResponseWriter, server net.Conn) {
+	conn, _, err := http.NewResponseController(rw).Hijack()
+	if err == nil {
+		_, err = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+	}
+	if err != nil {
+		_ = server.Close()
+		return
+	}
+	go func() {
+		_, _ = io.Copy(server, conn)
+		_ = server.Close()
+	}()
+	_, _ = io.Copy(conn, server)
+	_ = conn.Close()
 }

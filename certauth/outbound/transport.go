@@ -25,8 +25,10 @@ import (
 // timeout of 10 seconds. HTTP/2 is offered unless base or Config.RenegotiateOnce forbids it.
 //
 // When the certificate or the roots are replaced, later requests use new connections, even if an HTTP/2 connection is
-// busy. Requests in progress finish on the old connections, which are then closed. A proxy with an https URL also receives
-// the certificate if it requests one.
+// busy. Requests in progress finish on the old connections, which are then closed.
+//
+// A proxy with an https URL is treated as a server: it is verified with Config.ServerRoots and Config.ServerKeys, and
+// receives the certificate if it requests one.
 //
 // Only https URLs are accepted, so a redirect to http fails. So does a redirect to another host or port: a server could
 // otherwise have any request sent to another one in the name of the application. Where such a redirect is expected, let
@@ -57,6 +59,7 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 		base.ForceAttemptHTTP2 = true
 	}
 	beginPatiently(base)
+	followCalls(base)
 	t := &transport{owner: c, base: base}
 	c.mutex.Lock()
 	c.transports = append(c.transports, weak.Make(t))
@@ -135,15 +138,18 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	host := request.URL.Host
 	var got atomic.Pointer[httptrace.GotConnInfo]
-	ctx := withCall(request.Context(), &call{host: host, asked: g.note})
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { got.Store(&info) }})
+	own := &call{host: host, asked: g.note}
+	ctx := withCall(request.Context(), own)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { got.Store(&info) }, TLSHandshakeStart: own.handshake,
+	})
 	response, err := g.transport.RoundTrip(request.WithContext(ctx))
 	if err != nil {
 		t.leave(g)
 		if info := got.Load(); info != nil && !info.Reused && ctx.Err() == nil {
 			err = withEnd(ctx, err, info.Conn)
 		}
-		return nil, t.explained(err, g, host)
+		return nil, t.explained(err, g, own.peer())
 	}
 	if info := got.Load(); info != nil && !info.Reused && g.wasAsked(host) && response.TLS != nil {
 		t.owner.tell(Event{Outcome: OutcomeAccepted, Host: host, Protocol: tls.VersionName(response.TLS.Version)}, g.state, false)
@@ -178,7 +184,7 @@ func serverOf(u *url.URL) string {
 
 // explained gives an error its reason and reports it, unless that was done where it occurred.
 func (t *transport) explained(err error, g *generation, host string) error {
-	if _, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && e.Reason != ReasonServerUntrusted {
 		return err
 	}
 	explained := Explain(err)

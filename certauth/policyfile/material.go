@@ -156,8 +156,13 @@ func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 	return all, nil
 }
 
+var errDamaged = errors.New("a damaged PEM block; look for a byte order mark, text before a marker, and lost line ends")
+
 // parsePEM reads certificates and refuses everything else.
 func parsePEM(text []byte) ([]*x509.Certificate, error) {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, errors.New("this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8")
+	}
 	for _, mark := range []string{"\n<<<<<<<", "\n>>>>>>>"} { // with a label or without
 		if strings.Contains("\n"+string(text), mark) {
 			return nil, errors.New("it contains the marks of a merge conflict (<<<<<<<); resolve it, because otherwise both sides would be trusted")
@@ -168,7 +173,7 @@ func parsePEM(text []byte) ([]*x509.Certificate, error) {
 		block, after := pem.Decode(rest)
 		if block == nil {
 			if bytes.Contains(rest, []byte("-----BEGIN")) {
-				return nil, errors.New("a damaged PEM block")
+				return nil, errDamaged
 			}
 			break
 		}
@@ -183,7 +188,7 @@ func parsePEM(text []byte) ([]*x509.Certificate, error) {
 		list = append(list, cert)
 	}
 	if bytes.Count(text, []byte("-----BEGIN")) != len(list) {
-		return nil, errors.New("a damaged PEM block")
+		return nil, errDamaged
 	}
 	if len(list) == 0 {
 		return nil, errors.New("no certificate in PEM")

@@ -96,9 +96,13 @@ func TestReload_CertificatesOfNoUseKeepTheDocument(t *testing.T) {
 			f.write("pins/b.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 			return nil
 		}, `a PEM block "PRIVATE KEY", want CERTIFICATE`},
-		"an empty file":      {func(f *folder) error { f.write("pins/b.pem", ""); return nil }, "no certificate in PEM"},
-		"a half file":        {func(f *folder) error { f.write("pins/b.pem", string(f.clientB.PEM()[:200])); return nil }, "a damaged PEM block"},
-		"a mark in front":    {func(f *folder) error { f.write("pins/b.pem", "\ufeff"+string(f.clientB.PEM())); return nil }, "a damaged PEM block"},
+		"an empty file":   {func(f *folder) error { f.write("pins/b.pem", ""); return nil }, "no certificate in PEM"},
+		"a half file":     {func(f *folder) error { f.write("pins/b.pem", string(f.clientB.PEM()[:200])); return nil }, "a damaged PEM block"},
+		"a mark in front": {func(f *folder) error { f.write("pins/b.pem", "\ufeff"+string(f.clientB.PEM())); return nil }, "a damaged PEM block; look for a byte order mark"},
+		"finding P33: UTF-16": {func(f *folder) error {
+			f.write("pins/b.pem", "\xff\xfe"+strings.Join(strings.Split(string(f.clientB.PEM()), ""), "\x00")+"\x00")
+			return nil
+		}, "this is UTF-16"},
 		"no DER":             {func(f *folder) error { f.write("pins/b.der", "\x30\x82"); return nil }, "DER that is not exactly one certificate"},
 		"a link to nothing":  {func(f *folder) error { return os.Symlink("gone", filepath.Join(f.dir, "pins", "b.pem")) }, "no such file"},
 		"a link to a folder": {func(f *folder) error { return os.Symlink(f.dir, filepath.Join(f.dir, "pins", "b.pem")) }, "not a regular file"},

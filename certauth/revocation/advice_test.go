@@ -106,26 +106,26 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 		{
 			"a pointer by ldap", with(unpointed, point(uri(ldapURL))), nil, nil,
 			[]string{"the certificate names", "ldap:///CN=Contoso%20CA", `scheme "ldap"`},
-			"name the CA's CRL in Config.Lists",
+			"name the CA's CRL in revocation.Config.Lists",
 			[]string{wayOut, "names none"},
 		},
 		{
 			"a pointer with a raw space", with(unpointed, point(uri("http://pki.example/Contoso CA.crl"))), nil, nil,
 			[]string{"http://pki.example/Contoso CA.crl", "0x20"},
-			"Config.Lists",
+			"revocation.Config.Lists",
 			[]string{wayOut, "names none"},
 		},
 		{
 			"a pointer with another CRL issuer", with(unpointed, point(uri("http://pki.example/all.crl"), ocsptest.Element(ocsptest.Explicit(2), directory(newScene(t).root.cert.RawSubject)))), nil, nil,
 			[]string{"http://pki.example/all.crl", "CRL issuer", "CN=Root", "indirect"},
-			"Config.Lists",
+			"revocation.Config.Lists",
 			[]string{wayOut, "names none"},
 		},
-		{"nobody named", unpointed, nil, nil, []string{"names no OCSP responder and no CRL"}, "Config.AllowNoSource", []string{wayOut}},
+		{"nobody named", unpointed, nil, nil, []string{"names no OCSP responder and no CRL"}, "revocation.Config.AllowNoSource", []string{wayOut}},
 		{
 			"a pointer that the Config leaves out", noPoints, nil, func(*wired, string) func(*revocation.Config) { return sources(revocation.CRLOnly) },
 			[]string{ocspURL, "CRLOnly leaves that out"},
-			"Config.Lists",
+			"revocation.Config.Lists",
 			[]string{wayOut, "names none"},
 		},
 		{"a configured CRL of a distribution point and a leaf without one", unpointed, nil, func(w *wired, dir string) func(*revocation.Config) {

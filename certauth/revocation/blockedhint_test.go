@@ -14,6 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
+// finding N52: the hints named fields of Config, which in a service is certauth.Config.
+//
 // finding N41: for a responder that the service itself does not contact, because its address is
 // private or its port unusual, the hint was to check the network path. The runbook says that the
 // next step is AllowNets or AllowPorts. An address of this machine or of the platform in a
@@ -26,9 +28,9 @@ func TestRefusals_NameTheFieldThatPermitsAResponder(t *testing.T) {
 		hint   string
 		never  []string
 	}{
-		"an OCSP responder on a private network": {certauthtest.OCSPAt("http://10.1.2.3/ocsp"), "Config.HTTP.AllowNets", []string{path, "AllowPorts"}},
-		"a CRL on a private network":             {certauthtest.CRLAt("http://[fd00::7]/ca.crl"), "Config.HTTP.AllowNets", []string{path, "AllowPorts"}},
-		"an unusual port":                        {certauthtest.OCSPAt("http://203.0.113.7:8080/ocsp"), "Config.HTTP.AllowPorts", []string{path, "AllowNets"}},
+		"an OCSP responder on a private network": {certauthtest.OCSPAt("http://10.1.2.3/ocsp"), "revocation.Config.HTTP.AllowNets", []string{path, "AllowPorts"}},
+		"a CRL on a private network":             {certauthtest.CRLAt("http://[fd00::7]/ca.crl"), "revocation.Config.HTTP.AllowNets", []string{path, "AllowPorts"}},
+		"an unusual port":                        {certauthtest.OCSPAt("http://203.0.113.7:8080/ocsp"), "revocation.Config.HTTP.AllowPorts", []string{path, "AllowNets"}},
 		"this machine":                           {certauthtest.OCSPAt("http://127.0.0.1/ocsp"), path, []string{"Allow"}},
 		"the metadata service":                   {certauthtest.OCSPAt("http://169.254.169.254/ocsp"), path, []string{"Allow"}},
 		"the platform's own address":             {certauthtest.OCSPAt("http://168.63.129.16/ocsp"), path, []string{"Allow"}},

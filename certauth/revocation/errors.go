@@ -18,8 +18,8 @@ var (
 
 // The steps for the operator if there is no source.
 const (
-	helpNobody   = "name the CA's responder in Config.Responders or its CRL in Config.Lists, or set Config.AllowNoSource to accept certificates that name no source"
-	helpPointers = "name the CA's CRL in Config.Lists or its responder in Config.Responders"
+	helpNobody   = "name the CA's responder in revocation.Config.Responders or its CRL in revocation.Config.Lists, or set revocation.Config.AllowNoSource to accept certificates that name no source"
+	helpPointers = "name the CA's CRL in revocation.Config.Lists or its responder in revocation.Config.Responders"
 )
 
 func isAny(err error, of ...error) bool {

@@ -36,7 +36,7 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if IsDER(bundle) {
 		return nil, errors.New("this is DER, want PEM (openssl x509 -inform der)")
 	}
-	if err := otherText(bundle); err != nil {
+	if err := OtherText(bundle); err != nil {
 		return nil, err
 	}
 	if err := CheckConflict(bundle); err != nil {
@@ -96,11 +96,12 @@ func unread(at int, der []byte, err error) error {
 	return fmt.Errorf("block %d%s cannot be read: %s: %s; remove the block, or ask the CA for a new certificate", at, who, logtext.Quote(err.Error()), help)
 }
 
-// otherText recognises the damage that settings, shells and editors do to PEM.
-func otherText(bundle []byte) error {
+// OtherText returns an error that names the damage that settings, shells and editors do to PEM, or the other form that a
+// text has. It returns nil for anything else, damaged PEM included.
+func OtherText(bundle []byte) error {
 	front := string(bundle[:min(len(bundle), 256)])
 	switch begins := strings.TrimSpace(front); {
-	case isUTF16(bundle):
+	case IsUTF16(bundle):
 		return errors.New("this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8 or ASCII (Out-File -Encoding ascii)")
 	case strings.HasPrefix(begins, "@Microsoft.KeyVault("):
 		return errors.New("this is a Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
@@ -116,9 +117,9 @@ func otherText(bundle []byte) error {
 	return nil
 }
 
-// isUTF16 reports whether the text begins with a byte order mark of UTF-16 or with an ASCII
+// IsUTF16 reports whether the text begins with a byte order mark of UTF-16 or with an ASCII
 // character encoded in UTF-16.
-func isUTF16(text []byte) bool {
+func IsUTF16(text []byte) bool {
 	if len(text) < 2 {
 		return false
 	}

@@ -35,6 +35,8 @@ const soonOver = 10 * time.Millisecond
 //   - no certificate makes it panic: without a name, with names of every kind, with control
 //     characters in them, with many of them, with nothing known but a public key.
 //
+// At least one client must be refused, because a policy that accepts everybody would otherwise pass.
+//
 // The test fails at the first violation. If certauth.New accepts your policy only together with a
 // Chain, pass both: certauth.All{chain, policy}.
 func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthtest.Certificate, refused ...*certauthtest.Certificate) {
@@ -48,6 +50,10 @@ func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthte
 		what := "the client that must be accepted"
 		if i > 0 {
 			what = fmt.Sprintf("client %d of those that must be refused", i)
+		}
+		if client == nil || client.Certificate == nil {
+			tb.Fatalf("unittest: TestPolicy: %s is nil", what)
+			return
 		}
 		pin := certauth.Certificates(client.Certificate)
 		if err := alone(pin, client.Certificate); err != nil && i > 0 {
@@ -84,6 +90,9 @@ func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthte
 				return
 			}
 		}
+	}
+	if len(refused) == 0 {
+		tb.Fatalf("unittest: TestPolicy: no client must be refused: a policy that accepts every client would pass")
 	}
 }
 

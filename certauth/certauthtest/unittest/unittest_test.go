@@ -169,6 +169,9 @@ func TestTestPolicy(t *testing.T) {
 			[]*certauthtest.Certificate{ca.Issue(t, "server", certauthtest.Usage(x509.ExtKeyUsageServerAuth))},
 			"client 1 of those that must be refused is refused whatever the policy says",
 		},
+		// finding N57: without clients that must be refused, a policy that accepts everybody passed.
+		{"nobody is refused", certauth.PolicyFunc{Name: "f", Func: func(context.Context, *certauth.Identity) error { return nil }}, good, nil, "no client must be refused"},
+		{"a nil among them", certauth.PolicyFunc{Name: "f", Func: named}, good, []*certauthtest.Certificate{bad, nil}, "client 2 of those that must be refused is nil"},
 		{"nobody is accepted", certauth.PolicyFunc{Name: "f", Func: named}, nil, nil, "proves nothing"},
 		{"the client is refused", certauth.PolicyFunc{Name: "f", Func: named}, bad, nil, `the client that must be accepted: the reason is "policy_refused"`},
 		{"a stranger is accepted", certauth.PolicyFunc{Name: "f", Func: named}, good, []*certauthtest.Certificate{bad, good}, `client 2 of those that must be refused: the reason is ""`},

@@ -147,9 +147,12 @@ func (p *program) printChecked(name string, result *checked) {
 	for _, w := range result.Warnings {
 		where := name
 		if w.Line > 0 {
-			where = fmt.Sprintf("%s:%d", name, w.Line)
+			where += fmt.Sprintf(":%d", w.Line)
 		}
-		fmt.Fprintf(p.out, "%s %s: %s: %s\n", p.paint(yellow, "warning"), where, w.Path, w.Text)
+		if w.Path != "" {
+			where += ": " + w.Path
+		}
+		fmt.Fprintf(p.out, "%s %s: %s\n", p.paint(yellow, "warning"), where, w.Text)
 	}
 	if result.Policy != "" {
 		fmt.Fprintf(p.out, "\n%s\n%d of %d cases pass.\n", result.Policy, passed, len(result.Cases))

@@ -52,6 +52,12 @@ func TestCheck_WarnsOfWeaknessInPoliciesOnTheSender(t *testing.T) {
 	assert.True(t, slices.ContainsFunc(issued, func(one warning) bool { return one.Path == "Policy.All[1].IssuedBy.Certificates" }), issued)
 }
 
+// finding N54: the warning about a whole document had an empty path: "warning policy.json:1: : no cases".
+func TestCheck_AWarningAboutTheWholeDocumentHasNoPath(t *testing.T) {
+	w := newWorld(t)
+	assert.Contains(t, certauthRun(t, "", "check", w.policy(chain)).out, "warning policy.json:1: no cases: ")
+}
+
 // finding N35: a revocation check that no rule asks refuses nobody, whatever its settings, and nothing said so.
 func TestCheck_WarnsOfARevocationCheckThatNoRuleAsks(t *testing.T) {
 	w := newWorld(t)
@@ -89,5 +95,45 @@ func TestCheck_WarnsOfAMemberThatKeepsNobodyOut(t *testing.T) {
 			}
 		}
 		assert.Equal(t, want, found, policy)
+	}
+}
+
+// finding N55: a name that reads as a pattern, or with the name of its attribute, is compared as it stands, so that
+// under a not it keeps nobody out, and nothing said so.
+func TestCheck_WarnsOfNamesThatReadAsPatterns(t *testing.T) {
+	w := newWorld(t)
+	for rule, want := range map[string]string{
+		`{"emails": ["*@partner.example"]}`:               `Policy.All[1].Not.Emails: "*@partner.example" is compared as it stands: only dnsNames has wildcards`,
+		`{"uris": ["https://partner.example/*"]}`:         `Policy.All[1].Not.URIs: "https://partner.example/*" is compared`,
+		`{"upns": ["*@partner.example"]}`:                 `Policy.All[1].Not.UPNs: "*@partner.example" is compared`,
+		`{"organizations": ["Partner*"]}`:                 `Policy.All[1].Not.Organizations: "Partner*" is compared`,
+		`{"organizations": ["o=Partner"]}`:                `Policy.All[1].Not.Organizations: "o=Partner" is compared as it stands: write the value without O=`,
+		`{"commonNames": ["CN=orders", "billing"]}`:       `Policy.All[1].Not.CommonNames: "CN=orders" is compared as it stands: write the value without CN=`,
+		`{"organizationalUnits": ["OU=Sales", "Sales*"]}`: `Policy.All[1].Not.OrganizationalUnits: "OU=Sales" is compared`,
+	} {
+		got := certauthRun(t, "", "check", "-strict", w.policy(`{"all": [`+chain+`, {"not": {"policy": `+rule+`}}]}`))
+		assert.Equal(t, exitNo, got.code, rule)
+		assert.Contains(t, got.out, "warning policy.json:3: "+want, rule)
+	}
+	plain := certauthRun(t, "", "check", w.policy(`{"all": [`+chain+`, {"dnsNames": ["*.eu.partner.example"]}, {"commonNames": ["o", "CN", "orders"]}, {"emails": ["orders@partner.example"]}]}`))
+	assert.NotContains(t, plain.out, "compared as it stands")
+}
+
+// finding N59: of a wide network within everyGate the warning said that whoever has an address in it can be any client,
+// although another gate must admit the sender too.
+func TestCheck_DoesNotWarnOfAGateThatAnotherGateNarrows(t *testing.T) {
+	t.Setenv("GATE_SECRET", "a secret of thirty-two bytes or more")
+	w := newWorld(t)
+	const wide, secret = `{"peers": ["10.0.0.0/8"]}`, `{"sharedSecret": {"header": "X-Gate", "values": [{"env": "GATE_SECRET"}]}}`
+	for gate, want := range map[string]bool{
+		`{"everyGate": [` + wide + `, ` + secret + `]}`:                                           false,
+		`{"everyGate": [{"insecureRemoteAddr": ["10.1.2.3"]}, {"peers": ["10.1.2.3"]}]}`:          false,
+		`{"anyGate": [` + wide + `, ` + secret + `]}`:                                             true,
+		`{"everyGate": [` + wide + `, {"peers": ["11.0.0.0/8"]}]}`:                                true,
+		`{"everyGate": [` + wide + `, {"anyGate": [` + secret + `, {"peers": ["11.0.0.0/8"]}]}]}`: true,
+		`{"anyGate": [{"everyGate": [` + wide + `, ` + secret + `]}, {"peers": ["10.1.2.3"]}]}`:   false,
+	} {
+		found := warningsOf(t, w.policy(chain, `{"nginx": {"from": `+gate+`}}`))
+		assert.Equal(t, want, slices.ContainsFunc(found, func(one warning) bool { return one.Path == "Source.From" }), gate)
 	}
 }

@@ -26,8 +26,8 @@ them does not depend on certificates alone.
   certauth diff policy.json new.json
   certauth diff -replay decisions.jsonl policy.json new.json
 
-Exit status: 0 nobody gains or loses; 1 somebody does, or source, gate, mode, exclusions or revocation
-checks differ; 2 a document or record could not be read.`,
+Exit status: 0 no difference; 1 a difference, even if no case or record shows whom it concerns; 2 a
+document or record could not be read.`,
 	run: runDiff,
 }
 
@@ -96,10 +96,16 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	} else {
 		d.print()
 	}
-	if len(a.Beside)+len(a.Cases)+len(a.Gains)+len(a.Loses) > 0 {
+	if a.differs() {
 		return exitNo, err
 	}
 	return exitOK, err
+}
+
+// differs reports whether there is anything to show. A rule that differs counts without a case or a record that shows
+// it, because the callers whom it lets in may never have come before.
+func (a *diffAnswer) differs() bool {
+	return len(a.Removed)+len(a.Added)+len(a.Beside)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) > 0
 }
 
 type differ struct {
@@ -191,7 +197,7 @@ func (d *differ) print() {
 	if d.replayed {
 		fmt.Fprintf(p.out, "\n%d decisions replayed.\n", a.Replayed)
 	}
-	if len(a.Removed)+len(a.Added)+len(a.Beside)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) == 0 {
+	if !a.differs() {
 		fmt.Fprintln(p.out, "no difference")
 	}
 }

@@ -165,3 +165,23 @@ func TestDiff_APinThatIsReplacedIsADifference(t *testing.T) {
 	assert.Contains(t, got.out, `+ root: "CN=Another Root,O=certauthtest"`)
 	assert.NotContains(t, got.out, "intermediate", "the same certificate in another folder")
 }
+
+// finding N50: a document that lets more callers in ended with 0, "nobody gains or loses", if no case and no recorded
+// certificate shows it. Who gains may never have come before.
+func TestDiff_ARuleThatDiffersIsOneWithoutACaseThatShowsIt(t *testing.T) {
+	w := newWorld(t)
+	record := fmt.Sprintf("{\"certificate\": %q}\n", w.issuing.Issue(t, "a", certauthtest.DNS("a.example")).Base64())
+	narrow := w.named("narrow", `{"all": [`+chain+`, {"dnsNames": ["a.example"]}]}`)
+	wide := w.named("wide", `{"all": [`+chain+`, {"dnsNames": ["a.example", "*.evil.example"]}]}`)
+	for name, args := range map[string][]string{
+		"without cases":      {"diff", narrow, wide},
+		"in the other order": {"diff", wide, narrow},
+		"replayed":           {"diff", "-replay", "-", narrow, wide},
+		"JSON":               {"diff", "-json", narrow, wide},
+		"a root more":        {"diff", w.named("one", chain), w.named("two", `{"any": [`+chain+`, {"chain": {"roots": {"pemFile": "issuing.pem"}}}]}`)},
+	} {
+		got := certauthRun(t, record, args...)
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", name, got.out, got.errs)
+	}
+	assert.Equal(t, exitOK, certauthRun(t, record, "diff", "-replay", "-", narrow, narrow).code)
+}

@@ -28,7 +28,7 @@ The request is exactly one of:
   -request   a file with a whole HTTP request
   -record    a file with the service's log records in JSON. The last refusal counts. It names the rule
              but holds no certificate, so the other rules are not judged. Where nobody was refused, the
-             last reload that failed counts.
+             last reload that failed counts. Without -policy, the place in the document is not shown.
 
 The gate is not judged: that needs the real connection. Each rule is asked by itself, with the
 anchors that stand beside it, so that one look shows everything that is wrong. A rule whose anchor
@@ -74,7 +74,7 @@ var statuses = map[string]certauth.RevocationStatus{
 
 func runExplain(p *program, c *command, args []string) (int, error) {
 	fs := p.flags(c)
-	policy := fs.String("policy", "", "`FILE` of the policy document (required)")
+	policy := fs.String("policy", "", "`FILE` of the policy document (required, except for -record)")
 	var headers list
 	fs.Var(&headers, "header", "`\"Name: value\"` of the request; may be given several times")
 	requestFile := fs.String("request", "", "`FILE` with a whole HTTP/1.1 request, - for stdin")
@@ -88,7 +88,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if *policy == "" {
+	if *policy == "" && *recordFile == "" {
 		return 0, usageError{"-policy is missing"}
 	}
 	now := p.now()
@@ -97,22 +97,22 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 			return 0, usageError{"-at: want a moment such as 2026-12-01T00:00:00Z"}
 		}
 	}
-	doc, err := policyfile.Load(*policy, certauth.Config{})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = doc.Close() }() // no longer used to judge
 	var checker certauth.RevocationChecker
 	if status, ok := statuses[*revocation]; ok {
 		checker = &assumed{status}
 	} else if *revocation != "ask" {
 		return 0, usageError{"-revocation: want ask, good, revoked, unknown or unavailable"}
 	}
-	config, err := doc.WithoutGate(checker)
-	if err != nil {
-		return 0, err
+	e := &explainer{p: p, name: filepath.Base(*policy), now: now, checker: checker}
+	if *policy != "" {
+		if e.doc, err = policyfile.Load(*policy, certauth.Config{}); err != nil {
+			return 0, err
+		}
+		defer func() { _ = e.doc.Close() }() // no longer used to judge
+		if e.config, err = e.doc.WithoutGate(checker); err != nil {
+			return 0, err
+		}
 	}
-	e := &explainer{p: p, doc: doc, config: config, name: filepath.Base(*policy), now: now, checker: checker}
 	var answer *explanation
 	switch {
 	case *recordFile != "" && len(headers) == 0 && *requestFile == "" && len(rest) == 0:
@@ -147,7 +147,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 
 type explainer struct {
 	p       *program
-	doc     *policyfile.Document
+	doc     *policyfile.Document // nil if only a record is explained
 	config  certauth.Config
 	name    string
 	now     time.Time
@@ -201,6 +201,8 @@ func (e *explainer) judge(r *http.Request) (*explanation, error) {
 func (e *explainer) refusal(answer *explanation, refused *certauth.Error) {
 	answer.Decision, answer.Reason, answer.Rule = "refused", string(refused.Reason), refused.Rule
 	answer.Detail, answer.Next = detailOf(refused), refused.Hint
-	line, column := e.doc.Position(refused.Rule)
-	answer.Where = fmt.Sprintf("%s:%d:%d", e.name, line, column)
+	if e.doc != nil {
+		line, column := e.doc.Position(refused.Rule)
+		answer.Where = fmt.Sprintf("%s:%d:%d", e.name, line, column)
+	}
 }

@@ -20,15 +20,8 @@ func (e *explainer) record(name string) (*explanation, error) {
 	}
 	var last, kept *logRecord
 	first := map[[2]string]*logRecord{} // by reason and rule, with the words that a summary omits
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	for {
-		one := &logRecord{}
-		if err := decoder.Decode(one); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			line := 1 + bytes.Count(content[:min(int64(len(content)), decoder.InputOffset())], []byte("\n"))
-			return nil, fmt.Errorf("%s, near line %d: no log record in JSON, as slog.JSONHandler writes it: %w", name, line, err)
-		}
+	records, others := logRecords(content)
+	for _, one := range records {
 		key := [2]string{one.Reason, one.Rule}
 		switch {
 		case one.Msg != "" && !strings.HasPrefix(one.Msg, "certauth: "): // of the service itself, or of another package
@@ -45,7 +38,11 @@ func (e *explainer) record(name string) (*explanation, error) {
 		return e.kept(kept), nil
 	}
 	if last == nil {
-		return nil, fmt.Errorf("%s: no record of a refusal or of a failed reload: none has the attribute reason", name)
+		text := "none has the attribute reason"
+		if others > 0 {
+			text = fmt.Sprintf("%d lines are no JSON, as slog.JSONHandler writes it", others)
+		}
+		return nil, fmt.Errorf("%s: no record of a refusal or of a failed reload: %s", name, text)
 	}
 	answer := &explanation{At: last.Time, Notes: []string{"a log record holds no certificate, so that the other rules are not judged"}}
 	e.refusal(answer, &certauth.Error{Reason: certauth.Reason(last.Reason), Rule: last.Rule, Hint: last.Hint, Err: errors.New(last.Detail)})
@@ -65,6 +62,9 @@ func (e *explainer) record(name string) (*explanation, error) {
 	if answer.Subject = last.Subject; answer.Subject == "" {
 		answer.Subject = last.Unverified
 	}
+	if e.doc == nil {
+		return answer, nil
+	}
 	j := &judge{ctx: e.p.ctx, doc: e.doc, now: e.now, checkers: map[string]certauth.RevocationChecker{}}
 	for name, checker := range e.doc.Checkers {
 		j.checkers[name] = checker
@@ -79,6 +79,32 @@ func (e *explainer) record(name string) (*explanation, error) {
 		answer.Notes = append(answer.Notes, "this document has no rule "+last.Rule+"; is it another version than the service's?")
 	}
 	return answer, nil
+}
+
+// logRecords returns the records in a log, and the number of lines that are no JSON: a service's other output is often
+// in the same file. Of a record of the service itself, attributes of other types than expected stay empty.
+func logRecords(content []byte) (records []*logRecord, others int) {
+	content = bytes.TrimPrefix(content, []byte("\ufeff"))
+	for len(bytes.TrimSpace(content)) > 0 {
+		decoder := json.NewDecoder(bytes.NewReader(content))
+		var err error
+		for err == nil {
+			one := &logRecord{}
+			err = decoder.Decode(one)
+			if _, mistyped := errors.AsType[*json.UnmarshalTypeError](err); mistyped {
+				err = nil
+			}
+			if err == nil {
+				records = append(records, one)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		others++
+		_, content, _ = bytes.Cut(bytes.TrimLeft(content[decoder.InputOffset():], " \t\r\n"), []byte("\n"))
+	}
+	return records, others
 }
 
 // kept explains a reload that failed. Nobody was refused: the last good set stays in use.

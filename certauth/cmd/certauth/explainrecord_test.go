@@ -203,3 +203,43 @@ func TestExplain_TakesOnlyRecordsOfCallers(t *testing.T) {
 		assert.Equal(t, exitFailed, certauthRun(t, other, "explain", "-policy", policy, "-record", "-").code, other)
 	}
 }
+
+// finding N51: a record names reason, rule and next step, but was not explained without the document, which operators
+// of a service with its policy in code do not have.
+func TestExplain_ExplainsARecordWithoutADocument(t *testing.T) {
+	const denied = `{"msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.All[0].Chain", "detail": "no way", "hint": "add it"}`
+	got := certauthRun(t, denied, "explain", "-record", "-")
+	assert.Equal(t, exitNo, got.code, got.errs)
+	assert.Equal(t, "refused: chain_untrusted\n  rule     Policy.All[0].Chain\n  found    no way\n  next     add it\n  note     a log record holds no certificate, so that the other rules are not judged\n", got.out)
+
+	got = certauthRun(t, `{"msg": "certauth: reload failed, last good set kept", "rule": "Policy.Chain.Roots", "detail": "gone"}`, "explain", "-record", "-")
+	assert.Equal(t, exitNo, got.code, got.errs)
+	assert.Contains(t, got.out, "kept: not_configured\n  rule     Policy.Chain.Roots\n  found    gone\n  next     repair the file")
+	assert.NotContains(t, got.out, "where")
+
+	got = certauthRun(t, "", "explain", "MIIB")
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.errs, "-policy is missing")
+}
+
+// finding N56: a log with other output of the service, such as a line of a framework, or with records whose attributes
+// of these names are no texts, could not be explained at all.
+func TestExplain_IgnoresOtherOutputInALog(t *testing.T) {
+	const denied = `{"time": "2026-01-01T00:00:00Z", "msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "no way", "hint": "add it"}`
+	for _, other := range []string{
+		`{"msg": "payment", "reason": 42, "detail": {"a": 1}, "subject": ["b"]}`, `{"time": 1700000000, "msg": "x"}`, `[1]`, `"text"`, `null`, `7`,
+		"[GIN-debug] GET /orders", "2026/01/01 00:00:00 http: TLS handshake error", `{"msg": "cut`, `{"msg": "x"} and more`, "\x00\xff", "{", "\r\n",
+	} {
+		for name, log := range map[string]string{"before": other + "\n" + denied + "\n", "after": denied + "\n" + other, "between": denied + "\n" + other + "\n" + strings.Replace(denied, "no way", "no way at all", 1)} {
+			got := certauthRun(t, log, "explain", "-record", "-")
+			assert.Equal(t, exitNo, got.code, "%s %q: %s", name, other, got.errs)
+			assert.Contains(t, got.out, "refused: chain_untrusted\n", other)
+			if name == "between" {
+				assert.Contains(t, got.out, "no way at all", other)
+			}
+		}
+	}
+	got := certauthRun(t, "level=WARN msg=\"certauth: denied\"\nlevel=WARN\n", "explain", "-record", "-")
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.errs, "2 lines are no JSON, as slog.JSONHandler writes it")
+}

@@ -112,6 +112,9 @@ func decodeForm(content []byte, password string) (found, error) {
 		}
 		return found{"PFX", append([]*x509.Certificate{leaf}, others...)}, nil
 	}
+	if bytes.HasPrefix(content, []byte("\ufeff")) {
+		return found{}, errors.New("it begins with a byte order mark, with which no service reads it; save it as UTF-8 without the mark")
+	}
 	text := strings.TrimSpace(string(content))
 	name := ""
 	if m := headerLine.FindStringSubmatch(text); m != nil && !strings.Contains(text, "\n") {

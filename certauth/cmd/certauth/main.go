@@ -266,8 +266,12 @@ func (p *program) read(name string) ([]byte, error) {
 		from = file
 	}
 	content, err := io.ReadAll(io.LimitReader(from, most+1))
-	if err == nil && len(content) > most {
+	switch {
+	case err != nil:
+	case len(content) > most:
 		err = fmt.Errorf("%s: more than %d bytes", name, most)
+	case bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff")):
+		err = fmt.Errorf("%s: this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8", name)
 	}
 	return content, err
 }

@@ -117,6 +117,18 @@ func (w *weak) policy(policy certauth.Policy, path string) {
 				w.warn(path+".DNSNames", "%q matches every name one level below", name)
 			}
 		}
+	case certauth.CommonNames:
+		w.literal(path+".CommonNames", p, "CN=")
+	case certauth.Organizations:
+		w.literal(path+".Organizations", p, "O=")
+	case certauth.OrganizationalUnits:
+		w.literal(path+".OrganizationalUnits", p, "OU=")
+	case certauth.URIs:
+		w.literal(path+".URIs", p, "")
+	case certauth.Emails:
+		w.literal(path+".Emails", p, "")
+	case certauth.UPNs:
+		w.literal(path+".UPNs", p, "")
 	case certauth.IPs:
 		for _, text := range p {
 			if prefix, err := netip.ParsePrefix(text); err == nil && prefix.Bits() < prefix.Addr().BitLen()/4 {
@@ -134,6 +146,19 @@ func (w *weak) policy(policy certauth.Policy, path string) {
 		}
 		if set, ok := policy.(interface{ List() []*x509.Certificate }); ok {
 			w.ends(path+".Certificates", set.List())
+		}
+	}
+}
+
+// literal finds names that read as patterns or with the name of their attribute, but are compared as they stand. Under a
+// not they would keep nobody out.
+func (w *weak) literal(path string, names []string, attribute string) {
+	for _, name := range names {
+		switch {
+		case strings.Contains(name, "*"):
+			w.warn(path, "%q is compared as it stands: only dnsNames has wildcards", name)
+		case attribute != "" && len(name) > len(attribute) && strings.EqualFold(name[:len(attribute)], attribute):
+			w.warn(path, "%q is compared as it stands: write the value without %s", name, attribute)
 		}
 	}
 }

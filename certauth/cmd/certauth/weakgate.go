@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
@@ -38,9 +39,9 @@ func (w *weak) gate(gate forwarded.Gate, path string) {
 	v := reflect.ValueOf(gate)
 	switch v.Type() {
 	case addressGate:
-		w.warn("Source.From", "insecureRemoteAddr: middleware or a PROXY header may have written the address")
+		w.warn(sendersPath, "insecureRemoteAddr: middleware or a PROXY header may have written the address")
 	case anybodyGate:
-		w.warn("Source.From", "insecureAnyPeer: whoever reaches the port can be any client")
+		w.warn(sendersPath, "insecureAnyPeer: whoever reaches the port can be any client")
 	}
 	if v.Kind() == reflect.Slice { // a list of networks
 		for i := range v.Len() {
@@ -52,23 +53,37 @@ func (w *weak) gate(gate forwarded.Gate, path string) {
 		return
 	}
 	name, parts := composed.Parts()
+	var senders []warning
+	strong := false // one of the parts has no warning about senders
 	for i, part := range parts {
 		place := path + "." + name
 		if len(parts) > 1 {
 			place += fmt.Sprintf("[%d]", i)
 		}
+		own := &weak{doc: w.doc, now: w.now, asked: w.asked}
 		switch part := part.(type) {
 		case forwarded.Gate:
-			w.gate(part, place)
+			own.gate(part, place)
 		case certauth.Policy:
-			w.policy(part, place+".Policy")
+			own.policy(part, place+".Policy")
 		}
+		others := slices.DeleteFunc(slices.Clone(own.found), func(one warning) bool { return one.Path == sendersPath })
+		own.found = slices.DeleteFunc(own.found, func(one warning) bool { return one.Path != sendersPath })
+		w.found, senders = append(w.found, others...), append(senders, own.found...)
+		strong = strong || len(own.found) == 0
 	}
+	if name == "EveryGate" && strong {
+		return // a sender must be admitted by that part too
+	}
+	w.found = append(w.found, senders...)
 }
+
+// sendersPath is the path of warnings about the senders whom a gate admits.
+const sendersPath = "Source.From"
 
 func (w *weak) network(text string) {
 	network, err := netip.ParsePrefix(text)
 	if err == nil && (network.Bits() < 16 || network.Addr().Is6() && network.Bits() < 48) {
-		w.warn("Source.From", "%s is very wide: whoever has an address in it can be any client", network)
+		w.warn(sendersPath, "%s is very wide: whoever has an address in it can be any client", network)
 	}
 }

@@ -67,3 +67,15 @@ store() { # file of a certificate, store to import it into, options of Java
 store named.p12 keytool-two.p12
 store other.p12 keytool-two.p12
 store named.p12 keytool-legacy.p12 -J-Dkeystore.pkcs12.legacy
+
+# keys that Go does not support
+for kind in brainpool ed448; do
+	case $kind in
+	brainpool) openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:brainpoolP256r1 -out "$scratch/$kind.key" ;;
+	ed448) openssl genpkey -algorithm ed448 -out "$scratch/$kind.key" ;;
+	esac
+	request "$scratch/$kind.key" "/O=Contoso/CN=orders"
+	sign "$scratch/$kind.crt" "$client" intermediate
+	cat "$scratch/$kind.crt" "$scratch/$kind.key" >"$kind.pem"
+	openssl pkcs12 -export -in "$kind.pem" -passout pass:changeit -out "$kind.p12"
+done
