@@ -85,23 +85,24 @@ func (f *flight) land(err error) {
 	f.over()
 }
 
-// join returns the flight in *slot, or starts one. It does not join a flight that began before the
-// call of Refresh with the number anew: the new flight waits until that one has ended. join
+// slot holds the flight to join, if there is one.
+type slot = atomic.Pointer[flight]
+
+// join returns the flight in the slot, or starts one. It does not join a flight that began before
+// the call of Refresh with the number anew: the new flight waits until that one has ended. join
 // returns nil if the crew is closed.
-func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx context.Context) error) *flight {
-	mu.Lock()
-	defer mu.Unlock()
-	before := *slot
+func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *flight {
+	before := s.Load()
 	if before != nil && before.begun >= anew {
 		return before
 	}
 	started := w.newFlight()
+	if !s.CompareAndSwap(before, started) { // another caller was faster
+		started.over()
+		return w.join(s, anew, f)
+	}
 	land := func(err error) {
-		mu.Lock()
-		if *slot == started {
-			*slot = nil
-		}
-		mu.Unlock()
+		s.CompareAndSwap(started, nil)
 		started.land(err)
 	}
 	run := func(ctx context.Context) error {
@@ -115,10 +116,9 @@ func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx conte
 		return f(ctx)
 	}
 	if !w.run(run, land) {
-		started.over()
+		land(ErrClosed)
 		return nil
 	}
-	*slot = started
 	return started
 }
 

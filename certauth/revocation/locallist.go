@@ -29,16 +29,17 @@ type localLists struct {
 	issuers []*authority
 	open    func(name string) (*os.File, fs.FileInfo, error) // regular.Open, but in tests
 
-	present atomic.Bool            // there is at least one source
-	looked  atomic.Int64           // Unix nanoseconds
-	overdue atomic.Pointer[flight] // a reading after a pause, for which requests wait
+	present atomic.Bool  // there is at least one source
+	looked  atomic.Int64 // Unix nanoseconds
+	overdue slot         // a reading after a pause, for which requests wait
 	view    atomic.Pointer[localView]
 	anew    atomic.Uint64 // the latest Refresh: readings that began before it do not count for it
 
 	looking sync.Mutex // held while a reading is started
 
-	mu      sync.Mutex // guards everything below, and the flights and lists of the sources
-	flight  *flight    // starts those of the sources
+	flight slot // starts those of the sources
+
+	mu      sync.Mutex // guards everything below, and the lists of the sources
 	sources []*localSource
 	swapped chan struct{} // closed when the view is replaced
 }
@@ -69,10 +70,10 @@ type localSource struct {
 	err   error
 	read  bool // at least once, with or without success
 
-	files  *flight // reads the file or directory
-	flight *flight // reads the URL, or the deltas of files
-	asked  uint64  // the latest Refresh before the last reading; for its reader only
-	broken bool    // the directory itself could not be read
+	files  slot   // reads the file or directory
+	flight slot   // reads the URL, or the deltas of files
+	asked  uint64 // the latest Refresh before the last reading; for its reader only
+	broken bool   // the directory itself could not be read
 
 	told   string // what could not be read according to the last log record
 	toldAt time.Time
@@ -184,8 +185,8 @@ func (m *localLists) load(ctx context.Context) error {
 	sources := slices.Clone(m.sources)
 	m.mu.Unlock()
 	for _, s := range sources {
-		for _, slot := range []**flight{&s.files, &s.flight} {
-			if f := m.flightOf(slot); f != nil {
+		for _, reading := range []*slot{&s.files, &s.flight} {
+			if f := reading.Load(); f != nil {
 				if err := f.wait(ctx); errors.Is(err, ErrTimeout) && ctx.Err() != nil {
 					return err
 				}
@@ -211,7 +212,7 @@ func (m *localLists) countFrom(anew uint64) {
 // firstReading waits until every source was read once, or until those read are enough. What could
 // not be read has been logged, and is missing where it is needed.
 func (m *localLists) firstReading(ctx context.Context, enough func() bool) error {
-	if under := m.flightOf(&m.flight); under != nil { // a moment for all of them
+	if under := m.flight.Load(); under != nil { // a moment for all of them
 		_ = under.wait(ctx)
 	}
 	for {
@@ -254,7 +255,7 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	}
 	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
 	isOverdue := passed < 0 || passed/2 >= interval
-	if isOverdue && m.flightOf(&m.flight) != nil {
+	if isOverdue && m.flight.Load() != nil {
 		m.countFrom(m.checker.crew.refreshes.Add(1)) // it may have read the files before the pause
 	}
 	reading := m.reading()

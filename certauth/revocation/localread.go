@@ -22,8 +22,8 @@ import (
 // moment, even if a source hangs: each is read by a flight of its own.
 func (m *localLists) reading() *flight { return m.start(&m.flight, m.read) }
 
-func (m *localLists) start(slot **flight, run func(context.Context) error) *flight {
-	return m.checker.crew.join(&m.mu, slot, m.anew.Load(), run)
+func (m *localLists) start(s *slot, run func(context.Context) error) *flight {
+	return m.checker.crew.join(s, m.anew.Load(), run)
 }
 
 // read starts to read the sources. Files are read one after the other, so that only one is in memory,
@@ -45,15 +45,9 @@ func (m *localLists) read(ctx context.Context) error {
 	}
 	m.swap(ctx)
 	for _, s := range sources { // requests may be waiting for these
-		m.flightOf(&s.flight).waitAMoment(ctx)
+		s.flight.Load().waitAMoment(ctx)
 	}
 	return nil
-}
-
-func (m *localLists) flightOf(slot **flight) *flight {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return *slot
 }
 
 // readURL is the flight of one URL.

@@ -297,7 +297,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 		return nil, tried.err
 	}
 	begun := c.crew.refreshes.Load()
-	flight := c.crew.join(&l.mu, &l.flight, want.anew, func(ctx context.Context) error {
+	flight := c.crew.join(&l.flight, want.anew, func(ctx context.Context) error {
 		// Another flight may have ended between the check above and this one.
 		if tried := l.failed.Load(); tried.stands(c.config.Now()) && l.asked.Load() >= want.anew {
 			return tried.err

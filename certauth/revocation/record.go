@@ -82,11 +82,9 @@ type record struct {
 	plan  atomic.Pointer[plan] // see planOf
 	state atomic.Pointer[state]
 	used  atomic.Int64 // Unix seconds
-	// renewal is the refresh that is running or waits for its place.
-	renewal atomic.Pointer[flight]
 
-	mu     sync.Mutex
-	flight *flight
+	flight  slot
+	renewal slot // the refresh that is running or waits for its place
 
 	// revoked is shared by the records of the certificate: a permanent revocation that any of them
 	// has learned.

@@ -27,9 +27,7 @@ type remoteList struct {
 	asked  atomic.Uint64 // the latest Refresh before the last attempt
 	// wanted is the set of certificates that name the point; guarded by the mutex of remoteLists.
 	wanted evidence.Audience
-
-	mu     sync.Mutex
-	flight *flight
+	flight slot
 }
 
 // remoteLists are the lists that certificates name, found by partner, CA and URLs: the same URL in
