@@ -81,9 +81,8 @@ type localSource struct {
 
 type localList struct {
 	place
-	seen seen         // of a file; for its reader only
-	by   []*authority // the CAs that it is of: several if they share a name and a signer
-	told bool         // it was logged that the delta continues no list
+	seen seen // of a file; for its reader only
+	told bool // it was logged that the delta continues no list
 	err  error
 	gone bool // deleted from its directory, or set aside
 
@@ -336,7 +335,7 @@ func (m *localLists) ready(now time.Time) error {
 			case l.gone:
 			case held == nil && l.err != nil:
 				lack(fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
-			case held != nil && view.uses(l.by, held):
+			case held != nil && view.uses(held):
 				lack(held.edition().Current(now, skew))
 			}
 		}

@@ -182,7 +182,7 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	if l == nil {
 		l = &localList{}
 		l.operated = true
-		l.partner.Store(s.by)
+		l.partner = s.by
 		s.lists[name] = l
 	}
 	return l
@@ -263,7 +263,7 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	request.Configured = true
 	err := m.checker.get(ctx, s.by, request, func(response *inHand) (Result, error) {
 		if response.NotModified {
-			return m.checker.renew(ctx, &l.place, m.sourceOf(l), old, response.MaxAge)
+			return m.checker.renew(ctx, &l.place, old, response.MaxAge)
 		}
 		if err := m.accept(ctx, s, s.list.URL, response); err != nil {
 			return Result{}, err
@@ -271,14 +271,4 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 		return l.current.Load().result(), nil
 	})
 	m.ended(l, err)
-}
-
-func (m *localLists) sourceOf(l *localList) source {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	from := source{by: l.partner.Load()}
-	if len(l.by) > 0 {
-		from.of = l.by[0]
-	}
-	return from
 }

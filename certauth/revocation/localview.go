@@ -24,7 +24,7 @@ func (m *localLists) newView() *localView {
 			if e := held.edition(); !e.NextUpdate.IsZero() && !e.IsOver(now, m.checker.skew) {
 				view.ends = earliest(view.ends, e.NextUpdate.Add(m.checker.skew))
 			}
-			for _, by := range l.by {
+			for _, by := range held.by {
 				if held.lone != nil {
 					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
 				} else {
@@ -38,8 +38,8 @@ func (m *localLists) newView() *localView {
 
 // uses reports whether a list counts, because no other one of its scope has displaced it, or
 // whether a delta completes a list that counts.
-func (view *localView) uses(signers []*authority, held *loadedList) bool {
-	return slices.ContainsFunc(signers, func(by *authority) bool {
+func (view *localView) uses(held *loadedList) bool {
+	return slices.ContainsFunc(held.by, func(by *authority) bool {
 		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
 			return list.isOf(held) || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
 		})
@@ -47,9 +47,11 @@ func (view *localView) uses(signers []*authority, held *loadedList) bool {
 }
 
 // hasNewer reports whether another delta contains all of this one, and more.
-func (view *localView) hasNewer(signers []*authority, delta *evidence.Delta) bool {
-	return slices.ContainsFunc(signers, func(by *authority) bool {
-		return slices.ContainsFunc(view.deltas[by.key], func(other *evidence.Delta) bool { return other.Replaces(delta) && !delta.Replaces(other) })
+func (view *localView) hasNewer(held *loadedList) bool {
+	return slices.ContainsFunc(held.by, func(by *authority) bool {
+		return slices.ContainsFunc(view.deltas[by.key], func(other *evidence.Delta) bool {
+			return other.Replaces(held.lone) && !held.lone.Replaces(other)
+		})
 	})
 }
 
@@ -59,9 +61,9 @@ func (m *localLists) forgetGone(view *localView) (some bool) {
 	now := m.checker.config.Now()
 	isOver := func(l *localList, held *loadedList) bool {
 		if held != nil && held.lone != nil {
-			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(l.by, held.lone)
+			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(held)
 		}
-		return held == nil || !view.uses(l.by, held) || m.isOver(held.base, now)
+		return held == nil || !view.uses(held) || m.isOver(held.base, now)
 	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
@@ -127,7 +129,7 @@ func (m *localLists) loneDeltas(view *localView) (names []string) {
 				continue
 			}
 			l.told = true
-			if !view.continues(held.lone, l.by) {
+			if !view.continues(held) {
 				names = append(names, name)
 			}
 		}
@@ -136,10 +138,10 @@ func (m *localLists) loneDeltas(view *localView) (names []string) {
 }
 
 // continues reports whether the delta continues a list that counts, or is contained in it.
-func (view *localView) continues(delta *evidence.Delta, signers []*authority) bool {
-	for _, by := range signers {
+func (view *localView) continues(held *loadedList) bool {
+	for _, by := range held.by {
 		for _, list := range view.of[by.key] {
-			if _, err := list.base.With(delta); err == nil || errors.Is(err, evidence.ErrRollback) {
+			if _, err := list.base.With(held.lone); err == nil || errors.Is(err, evidence.ErrRollback) {
 				return true
 			}
 		}

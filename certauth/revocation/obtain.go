@@ -305,7 +305,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 		if !c.needsUpdate(r, l, want) {
 			return nil
 		}
-		err := c.loadRemote(ctx, l, r.partner, want)
+		err := c.loadRemote(ctx, l, want)
 		l.asked.Store(begun)
 		return err
 	})

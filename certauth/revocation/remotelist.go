@@ -19,9 +19,7 @@ const (
 type remoteList struct {
 	place
 	authority *authority
-	namedBy   *partner // the first one that did
 	urls      []string
-	deltas    deltaPlaces
 
 	failed atomic.Pointer[setback]
 	asked  atomic.Uint64 // the latest Refresh before the last attempt
@@ -81,8 +79,8 @@ func (m *remoteLists) one(r *record, urls []string, deltas deltaPlaces) *remoteL
 	for len(m.all) >= maxRemoteLists {
 		m.dropOne()
 	}
-	l := &remoteList{authority: r.authority, namedBy: r.partner, urls: urls, deltas: deltas}
-	l.namedBy.lists++
+	l := &remoteList{place: place{partner: r.partner, deltas: deltas}, authority: r.authority, urls: urls}
+	l.partner.lists++
 	m.all[key] = l
 	return l
 }
@@ -94,11 +92,11 @@ func (m *remoteLists) dropOne() {
 	var key remoteName
 	var victim *remoteList
 	for k, l := range m.all {
-		if victim == nil || cmp.Or(cmp.Compare(victim.namedBy.lists, l.namedBy.lists), cmp.Compare(l.used.Load(), victim.used.Load())) < 0 {
+		if victim == nil || cmp.Or(cmp.Compare(victim.partner.lists, l.partner.lists), cmp.Compare(l.used.Load(), victim.used.Load())) < 0 {
 			key, victim = k, l
 		}
 	}
-	victim.namedBy.lists--
+	victim.partner.lists--
 	delete(m.all, key)
 }
 
