@@ -204,7 +204,7 @@ func (c *Checker) anyIs(is func(*record) bool, chain []*x509.Certificate, judged
 
 // mayBeListed reports whether the operator's lists may say something about a certificate.
 func (c *Checker) mayBeListed(r *record) bool {
-	return r.exempt == "" && c.planOf(r).sources != OCSPOnly && c.local.serves(r.authority)
+	return r.exempt == "" && c.config.Sources != OCSPOnly && c.local.serves(r.authority)
 }
 
 // lacksList reports whether the operator's lists may say something about a certificate, and

@@ -44,7 +44,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	lists := func() attempt { return c.tryLists(ctx, r, want) }
 	held := r.now().heldByList()
 	var first, second attempt
-	switch c.planOf(r).sources {
+	switch sources, _ := c.sourcesOf(r); sources {
 	case OCSPOnly:
 		first = ocsp()
 	case CRLOnly:

@@ -79,7 +79,6 @@ type record struct {
 	exempt     string
 
 	// Everything below changes while requests read it.
-	plan  atomic.Pointer[plan] // see planOf
 	state atomic.Pointer[state]
 	used  atomic.Int64 // Unix seconds
 
@@ -95,15 +94,6 @@ type record struct {
 type revokedForGood struct {
 	atomic.Pointer[Result]
 	shared atomic.Bool // there are several records of the certificate
-}
-
-// plan says which sources can be queried about a certificate. It depends on the known keys of its
-// CA, because the operator may have lists signed by any of them.
-type plan struct {
-	sources  Sources
-	noSource error    // why no source can be queried, nil if one can
-	fixed    *verdict // if nothing can change it, nil for most
-	kin      *[]kin   // the additional keys that were known
 }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
@@ -158,39 +148,25 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	return r, nil
 }
 
-// planOf returns the plan for the keys of the CA that are known now. A verdict that rests on another
-// plan no longer holds, because addKin has changed the generation since.
-func (c *Checker) planOf(r *record) *plan {
-	for {
-		known := r.plan.Load()
-		if known != nil && known.kin == r.authority.kin.Load() {
-			return known
-		}
-		r.plan.CompareAndSwap(known, c.makePlan(r))
-	}
-}
-
-// makePlan determines which sources can be queried.
-func (c *Checker) makePlan(r *record) *plan {
-	next := &plan{kin: r.authority.kin.Load(), sources: c.config.Sources}
+// sourcesOf returns the kinds of source that can be queried about a certificate, and whether there is
+// any. It depends on the known keys of the CA, because the operator may have lists signed by any of
+// them; the generation changes with these keys.
+func (c *Checker) sourcesOf(r *record) (sources Sources, some bool) {
+	sources = c.config.Sources
 	hasOCSP, hasLists := len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)
-	takesBoth := next.sources == PreferOCSP || next.sources == PreferCRL
+	takesBoth := sources == PreferOCSP || sources == PreferCRL
 	switch { // without the kind for which there is no source
 	case takesBoth && !hasLists:
-		next.sources = OCSPOnly
+		sources = OCSPOnly
 	case takesBoth && !hasOCSP:
-		next.sources = CRLOnly
+		sources = CRLOnly
 	}
-	if next.sources == OCSPOnly && !hasOCSP || next.sources == CRLOnly && !hasLists {
-		next.noSource = c.sourceless(&r.names)
-	}
-	switch {
-	case r.exempt != "":
-		next.fixed = &verdict{result: Result{Status: NotApplicable, Reason: evidence.ReasonUnspecified}, settled: true}
-	case next.noSource != nil:
-		next.fixed = &verdict{settled: true, err: next.noSource}
-	}
-	return next
+	return sources, sources != OCSPOnly && hasLists || sources != CRLOnly && hasOCSP
+}
+
+func (c *Checker) hasSource(r *record) bool {
+	_, some := c.sourcesOf(r)
+	return some
 }
 
 // sourceless says why no source can be queried: the certificate names none, or none that is used.

@@ -99,7 +99,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 func (c *Checker) refreshable(now time.Time) map[*partner][]*record {
 	all := map[*partner][]*record{}
 	for _, r := range c.table.all() {
-		if now.Sub(time.Unix(r.used.Load(), 0)) > usedWithin || r.exempt != "" || c.planOf(r).noSource != nil {
+		if now.Sub(time.Unix(r.used.Load(), 0)) > usedWithin || r.exempt != "" || !c.hasSource(r) {
 			continue
 		}
 		by := r.partner

@@ -55,28 +55,31 @@ func (s *state) holds(generation uint64, now time.Time) bool {
 
 // judge returns the verdict on the certificate at this time.
 func (c *Checker) judge(r *record, now time.Time) *verdict {
-	generation := c.generation.Load() // loaded before the plan and the lists
-	plan := c.planOf(r)
-	if plan.fixed != nil {
-		return plan.fixed
+	if r.exempt != "" {
+		return &exempted
 	}
+	generation := c.generation.Load() // loaded before the sources and the lists
 	known := r.now()
 	if known.holds(generation, now) {
 		return &known.verdict
+	}
+	sources, some := c.sourcesOf(r)
+	if !some {
+		return &verdict{settled: true, err: c.sourceless(&r.names)}
 	}
 	if revoked := r.revoked.Load(); revoked != nil && !known.verdict.result.RevokedForGood() {
 		r.update(func(e *knowledge) bool { return e.learnRevoked(revoked) })
 		known = r.now()
 	}
 	lists := listsWord{word: word{err: errNothing}, kept: known.revoked}
-	if plan.sources != OCSPOnly {
+	if sources != OCSPOnly {
 		lists = c.listsWord(r, &known.knowledge, now)
 	}
 	next := state{knowledge: known.knowledge, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.weigh(&ocsp, &lists.word)
-	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
+	next.verdict = verdictOn(sources, ocsp, lists.word, known.failed, now)
 	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) && r.revoked.shared.Load() {
 		c.generation.Add(1) // the verdicts of the other records no longer hold
 	}
