@@ -87,13 +87,7 @@ type record struct {
 
 	// revoked is shared by the records of the certificate: a permanent revocation that any of them
 	// has learned.
-	revoked *revokedForGood
-}
-
-// revokedForGood is a permanent revocation, nil if none is known.
-type revokedForGood struct {
-	atomic.Pointer[Result]
-	shared atomic.Bool // there are several records of the certificate
+	revoked *atomic.Pointer[Result]
 }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
@@ -104,7 +98,6 @@ func (r *record) is(cert, issuer *x509.Certificate) bool {
 // failed there says nothing about what this partner's fetches would get.
 func (r *record) follow(other *record) {
 	r.revoked = other.revoked
-	r.revoked.shared.Store(true)
 	known := other.now().knowledge
 	known.failed = nil
 	r.state.Store(&state{knowledge: known})
@@ -137,7 +130,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	}
 	r := &record{
 		authority: c.authorities.intern(issuer), partner: c.partners.of(above[len(above)-1]), who: who,
-		raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &revokedForGood{},
+		raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &atomic.Pointer[Result]{},
 	}
 	c.meetKin(r.authority, above)
 	r.exempt = exemption(cert, r.names.Named, c.config.ShortLived)

@@ -80,8 +80,8 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.weigh(&ocsp, &lists.word)
 	next.verdict = verdictOn(sources, ocsp, lists.word, known.failed, now)
-	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) && r.revoked.shared.Load() {
-		c.generation.Add(1) // the verdicts of the other records no longer hold
+	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) {
+		c.generation.Add(1) // the verdicts of the certificate's other records no longer hold
 	}
 	next.keepUntil(&ocsp, &lists, now)
 	if next.until.IsZero() && lists.kept == known.revoked && next.against.Equal(known.against) {
