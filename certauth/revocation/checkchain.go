@@ -264,9 +264,6 @@ func (c *Checker) start(j *judgement, now time.Time) {
 		return
 	}
 	j.flight = c.asking(r, wanted{})
-	if j.flight == nil && (j.result.Status == Unavailable || j.result.Stale) {
-		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrClosed
-	}
 }
 
 // await waits for the flight and judges again. It uses all verified evidence that is available by

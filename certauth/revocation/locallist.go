@@ -258,7 +258,7 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 		m.countFrom(m.checker.crew.refreshes.Add(1)) // it may have read the files before the pause
 	}
 	reading := m.reading()
-	if isOverdue && reading != nil {
+	if isOverdue {
 		m.overdue.Store(reading) // before looked says that there is nothing to wait for
 	}
 	m.looked.Store(now.UnixNano())

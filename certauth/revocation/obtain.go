@@ -297,7 +297,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 		return nil, tried.err
 	}
 	begun := c.crew.refreshes.Load()
-	flight := c.crew.join(&l.flight, want.anew, func(ctx context.Context) error {
+	return c.crew.join(&l.flight, want.anew, func(ctx context.Context) error {
 		// Another flight may have ended between the check above and this one.
 		if tried := l.failed.Load(); tried.stands(c.config.Now()) && l.asked.Load() >= want.anew {
 			return tried.err
@@ -308,11 +308,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 		err := c.loadRemote(ctx, l, want)
 		l.asked.Store(begun)
 		return err
-	})
-	if flight == nil {
-		return nil, ErrClosed
-	}
-	return flight, nil
+	}), nil
 }
 
 // whyNoList says why none of the operator's lists covers a certificate that names no list that can
