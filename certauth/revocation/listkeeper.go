@@ -23,7 +23,8 @@ type loadedList struct {
 	// is not good by this one.
 	lapsed *loadedList
 
-	soft, fetched           time.Time
+	soft                    time.Time // when it is fetched again; zero if it is from a file
+	fetched                 time.Time
 	url, etag, lastModified string
 	deltaMissing            bool
 }

@@ -77,7 +77,7 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 	}
 	next.fetched, next.soft = now, c.softOf(whole, now, maxAge)
 	if s.list.URL == "" { // a file is read again only when it changes
-		next.soft = now.Add(neverDue)
+		next.soft = time.Time{}
 	}
 	if aside {
 		if err := m.mayBeAside(s, name, before, next); err != nil {

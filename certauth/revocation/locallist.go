@@ -16,10 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
-const (
-	maxFilesOfDir = 4096
-	neverDue      = 100 * 365 * 24 * time.Hour
-)
+const maxFilesOfDir = 4096
 
 // localLists are the CRLs that the operator names. They are read on Preload, before the first
 // decision that may need them, and again when they change. Each source is read and replaced on its
