@@ -260,11 +260,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 		if !c.needsUpdate(r, r.lists[i], want) {
 			return nil
 		}
-		flight, err := c.update(r, r.lists[i], want)
-		if err != nil {
-			return err
-		}
-		return flight.wait(ctx)
+		return c.update(r, r.lists[i], want).wait(ctx)
 	}
 	if hedge(c.config.HedgeAfter, &waiting, len(r.lists), ask, func(_ int, err error) bool {
 		failed = errors.Join(failed, err)
@@ -289,26 +285,21 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// update starts to bring a list up to date, or joins a flight that does, unless that has just
-// failed. For Refresh, the failure of an attempt that began before it does not count.
-func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error) {
-	now := c.config.Now()
-	if tried := l.failed.Load(); tried.stands(now) && l.asked.Load() >= want.anew {
-		return nil, tried.err
-	}
+// update starts to bring a list up to date, or joins a flight that does. It fails at once if that has
+// just failed. For Refresh, the failure of an attempt that began before it does not count.
+func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
 	begun := c.crew.refreshes.Load()
 	return c.crew.join(&l.flight, want.anew, func(ctx context.Context) error {
-		// Another flight may have ended between the check above and this one.
 		if tried := l.failed.Load(); tried.stands(c.config.Now()) && l.asked.Load() >= want.anew {
 			return tried.err
 		}
-		if !c.needsUpdate(r, l, want) {
+		if !c.needsUpdate(r, l, want) { // another flight has just ended
 			return nil
 		}
 		err := c.loadRemote(ctx, l, want)
 		l.asked.Store(begun)
 		return err
-	}), nil
+	})
 }
 
 // whyNoList says why none of the operator's lists covers a certificate that names no list that can
