@@ -37,9 +37,9 @@ func nameKey(name []byte) string {
 	return string(name)
 }
 
-func (a *authority) is(cert *x509.Certificate) bool {
-	own := a.cert()
-	return own == cert || bytes.Equal(own.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, cert.RawSubject)
+// isSameCA reports whether two certificates have the same name and key.
+func isSameCA(one, other *x509.Certificate) bool {
+	return one == other || bytes.Equal(one.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo) && dn.Match(one.RawSubject, other.RawSubject)
 }
 
 // cert returns the certificate by which evidence is verified: the name, the key, and what the
@@ -91,7 +91,7 @@ type record struct {
 }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
-	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && r.authority.is(issuer)
+	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && isSameCA(r.authority.cert(), issuer)
 }
 
 // follow takes over what the record of another partner knows about the same certificate. What
@@ -191,7 +191,7 @@ type responder struct {
 func (c *Checker) respondersFor(of *record) []responder {
 	var all []responder
 	for _, r := range c.config.Responders {
-		if r.Issuer == nil || of.authority.is(r.Issuer) {
+		if r.Issuer == nil || isSameCA(of.authority.cert(), r.Issuer) {
 			all = append(all, responder{url: r.URL, configured: true, trusted: r.Trusted})
 		}
 	}
