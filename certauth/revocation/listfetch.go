@@ -127,7 +127,7 @@ func (c *Checker) renew(ctx context.Context, p *place, old *loadedList, maxAge t
 		return Result{}, fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
 	}
 	now := c.config.Now()
-	if err := c.notOver(old.base, now); err != nil {
+	if err := old.base.Edition().Current(now, c.skew); err != nil {
 		return Result{}, err
 	}
 	next := *old
@@ -188,7 +188,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	if err := c.refine(ctx, &l.place, next); err != nil {
 		return Result{}, err
 	}
-	return next.result(), c.notOver(next.base, now)
+	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
 }
 
 // admitList checks everything that a list must satisfy before it counts.

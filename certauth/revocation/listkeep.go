@@ -31,12 +31,6 @@ func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
 	return nil
 }
 
-// notOver returns an error for a list that is not current. Its revocations still count, but
-// another list is needed.
-func (c *Checker) notOver(l *evidence.CRL, now time.Time) error {
-	return l.Edition().Current(now, c.skew)
-}
-
 // softOf returns when to fetch the list again. The server's Cache-Control can only make it sooner.
 func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration) time.Time {
 	soft := now.Add(maxSoftCRL)

@@ -83,7 +83,7 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 		terms := m.checker.terms(now)
 		return !l.IsFresh(true, &terms)
 	}
-	return m.checker.notOver(l, now) != nil
+	return l.Edition().Current(now, m.checker.skew) != nil
 }
 
 // newest adds the list, or replaces an older one of the same scope and signer (rule C9). If one has
@@ -113,7 +113,7 @@ func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time
 // place.
 func (m *localLists) ofTwo(newer, older *loadedList, now time.Time) *loadedList {
 	next, other := *newer, older
-	if m.checker.notOver(newer.base, now) != nil && m.checker.notOver(older.base, now) == nil {
+	if newer.base.Edition().Current(now, m.checker.skew) != nil && older.base.Edition().Current(now, m.checker.skew) == nil {
 		next, other = *older, newer
 	}
 	next.replace(other)

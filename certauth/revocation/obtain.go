@@ -279,7 +279,7 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	if want.anew > 0 {
 		return l.asked.Load() < want.anew
 	}
-	if known == nil || c.notOver(known.crl, now) != nil || hasCome(known.soft, now, maxSoftCRL) {
+	if known == nil || known.crl.Edition().Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
 	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
