@@ -52,7 +52,8 @@ type localView struct {
 	ends time.Time                  // when the next of them expires
 }
 
-// isOutlived reports whether one of the lists has expired since.
+// isOutlived reports whether one of the lists has expired since. The next view is without those of
+// them that were deleted, and with older ones that they had displaced.
 func (view *localView) isOutlived(now time.Time) bool {
 	return !view.ends.IsZero() && now.After(view.ends)
 }
@@ -238,15 +239,15 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	if !m.present.Load() {
 		return nil
 	}
-	if m.view.Load().isOutlived(now) {
-		m.dropOutlived(ctx, now)
-	}
-	if m.isRecent(now) {
+	if m.isRecent(now) && !m.view.Load().isOutlived(now) {
 		return m.overdue.Load()
 	}
 	m.looking.Lock()
 	defer m.looking.Unlock()
-	if m.isRecent(now) {
+	if m.view.Load().isOutlived(now) {
+		m.swap(ctx)
+	}
+	if m.isRecent(now) { // another request was faster
 		return m.overdue.Load()
 	}
 	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
@@ -260,16 +261,6 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	}
 	m.looked.Store(now.UnixNano())
 	return m.overdue.Load()
-}
-
-// dropOutlived makes a view without the lists that have expired since they were deleted, and with the
-// older ones in whose place lists stood that have expired.
-func (m *localLists) dropOutlived(ctx context.Context, now time.Time) {
-	m.looking.Lock()
-	defer m.looking.Unlock()
-	if m.view.Load().isOutlived(now) { // another request was not faster
-		m.swap(ctx)
-	}
 }
 
 // isRecent reports whether the last look was less than an interval ago. A request that was delayed
