@@ -122,13 +122,7 @@ func (e *knowledge) tried(f setback, held *Result, done bool, now time.Time) boo
 
 func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
-	var against time.Time
-	against, a.err = c.obtainOCSP(ctx, r, want)
-	r.update(func(e *knowledge) bool {
-		known := e.against
-		e.against = latest(known, against)
-		return !e.against.Equal(known)
-	})
+	a.err = c.obtainOCSP(ctx, r, want)
 	known := r.now().ocsp
 	if says := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
 		a.err = ErrNotFresh
@@ -178,30 +172,28 @@ func (f *setback) note(err error, now time.Time) {
 	}
 }
 
-// obtainOCSP queries the Store, then the responders. against is the thisUpdate of an expired response
-// that said revoked, zero if there was none.
-func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (against time.Time, err error) {
+// obtainOCSP queries the Store, then the responders.
+func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error {
 	if len(r.responders) == 0 {
-		return against, fmt.Errorf("%w: no responder", ErrNoSource)
+		return fmt.Errorf("%w: no responder", ErrNoSource)
 	}
 	cert, err := x509.ParseCertificate(r.raw)
 	if err != nil {
-		return against, fmt.Errorf("%w: %w", ErrArgument, err)
+		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	key := ocspKey(r)
-	found, stored := c.ocspFromStore(ctx, key, r, cert)
-	if found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
-		return against, nil
+	if found := c.ocspFromStore(ctx, key, r, cert); found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
+		return nil
 	}
-	got, against, err := c.askResponders(ctx, r, cert)
+	got, err := c.askResponders(ctx, r, cert)
 	if err == nil {
 		err = c.learn(r, cert, got.result, false)
 	}
 	if err != nil {
-		return latest(against, stored), err
+		return err
 	}
 	c.ocspToStore(ctx, key, r, cert, got)
-	return against, nil
+	return nil
 }
 
 // outranks returns the known result for use as VerifyOptions.Previous, or nil if it must not keep

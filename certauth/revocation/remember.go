@@ -63,28 +63,29 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 // ocspFromStore learns the stored response, if it verifies and is newer, and returns it if it is
 // Good or Revoked. Whatever the Store returns, the decision rests on the CA's signature: an
 // expired response that says revoked denies, as it does from the network.
-func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) (found *Result, against time.Time) {
+func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) *Result {
 	if c.config.Verify.NonceMode == NonceRequire { // a stored response answers another request
-		return nil, against
+		return nil
 	}
 	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {})
 	if !ok {
-		return nil, against
+		return nil
 	}
 	known := r.now().ocsp
 	result, err := c.verifyStored(r, cert, der, known)
+	r.accuse(&result)
 	if err != nil {
 		c.storeLies(ctx, err)
-		return nil, result.ThisUpdate // set only with StaleRevoked
+		return nil
 	}
 	if !isForStore(&result) || known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
-		return nil, against
+		return nil
 	}
 	if c.learn(r, cert, result, true) != nil {
-		return nil, against
+		return nil
 	}
 	c.stats.storeHits.Add(1)
-	return r.now().ocsp, against
+	return r.now().ocsp
 }
 
 // isForStore reports whether a response may be shared through the Store. A Good without nextUpdate

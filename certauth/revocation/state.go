@@ -150,6 +150,18 @@ func (e *knowledge) keep(revoked *Result) bool {
 	return true
 }
 
+// accuse remembers when an expired response said permanently revoked.
+func (r *record) accuse(expired *Result) {
+	if !expired.StaleRevoked {
+		return
+	}
+	r.update(func(e *knowledge) bool {
+		known := e.against
+		e.against = latest(known, expired.ThisUpdate)
+		return !e.against.Equal(known)
+	})
+}
+
 // learnRevoked takes over a permanent revocation.
 func (e *knowledge) learnRevoked(revoked *Result) bool {
 	if revoked.Source == SourceCRL {
