@@ -19,7 +19,7 @@ type flight struct {
 	soon <-chan struct{} // closed a moment after the start
 	over context.CancelFunc
 
-	begun uint64 // calls of Refresh before the start
+	anew uint64 // the call of Refresh for which it was started; 0 for none
 }
 
 // aMoment is how long a request waits for newer evidence when it already has an answer.
@@ -80,22 +80,23 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-func (w *crew) newFlight() *flight {
+func (w *crew) newFlight(anew uint64) *flight {
 	moment, over := context.WithTimeout(w.base, aMoment)
-	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, begun: w.refreshes.Load()}
+	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, anew: anew}
 }
 
 // slot holds the flight to join, if there is one.
 type slot = atomic.Pointer[flight]
 
-// join returns the flight in the slot, or starts one. It does not join a flight that began before
-// the call of Refresh with the number anew: the new flight waits until that one has ended.
+// join returns the flight in the slot, or starts one. For the call of Refresh with the number anew it
+// joins no flight that was not started for it or a later one, because any other accepts older
+// evidence: the new flight waits until that one has ended.
 func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *flight {
 	before := s.Load()
-	if before != nil && before.begun >= anew {
+	if before != nil && before.anew >= anew {
 		return before
 	}
-	next := w.newFlight()
+	next := w.newFlight(anew)
 	if !s.CompareAndSwap(before, next) { // another caller was faster
 		next.over()
 		return w.join(s, anew, f)

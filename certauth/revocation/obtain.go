@@ -280,7 +280,6 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has
 // just failed. For Refresh, the failure of an attempt that began before it does not count.
 func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
-	begun := c.crew.refreshes.Load()
 	return c.crew.join(&l.flight, want.anew, func(ctx context.Context) error {
 		if tried := l.failed.Load(); tried.stands(c.config.Now()) && l.asked.Load() >= want.anew {
 			return tried.err
@@ -289,7 +288,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
 			return nil
 		}
 		err := c.loadRemote(ctx, l, want)
-		l.asked.Store(begun)
+		l.asked.Store(max(l.asked.Load(), want.anew))
 		return err
 	})
 }

@@ -46,7 +46,7 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 		der []byte
 		ok  bool
 	}
-	err := c.crew.start(c.crew.newFlight(), func(context.Context) (err error) {
+	err := c.crew.start(c.crew.newFlight(0), func(context.Context) (err error) {
 		came.der, came.ok, err = c.config.Store.Get(ctx, key)
 		return err
 	}, ended).wait(ctx)
@@ -129,7 +129,7 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 // toStore stores evidence without making a request wait, and calls then at the end.
 func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
-	c.crew.start(c.crew.newFlight(), func(base context.Context) error {
+	c.crew.start(c.crew.newFlight(0), func(base context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(base), within) // Close waits for it
 		defer cancel()
 		if err := guarded(func() error { return c.config.Store.Set(ctx, key, der, ttl) }); err != nil {

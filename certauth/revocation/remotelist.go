@@ -22,7 +22,7 @@ type remoteList struct {
 	urls      []string
 
 	failed atomic.Pointer[setback]
-	asked  atomic.Uint64 // the latest Refresh before the last attempt
+	asked  atomic.Uint64 // the latest Refresh for which there was an attempt
 	// wanted is the set of certificates that name the point; guarded by the mutex of remoteLists.
 	wanted evidence.Audience
 	flight slot
