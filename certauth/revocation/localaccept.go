@@ -16,7 +16,7 @@ import (
 // has another scope, that one still counts until it expires. A list counts before its delta is
 // fetched. Which list a delta continues is decided at each look-up, because that list may arrive
 // later, from another entry of Config.Lists or from a certificate.
-func (m *localLists) accept(ctx context.Context, s *localSource, name string, response *inHand) error {
+func (m *localLists) accept(ctx context.Context, s *localSource, l *localList, response *inHand) error {
 	c := m.checker
 	next, err := m.verify(ctx, response.Body)
 	if err != nil {
@@ -24,8 +24,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 	}
 	next.url, next.etag, next.lastModified = s.list.URL, response.ETag, response.LastModified
 	response.drop()
-	l := m.at(s, name)
-	if err := m.put(s, name, l, next, response.MaxAge); err != nil || next.lone != nil {
+	if err := m.put(s, l, next, response.MaxAge); err != nil || next.lone != nil {
 		return err
 	}
 	if c.wantsDelta(next.base, deltaPlaces{}) && !c.config.IgnoreCertificateURLs {
@@ -41,7 +40,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 }
 
 // put lets a list count if it may replace the one before it.
-func (m *localLists) put(s *localSource, name string, l *localList, next *loadedList, maxAge time.Duration) error {
+func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge time.Duration) error {
 	c := m.checker
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,10 +79,10 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		next.soft = time.Time{}
 	}
 	if aside {
-		if err := m.mayBeAside(s, name, before, next); err != nil {
+		if err := m.mayBeAside(s, l, next); err != nil {
 			return err
 		}
-		m.setAside(s, name, l)
+		m.setAside(s, l)
 	}
 	l.told, l.deltaDue = false, time.Time{}
 	return c.lists.put(&l.place, next, nil)
@@ -186,28 +185,27 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, e
 
 // setAside keeps the previous contents of a file that now holds a list of another kind. Like those
 // of a deleted file, they count until they are replaced or expire.
-func (m *localLists) setAside(s *localSource, name string, l *localList) {
-	aside := &localList{told: true, gone: true, asideOf: name}
+func (m *localLists) setAside(s *localSource, l *localList) {
+	aside := &localList{name: l.name, told: true, gone: true}
 	aside.operated = true
 	m.checker.lists.move(&l.place, &aside.place)
-	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.generation.Add(1))] = aside
+	s.lists[fmt.Sprintf("%s, list %d", l.name, m.checker.generation.Add(1))] = aside
 }
 
 // mayBeAside bounds what is set aside of one file or URL, apart from what next replaces: one list
 // of any size, or several within a quarter of MaxListBytes. Otherwise a writer of the file
 // could use up the memory for all lists.
-func (m *localLists) mayBeAside(s *localSource, name string, before, next *loadedList) error {
-	held := 0
-	for _, l := range s.lists {
-		known := l.current.Load()
-		if l.asideOf != name || known == nil || known.isReplacedBy(next) {
-			continue
+func (m *localLists) mayBeAside(s *localSource, l *localList, next *loadedList) error {
+	held, size := 0, l.current.Load().size()
+	for _, other := range s.lists {
+		known := other.current.Load()
+		if other != l && other.name == l.name && known != nil && !known.isReplacedBy(next) {
+			held += known.size()
 		}
-		held += known.size()
 	}
-	if most := m.checker.config.MaxListBytes / 4; held > 0 && held+before.size() > most {
+	if most := m.checker.config.MaxListBytes / 4; held > 0 && held+size > most {
 		return fmt.Errorf("%w: the scope of the list has changed again while earlier lists still count: %d bytes, more than %d",
-			ErrBudget, held+before.size(), most)
+			ErrBudget, held+size, most)
 	}
 	return nil
 }

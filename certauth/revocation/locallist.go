@@ -79,12 +79,11 @@ type localSource struct {
 
 type localList struct {
 	place
-	seen seen // of a file; for its reader only
-	told bool // it was logged that the delta continues no list
+	name string // the file or URL that contains it, or did
+	seen seen   // of a file; for its reader only
+	told bool   // it was logged that the delta continues no list
 	err  error
 	gone bool // deleted from its directory, or set aside
-
-	asideOf string // the file or URL that it was set aside of
 
 	// deltaDue is when the delta of a file's list is fetched next, which can change although the
 	// file does not. It is zero for a list that names none.

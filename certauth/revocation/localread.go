@@ -180,11 +180,12 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	defer m.mu.Unlock()
 	l := s.lists[name]
 	if l == nil {
-		l = &localList{}
+		l = &localList{name: name}
 		l.operated = true
 		l.partner = s.by
 		s.lists[name] = l
 	}
+	l.gone = false
 	return l
 }
 
@@ -196,15 +197,12 @@ func (m *localLists) ended(l *localList, err error) {
 
 func (m *localLists) readFile(ctx context.Context, s *localSource, path string) {
 	l := m.at(s, path)
-	m.mu.Lock()
-	l.gone = false
-	m.mu.Unlock()
 	der, seen, err := m.readChanged(path, l.seen)
 	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
 	if err == nil {
-		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der)})
+		err = m.accept(ctx, s, l, &inHand{Response: Response{Body: der}, size: len(der)})
 	}
 	m.ended(l, err)
 	// The same file may succeed after these errors. One that could not be opened was not seen, so that
@@ -265,7 +263,7 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 		if response.NotModified {
 			return m.checker.renew(ctx, &l.place, old, response.MaxAge)
 		}
-		if err := m.accept(ctx, s, s.list.URL, response); err != nil {
+		if err := m.accept(ctx, s, l, response); err != nil {
 			return Result{}, err
 		}
 		return l.current.Load().result(), nil

@@ -59,7 +59,7 @@ func (view *localView) hasNewer(held *loadedList) bool {
 // or have expired. Until then they count. It reports whether it dropped any.
 func (m *localLists) forgetGone(view *localView) (some bool) {
 	now := m.checker.config.Now()
-	isOver := func(l *localList, held *loadedList) bool {
+	isOver := func(held *loadedList) bool {
 		if held != nil && held.lone != nil {
 			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(held)
 		}
@@ -67,7 +67,7 @@ func (m *localLists) forgetGone(view *localView) (some bool) {
 	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
-			if l.gone && isOver(l, view.held[l]) {
+			if l.gone && isOver(view.held[l]) {
 				m.checker.lists.drop(&l.place)
 				delete(s.lists, name)
 				some = true
