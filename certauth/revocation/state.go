@@ -67,10 +67,6 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	if !some {
 		return &verdict{settled: true, err: c.sourceless(&r.names)}
 	}
-	if revoked := r.revoked.Load(); revoked != nil && !known.verdict.result.RevokedForGood() {
-		r.update(func(e *knowledge) bool { return e.learnRevoked(revoked) })
-		known = r.now()
-	}
 	lists := listsWord{word: word{err: errNothing}, kept: known.revoked}
 	if sources != OCSPOnly {
 		lists = c.listsWord(r, &known.knowledge, now)
@@ -80,6 +76,9 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.weigh(&ocsp, &lists.word)
 	next.verdict = verdictOn(sources, ocsp, lists.word, known.failed, now)
+	if revoked := r.revoked.Load(); revoked != nil && !next.verdict.result.RevokedForGood() { // by another record of the certificate
+		next.verdict = verdict{result: *revoked, settled: true}
+	}
 	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) {
 		c.generation.Add(1) // the verdicts of the certificate's other records no longer hold
 	}
@@ -162,18 +161,6 @@ func (r *record) accuse(expired *Result) {
 	})
 }
 
-// learnRevoked takes over a permanent revocation.
-func (e *knowledge) learnRevoked(revoked *Result) bool {
-	if revoked.Source == SourceCRL {
-		return e.keep(revoked)
-	}
-	if e.ocsp != nil && e.ocsp.RevokedForGood() {
-		return false
-	}
-	e.ocsp = revoked
-	return true
-}
-
 // heldByList returns the hold that a list has put on the certificate, nil if there is none. Only
 // newer evidence ends it, so lists are queried again although OCSP answers, and the other way
 // round for heldByOCSP.
@@ -195,8 +182,8 @@ func (e *knowledge) isKnownHold(answer *Result) bool {
 }
 
 // holdsRevocation reports whether a revocation would be forgotten with this.
-func (e *knowledge) holdsRevocation() bool {
-	return e.ocsp != nil && e.ocsp.Status == Revoked || e.revoked != nil
+func (s *state) holdsRevocation() bool {
+	return s.ocsp != nil && s.ocsp.Status == Revoked || s.revoked != nil || s.verdict.result.Status == Revoked
 }
 
 func (c *Checker) terms(now time.Time) VerifyOptions {
