@@ -193,7 +193,9 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 
 // admitList checks everything that a list must satisfy before it counts.
 func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand, url string) (*loadedList, error) {
-	base, err := c.build(ctx, response.Body, l)
+	base, err := l.partner.hand.build(ctx, func() (*evidence.CRL, error) {
+		return evidence.ParseCRL(response.Body, l.authority.cert(), c.listTerms(l.authority, c.config.Now()))
+	})
 	if err != nil {
 		return nil, err
 	}

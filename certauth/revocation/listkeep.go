@@ -10,14 +10,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// build verifies one list of a partner at a time, because a list is in memory twice while it is
-// built.
-func (c *Checker) build(ctx context.Context, der []byte, l *remoteList) (*evidence.CRL, error) {
-	return l.partner.hand.build(ctx, func() (*evidence.CRL, error) {
-		return evidence.ParseCRL(der, l.authority.cert(), c.listTerms(l.authority, c.config.Now()))
-	})
-}
-
 // mayReplace is rule C9. A list of another scope does not replace a current one ([ErrCRLScope]),
 // and a list from the future replaces none. A list that has expired, or that a wrong clock let in,
 // does not keep out a current one.

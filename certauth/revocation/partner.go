@@ -136,6 +136,7 @@ func (h *hand) take(n int) error {
 
 func (h *hand) give(n int) { h.held.Add(-int64(n)) }
 
+// build verifies one list at a time, because a list is in memory twice while it is built.
 func (h *hand) build(ctx context.Context, parse func() (*evidence.CRL, error)) (*evidence.CRL, error) {
 	select {
 	case h.building <- struct{}{}:
