@@ -19,9 +19,8 @@ type answerOf struct {
 }
 
 // askResponders asks the responders in order, the next one as soon as one fails or takes longer
-// than HedgeAfter. The first Good or Revoked ends the search. If there is none, against
-// is the thisUpdate of a response that said Revoked but was too old.
-func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, against time.Time, err error) {
+// than HedgeAfter. The first Good or Revoked ends the search.
+func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
 	defer asked.Wait()
@@ -35,7 +34,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 	decided := hedge(c.config.HedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
 		a := answers[i]
 		if err != nil {
-			failed, against = errors.Join(failed, err), latest(against, a.result.ThisUpdate) // set only with StaleRevoked
+			failed = errors.Join(failed, err)
 			return false
 		}
 		decides := a.result.Status == Good || a.result.Status == Revoked && !r.now().isKnownHold(&a.result)
@@ -44,13 +43,10 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		}
 		return decides
 	})
-	if decided {
-		return best, time.Time{}, nil
+	if !decided && best.der == nil {
+		return best, failed
 	}
-	if best.der == nil {
-		return best, against, failed
-	}
-	return best, against, nil
+	return best, nil
 }
 
 // hedge makes at most n attempts. It starts the next one when an attempt has ended without being
@@ -105,7 +101,6 @@ func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certif
 // converse sends a GET if the request fits into one, and then a POST if that may succeed where the
 // first request failed.
 func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (result Result, der []byte, err error) {
-	var stale Result
 	for mayGET := true; ; mayGET = false {
 		query, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
 		if err != nil {
@@ -120,14 +115,11 @@ func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificat
 			terms := c.terms(c.config.Now())
 			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.now().ocsp, terms.Now)
 			result, err = VerifyOCSP(der, cert, r.authority.cert(), terms)
+			r.accuse(&result)
 		}
 		if err == nil || !mayGET || !isWorthPOST(err, request.Method) {
-			if err != nil && !result.StaleRevoked {
-				result = stale
-			}
 			return result, der, err
 		}
-		stale = result
 	}
 }
 

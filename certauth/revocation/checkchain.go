@@ -204,7 +204,7 @@ func (c *Checker) anyIs(is func(*record) bool, chain []*x509.Certificate, judged
 
 // mayBeListed reports whether the operator's lists may say something about a certificate.
 func (c *Checker) mayBeListed(r *record) bool {
-	return r.exempt == "" && c.planOf(r).sources != OCSPOnly && c.local.serves(r.authority)
+	return r.exempt == "" && c.config.Sources != OCSPOnly && c.local.serves(r.authority)
 }
 
 // lacksList reports whether the operator's lists may say something about a certificate, and
@@ -264,9 +264,6 @@ func (c *Checker) start(j *judgement, now time.Time) {
 		return
 	}
 	j.flight = c.asking(r, wanted{})
-	if j.flight == nil && (j.result.Status == Unavailable || j.result.Stale) {
-		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrClosed
-	}
 }
 
 // await waits for the flight and judges again. It uses all verified evidence that is available by

@@ -27,6 +27,18 @@ func (w *wired) findingOf(t testing.TB, c *revocation.Checker, about *identity) 
 	return all.Certificates[0].Result
 }
 
+// finding K84: a result from a file said that newer evidence would be looked for in a hundred years. A
+// file is read again when it changes, so there is no such time.
+func TestChecker_EvidenceFromAFileHasNoTimeForItsRenewal(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		checker := w.operated(t, revocation.List{File: fileOf(t, encode(t, w.list()))})
+		found := w.findingOf(t, checker, w.client)
+		assert.Equal(t, revocation.Good, found.Status)
+		assert.Zero(t, found.RefreshAfter)
+	})
+}
+
 // Section 9: the hard and the soft deadline of every kind of evidence. The soft one may vary by a
 // tenth.
 func TestChecker_Deadlines(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,5 +144,53 @@ func TestChecker_RefreshAsksForEveryPartnerAtOnce(t *testing.T) {
 		for _, client := range clients {
 			w.says(t, checker, client, isRevoked, nil)
 		}
+	})
+}
+
+// finding K86: Refresh joined an attempt that a request had begun after the call, although that one
+// accepts what the Store has, so that the responder was not queried and a revocation not noticed.
+func TestChecker_RefreshDoesNotJoinAnAttemptOfARequest(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w, kept := wire(t), newShelf()
+		called, goOn, read := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		var holdsRefresh, holdsStore atomic.Bool
+		clock := func() time.Time {
+			if holdsRefresh.CompareAndSwap(true, false) {
+				close(called)
+				<-goOn
+			}
+			return w.clock.now()
+		}
+		w.net.serve(ocspURL, failing(revocation.ErrTransport))
+		checker := w.checker(t, ocspOnly, stored(kept), func(c *revocation.Config) { c.Now = clock })
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrTransport)
+		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+		w.says(t, w.checker(t, ocspOnly, stored(kept)), w.client, isGood, nil) // of another instance, which stores it
+		w.net.serve(ocspURL, w.dated(t, revokedAt(now, keyCompromise), now.Add(time.Second), now.Add(day)))
+		w.clock.advance(time.Minute)
+		kept.get = func(context.Context) error {
+			if holdsStore.CompareAndSwap(true, false) {
+				<-read
+			}
+			return nil
+		}
+
+		holdsRefresh.Store(true)
+		refreshed := make(chan error, 1)
+		go func() { refreshed <- checker.Refresh(t.Context()) }()
+		<-called
+		holdsStore.Store(true)
+		checked := make(chan error, 1)
+		go func() {
+			_, err := w.check(t, checker)
+			checked <- err
+		}()
+		synctest.Wait() // the request waits for the Store
+		close(goOn)
+		synctest.Wait()
+		close(read)
+		require.NoError(t, <-refreshed)
+		require.NoError(t, <-checked)
+		w.says(t, checker, w.client, isRevoked, nil)
 	})
 }

@@ -54,10 +54,11 @@ func softDeadline(thisUpdate, nextUpdate, now time.Time, most time.Duration, jit
 	return now.Add(scale(max(min(wait, most), minSoft), (jitter-0.1)/2)) // the jitter only shortens it
 }
 
-// isDue reports whether newer evidence should be requested.
+// isDue reports whether newer evidence should be requested. Evidence from a file has no time for
+// that: the file is read again when it changes.
 func isDue(r *Result, now time.Time) bool {
-	if r.RevokedForGood() && r.Source == SourceCRL {
-		return false // a later list without the entry changes nothing
+	if r.RefreshAfter.IsZero() || r.RevokedForGood() && r.Source == SourceCRL { // a later list without the entry changes nothing
+		return false
 	}
 	return hasCome(r.RefreshAfter, now, mostSoft(r))
 }
@@ -77,11 +78,10 @@ func mostSoft(r *Result) time.Duration {
 
 // hasCome reports whether a deadline has passed by the monotonic clock or by the wall clock: the
 // first stops while the machine sleeps, the second can be set back. A deadline that is further
-// ahead than most dates from before the clock was set back, and has also passed. The exception is
-// neverDue, the deadline of a file, which is read again when it changes.
+// ahead than most dates from before the clock was set back, and has also passed.
 func hasCome(soft, now time.Time, most time.Duration) bool {
 	ahead := soft.Round(0).Sub(now.Round(0))
-	return ahead <= 0 || !now.Before(soft) || ahead > scale(most, 0.2) && ahead < neverDue/2
+	return ahead <= 0 || !now.Before(soft) || ahead > scale(most, 0.2)
 }
 
 // atLeastBriefly lets evidence that verified only because clocks may differ answer the requests

@@ -33,7 +33,7 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revo
 			answer = revocationOf(&j.result, i)
 		case c.accepts(j):
 			why := "no evidence"
-			if j.record == nil || c.planOf(j.record).noSource != nil {
+			if j.record == nil || !c.hasSource(j.record) {
 				why = "no source to ask"
 			}
 			answer = waived(answer, i, why)
@@ -54,7 +54,7 @@ func (c *Checker) accepts(j *judgement) bool {
 	case j.record == nil && !errors.Is(j.err, ErrNoSource):
 		return false // an unreadable certificate is not one without evidence
 	}
-	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || c.planOf(j.record).noSource != nil && !j.record.names.Named)
+	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || !c.hasSource(j.record) && !j.record.names.Named)
 	return c.config.Mode == SoftFail || c.config.AllowNoSource && nobody
 }
 
@@ -72,7 +72,7 @@ func (c *Checker) refused(depth int, j *judgement) error {
 	}
 	r.partner.Refused(r.sources()...)
 	err := fmt.Errorf("%s, issued by %s: %w", which, dn.Quote(r.authority.cert().RawSubject), why)
-	if c.planOf(r).noSource == nil && r.names.Unused != "" {
+	if c.hasSource(r) && r.names.Unused != "" {
 		err = fmt.Errorf("%w; not asked: %s", err, r.names.Unused)
 	}
 	return withAdvice(err)

@@ -19,7 +19,7 @@ type flight struct {
 	soon <-chan struct{} // closed a moment after the start
 	over context.CancelFunc
 
-	begun uint64 // calls of Refresh before the start
+	anew uint64 // the call of Refresh for which it was started; 0 for none
 }
 
 // aMoment is how long a request waits for newer evidence when it already has an answer.
@@ -41,16 +41,23 @@ func newCrew() *crew {
 	return &crew{base: base, cancel: cancel}
 }
 
-// run starts f and passes its result to done, unless the crew is closed. A panic of f becomes an
-// error.
-func (w *crew) run(f func(ctx context.Context) error, done func(error)) bool {
+// start starts a flight. When it ends, ended is called before those who wait for it go on. If the
+// crew is closed, it ends at once, with ErrClosed. A panic of f becomes an error.
+func (w *crew) start(one *flight, f func(ctx context.Context) error, ended func()) *flight {
+	end := func(err error) {
+		ended()
+		one.err = err
+		close(one.done)
+		one.over()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.isClosed() {
-		return false
+		end(ErrClosed)
+		return one
 	}
-	w.wg.Go(func() { done(guarded(func() error { return f(w.base) })) })
-	return true
+	w.wg.Go(func() { end(guarded(func() error { return f(w.base) })) })
+	return one
 }
 
 func (w *crew) close() {
@@ -73,38 +80,28 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-func (w *crew) newFlight() *flight {
+func (w *crew) newFlight(anew uint64) *flight {
 	moment, over := context.WithTimeout(w.base, aMoment)
-	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, begun: w.refreshes.Load()}
+	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, anew: anew}
 }
 
-// land ends the flight. It must be called once.
-func (f *flight) land(err error) {
-	f.err = err
-	close(f.done)
-	f.over()
-}
+// slot holds the flight to join, if there is one.
+type slot = atomic.Pointer[flight]
 
-// join returns the flight in *slot, or starts one. It does not join a flight that began before the
-// call of Refresh with the number anew: the new flight waits until that one has ended. join
-// returns nil if the crew is closed.
-func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx context.Context) error) *flight {
-	mu.Lock()
-	defer mu.Unlock()
-	before := *slot
-	if before != nil && before.begun >= anew {
+// join returns the flight in the slot, or starts one. For the call of Refresh with the number anew it
+// joins no flight that was not started for it or a later one, because any other accepts older
+// evidence: the new flight waits until that one has ended.
+func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *flight {
+	before := s.Load()
+	if before != nil && before.anew >= anew {
 		return before
 	}
-	started := w.newFlight()
-	land := func(err error) {
-		mu.Lock()
-		if *slot == started {
-			*slot = nil
-		}
-		mu.Unlock()
-		started.land(err)
+	next := w.newFlight(anew)
+	if !s.CompareAndSwap(before, next) { // another caller was faster
+		next.over()
+		return w.join(s, anew, f)
 	}
-	run := func(ctx context.Context) error {
+	return w.start(next, func(ctx context.Context) error {
 		if before != nil {
 			select {
 			case <-before.done:
@@ -113,13 +110,7 @@ func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx conte
 			}
 		}
 		return f(ctx)
-	}
-	if !w.run(run, land) {
-		started.over()
-		return nil
-	}
-	*slot = started
-	return started
+	}, func() { s.CompareAndSwap(next, nil) })
 }
 
 // waitAMoment waits until the flight or the request ends, but no longer than aMoment after the
@@ -136,9 +127,6 @@ func (f *flight) waitAMoment(ctx context.Context) {
 }
 
 func (f *flight) wait(ctx context.Context) error {
-	if f == nil {
-		return ErrClosed
-	}
 	select {
 	case <-f.done:
 		return f.err

@@ -99,7 +99,7 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 // lookInto adds what one list says, and reports whether it is a permanent revocation.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
 	if newer := l.lapsed; newer != nil {
-		if c.notOver(newer.base, terms.Now) == nil { // the clock was put back
+		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back
 			return c.lookInto(t, r, newer, terms)
 		}
 		result, _ := newer.crl.LookupSubject(&r.who, terms)

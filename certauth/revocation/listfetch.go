@@ -13,11 +13,10 @@ import (
 
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
 // first URL whose list verifies.
-func (c *Checker) loadRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
+func (c *Checker) loadRemote(ctx context.Context, l *remoteList, want wanted) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	l.partner.Store(by)
-	err := c.tryRemote(ctx, l, by, want)
+	err := c.tryRemote(ctx, l, want)
 	if err == nil {
 		l.failed.Store(nil)
 		return nil
@@ -31,8 +30,8 @@ func (c *Checker) loadRemote(ctx context.Context, l *remoteList, by *partner, wa
 	return err
 }
 
-func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
-	if c.listFromStore(ctx, l, by) {
+func (c *Checker) tryRemote(ctx context.Context, l *remoteList, want wanted) error {
+	if c.listFromStore(ctx, l) {
 		known := l.current.Load()
 		if want == (wanted{}) || want.news && known != nil && !hasCome(known.soft, c.config.Now(), maxSoftCRL) {
 			return nil
@@ -40,7 +39,7 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, wan
 	}
 	var failed error
 	for _, url := range l.urls {
-		err := c.fetchList(ctx, l, by, url)
+		err := c.fetchList(ctx, l, url)
 		if err == nil {
 			return nil
 		}
@@ -49,13 +48,13 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, wan
 	return failed
 }
 
-func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url string) error {
+func (c *Checker) fetchList(ctx context.Context, l *remoteList, url string) error {
 	old := l.current.Load()
-	return c.get(ctx, by, c.listRequest(url, old), func(response *inHand) (Result, error) {
+	return c.get(ctx, l.partner, c.listRequest(url, old), func(response *inHand) (Result, error) {
 		if response.NotModified {
-			return c.renew(ctx, &l.place, l.source(by), old, response.MaxAge)
+			return c.renew(ctx, &l.place, old, response.MaxAge)
 		}
-		return c.acceptList(ctx, l, by, response, url)
+		return c.acceptList(ctx, l, response, url)
 	})
 }
 
@@ -123,12 +122,12 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 }
 
 // renew keeps a list that has not changed according to the server, unless it has expired.
-func (c *Checker) renew(ctx context.Context, p *place, from source, old *loadedList, maxAge time.Duration) (Result, error) {
+func (c *Checker) renew(ctx context.Context, p *place, old *loadedList, maxAge time.Duration) (Result, error) {
 	if old == nil || old.lone != nil {
 		return Result{}, fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
 	}
 	now := c.config.Now()
-	if err := c.notOver(old.base, now); err != nil {
+	if err := old.base.Edition().Current(now, c.skew); err != nil {
 		return Result{}, err
 	}
 	next := *old
@@ -136,22 +135,14 @@ func (c *Checker) renew(ctx context.Context, p *place, from source, old *loadedL
 	if err := c.lists.put(p, &next, nil); err != nil {
 		return Result{}, err
 	}
-	return next.result(), c.refine(ctx, p, from, &next)
-}
-
-// source says for which partner a list is fetched, of which CA it is, and which deltas
-// certificates name for it.
-type source struct {
-	by     *partner
-	of     *authority
-	deltas deltaPlaces
+	return next.result(), c.refine(ctx, p, &next)
 }
 
 // refine adds the delta to a list that already counts, so that fetching the delta may take its
 // time.
-func (c *Checker) refine(ctx context.Context, p *place, from source, held *loadedList) error {
+func (c *Checker) refine(ctx context.Context, p *place, held *loadedList) error {
 	next := *held
-	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, from)
+	next.crl, next.deltaMissing = c.withDelta(ctx, p, held)
 	if next.crl == held.crl && next.deltaMissing == held.deltaMissing {
 		return nil
 	}
@@ -169,8 +160,8 @@ func (c *Checker) refine(ctx context.Context, p *place, from source, held *loade
 
 // acceptList verifies a list and puts it in its place, or in that of an older list of the same
 // scope. The list counts at once; its delta is fetched afterwards.
-func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, response *inHand, url string) (Result, error) {
-	next, err := c.admitList(ctx, l, by, response, url)
+func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHand, url string) (Result, error) {
+	next, err := c.admitList(ctx, l, response, url)
 	if err != nil {
 		return Result{}, err
 	}
@@ -187,22 +178,24 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 		waits := *response // stays in hand until it is stored
 		response.counted = 0
 		then := waits.drop
-		if by.hand.lend(waits.size, c.config.MaxListBytes/4) {
+		if waits.hand.lend(waits.size, c.config.MaxListBytes/4) {
 			waits.drop()
-			then = func() { <-by.hand.storing }
+			then = func() { <-waits.hand.storing }
 		}
 		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
 	}
 	response.drop()
-	if err := c.refine(ctx, &l.place, l.source(by), next); err != nil {
+	if err := c.refine(ctx, &l.place, next); err != nil {
 		return Result{}, err
 	}
-	return next.result(), c.notOver(next.base, now)
+	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
 }
 
 // admitList checks everything that a list must satisfy before it counts.
-func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, response *inHand, url string) (*loadedList, error) {
-	base, err := c.build(ctx, response.Body, by, l.authority)
+func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand, url string) (*loadedList, error) {
+	base, err := l.partner.hand.build(ctx, func() (*evidence.CRL, error) {
+		return evidence.ParseCRL(response.Body, l.authority.cert(), c.listTerms(l.authority, c.config.Now()))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +220,10 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, res
 	} else if seen := l.newest.Load(); seen != nil && errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
 		return nil, evidence.ErrRollback
 	}
-	next := &loadedList{crl: base, base: base, fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified}
+	next := &loadedList{
+		crl: base, base: base, by: []*authority{l.authority},
+		fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified,
+	}
 	if old != nil {
 		next.replace(old)
 		if c.wantsDelta(base, l.deltas) {
@@ -239,14 +235,14 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, res
 }
 
 // listFromStore uses the list in the Store if it verifies and is newer.
-func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner) bool {
-	der, ok := c.takeFromStore(ctx, l, by)
+func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
+	der, ok := c.takeFromStore(ctx, l)
 	if !ok {
 		return false
 	}
-	response := inHand{Response: Response{Body: der}, hand: by.hand, counted: len(der)}
+	response := inHand{Response: Response{Body: der}, hand: l.partner.hand, counted: len(der)}
 	defer response.drop()
-	if _, err := c.acceptList(ctx, l, by, &response, ""); err != nil {
+	if _, err := c.acceptList(ctx, l, &response, ""); err != nil {
 		c.storeLies(ctx, err)
 		return false
 	}
@@ -257,18 +253,19 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner)
 // takeFromStore reads a newer list and counts it as in hand. Only one list of a partner is read at
 // a time; a caller that cannot wait for its turn, no longer than for the Store itself, uses the
 // network.
-func (c *Checker) takeFromStore(ctx context.Context, l *remoteList, by *partner) ([]byte, bool) {
+func (c *Checker) takeFromStore(ctx context.Context, l *remoteList) ([]byte, bool) {
 	if c.config.Store == nil {
 		return nil, false
 	}
+	hand := l.partner.hand
 	ctx, cancel := context.WithTimeout(ctx, min(storeTimeoutCRL, c.config.MaxWait/4))
 	defer cancel()
 	select {
-	case by.hand.stored <- struct{}{}:
+	case hand.stored <- struct{}{}:
 	case <-ctx.Done():
 		return nil, false
 	}
-	der, ok := c.fromStore(ctx, listKey(l), storeTimeoutCRL, func() { <-by.hand.stored })
+	der, ok := c.fromStore(ctx, listKey(l), storeTimeoutCRL, func() { <-hand.stored })
 	if !ok {
 		return nil, false
 	}
@@ -282,7 +279,5 @@ func (c *Checker) takeFromStore(ctx context.Context, l *remoteList, by *partner)
 			return nil, false
 		}
 	}
-	return der, by.hand.take(len(der)) == nil
+	return der, hand.take(len(der)) == nil
 }
-
-func (l *remoteList) source(by *partner) source { return source{by, l.authority, l.deltas} }

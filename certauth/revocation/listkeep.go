@@ -10,14 +10,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// build verifies one list of a partner at a time, because a list is in memory twice while it is
-// built.
-func (c *Checker) build(ctx context.Context, der []byte, by *partner, of *authority) (*evidence.CRL, error) {
-	return by.hand.build(ctx, func() (*evidence.CRL, error) {
-		return evidence.ParseCRL(der, of.cert(), c.listTerms(of, c.config.Now()))
-	})
-}
-
 // mayReplace is rule C9. A list of another scope does not replace a current one ([ErrCRLScope]),
 // and a list from the future replaces none. A list that has expired, or that a wrong clock let in,
 // does not keep out a current one.
@@ -29,12 +21,6 @@ func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
 		return err
 	}
 	return nil
-}
-
-// notOver returns an error for a list that is not current. Its revocations still count, but
-// another list is needed.
-func (c *Checker) notOver(l *evidence.CRL, now time.Time) error {
-	return l.Edition().Current(now, c.skew)
 }
 
 // softOf returns when to fetch the list again. The server's Cache-Control can only make it sooner.
@@ -52,17 +38,15 @@ func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration
 // withDelta adds the list's delta (RFC 5280, section 5.2.6), if the list names one that can be
 // fetched. Otherwise it adds the delta of the previous list, which may contain revocations that no
 // other list has.
-func (c *Checker) withDelta(ctx context.Context, base *evidence.CRL, before *loadedList, from source) (crl *evidence.CRL, missing bool) {
-	if !c.wantsDelta(base, from.deltas) {
-		return base, false
+func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (crl *evidence.CRL, missing bool) {
+	if !c.wantsDelta(held.base, p.deltas) {
+		return held.base, false
 	}
-	if before != nil {
-		base = withDeltaOf(base, before.crl)
-	}
+	base, of := withDeltaOf(held.base, held.crl), held.by[0]
 	if c.config.IgnoreCertificateURLs {
 		return base, true
 	}
-	urls := append(base.FreshestURLs(), from.deltas.urls...)
+	urls := append(base.FreshestURLs(), p.deltas.urls...)
 	urls = urls[:min(len(urls), maxDeltaURLs)]
 	if len(urls) == 0 {
 		c.write(ctx, slog.LevelWarn, "revocation: a CRL names delta CRLs that cannot be fetched, because none has an http URL; it is used without them",
@@ -74,9 +58,9 @@ func (c *Checker) withDelta(ctx context.Context, base *evidence.CRL, before *loa
 		}
 		merged := base
 		isOver := false
-		err := c.get(ctx, from.by, c.listRequest(url, nil), func(response *inHand) (Result, error) {
-			next, err := from.by.hand.build(ctx, func() (*evidence.CRL, error) {
-				return base.WithDelta(response.Body, from.of.cert(), c.listTerms(from.of, c.config.Now()))
+		err := c.get(ctx, p.partner, c.listRequest(url, nil), func(response *inHand) (Result, error) {
+			next, err := p.partner.hand.build(ctx, func() (*evidence.CRL, error) {
+				return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
 			})
 			if err != nil {
 				isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)

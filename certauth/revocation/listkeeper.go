@@ -18,11 +18,13 @@ type loadedList struct {
 	crl  *evidence.CRL   // with its delta, if there is one
 	base *evidence.CRL   // without the delta
 	lone *evidence.Delta // instead of both: a delta among the operator's lists
+	by   []*authority    // the CAs that it is of: several if they share a name and a signer
 	// lapsed is a newer list that has expired, in whose place this one is: what it revokes for good
 	// is not good by this one.
 	lapsed *loadedList
 
-	soft, fetched           time.Time
+	soft                    time.Time // when it is fetched again; zero if it is from a file
+	fetched                 time.Time
 	url, etag, lastModified string
 	deltaMissing            bool
 }
@@ -76,10 +78,12 @@ func (l *loadedList) result() Result {
 // place holds one list at a time: that of a distribution point, or of a URL or file of the
 // operator.
 type place struct {
-	current  atomic.Pointer[loadedList]
-	partner  atomic.Pointer[partner] // that requested it last
-	used     atomic.Int64            // Unix seconds
-	operated bool                    // by the operator: never unloaded to make room
+	partner  *partner // for which it is fetched
+	deltas   deltaPlaces
+	operated bool // by the operator: never unloaded to make room
+
+	current atomic.Pointer[loadedList]
+	used    atomic.Int64 // Unix seconds
 	// newest is the edition of the latest list, kept when the list is unloaded.
 	newest atomic.Pointer[evidence.Edition]
 }
@@ -136,14 +140,14 @@ func (k *keeper) unload(p *place) {
 // makeRoom unloads lists until one more fits: first lists that were not used for an hour, then
 // those of the partner that holds most, if that is more than the requesting partner would hold.
 func (k *keeper) makeRoom(asking *place, size int) error {
-	held, now, by := 0, k.now(), asking.partner.Load()
+	held, now, by := 0, k.now(), asking.partner
 	shares := map[*partner]int{}
 	for p, n := range k.held {
 		if p != asking {
 			held += n
 		}
 		if p != asking && !p.operated {
-			shares[p.partner.Load()] += n
+			shares[p.partner] += n
 		}
 	}
 	for _, may := range []func(p *place, of *partner) bool{
@@ -156,7 +160,7 @@ func (k *keeper) makeRoom(asking *place, size int) error {
 			if held+size <= k.most {
 				return nil
 			}
-			if of := p.partner.Load(); p != asking && !p.operated && may(p, of) {
+			if of := p.partner; p != asking && !p.operated && may(p, of) {
 				k.unload(p)
 				k.unloaded.Add(1)
 				held -= n

@@ -16,16 +16,15 @@ import (
 // has another scope, that one still counts until it expires. A list counts before its delta is
 // fetched. Which list a delta continues is decided at each look-up, because that list may arrive
 // later, from another entry of Config.Lists or from a certificate.
-func (m *localLists) accept(ctx context.Context, s *localSource, name string, response *inHand) error {
+func (m *localLists) accept(ctx context.Context, s *localSource, l *localList, response *inHand) error {
 	c := m.checker
-	next, by, err := m.verify(ctx, response.Body)
+	next, err := m.verify(ctx, response.Body)
 	if err != nil {
 		return err
 	}
 	next.url, next.etag, next.lastModified = s.list.URL, response.ETag, response.LastModified
 	response.drop()
-	l := m.at(s, name)
-	if err := m.put(s, name, l, next, by, response.MaxAge); err != nil || next.lone != nil {
+	if err := m.put(s, l, next, response.MaxAge); err != nil || next.lone != nil {
 		return err
 	}
 	if c.wantsDelta(next.base, deltaPlaces{}) && !c.config.IgnoreCertificateURLs {
@@ -41,7 +40,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 }
 
 // put lets a list count if it may replace the one before it.
-func (m *localLists) put(s *localSource, name string, l *localList, next *loadedList, by []*authority, maxAge time.Duration) error {
+func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge time.Duration) error {
 	c := m.checker
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,7 +58,7 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 	default:
 		err := c.mayReplace(before.edition(), next.edition(), now)
 		// Another CA may have the same name, with numbers of its own.
-		isOther := slices.ContainsFunc(l.by, func(known *authority) bool { return !slices.Contains(by, known) })
+		isOther := slices.ContainsFunc(before.by, func(known *authority) bool { return !slices.Contains(next.by, known) })
 		aside = errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback))
 		if err != nil && !aside {
 			return err
@@ -77,15 +76,15 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 	}
 	next.fetched, next.soft = now, c.softOf(whole, now, maxAge)
 	if s.list.URL == "" { // a file is read again only when it changes
-		next.soft = now.Add(neverDue)
+		next.soft = time.Time{}
 	}
 	if aside {
-		if err := m.mayBeAside(s, name, before, next); err != nil {
+		if err := m.mayBeAside(s, l, next); err != nil {
 			return err
 		}
-		m.setAside(s, name, l)
+		m.setAside(s, l)
 	}
-	l.by, l.told, l.deltaDue = by, false, time.Time{}
+	l.told, l.deltaDue = false, time.Time{}
 	return c.lists.put(&l.place, next, nil)
 }
 
@@ -97,7 +96,7 @@ func (m *localLists) refine(ctx context.Context, l *localList) error {
 		return nil
 	}
 	c := m.checker
-	err := c.refine(ctx, &l.place, m.sourceOf(l), held)
+	err := c.refine(ctx, &l.place, held)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if list := l.current.Load(); held.url == "" && list != nil && list.lone == nil && list.base == held.base { // still in the file
@@ -144,18 +143,17 @@ func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 	return err
 }
 
-// verify returns the list and the CAs among Issuers to which it belongs: the one that signed it, or
+// verify returns the list with the CAs among Issuers to which it belongs: the one that signed it, or
 // several of its name if one of Verify.CRLIssuers signs for all of them. Kin does not count here: a
 // CA that signs its lists with another key is among Issuers with both, and listsOf finds the lists
 // of either. A list that belonged to a CA by its kin would displace the list of that CA's own key.
-func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, []*authority, error) {
+func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, error) {
 	there, isDelta, err := evidence.Look(content)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer()))
 	var next *loadedList
-	var by []*authority
 	for _, issuer := range m.issuers {
 		if !dn.Match(there.Issuer(), issuer.cert().RawSubject) {
 			continue
@@ -177,38 +175,37 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, [
 		if next == nil {
 			next = one
 		}
-		by = append(by, issuer)
+		next.by = append(next.by, issuer)
 	}
 	if next == nil {
-		return nil, nil, failed
+		return nil, failed
 	}
-	return next, by, nil
+	return next, nil
 }
 
 // setAside keeps the previous contents of a file that now holds a list of another kind. Like those
 // of a deleted file, they count until they are replaced or expire.
-func (m *localLists) setAside(s *localSource, name string, l *localList) {
-	aside := &localList{by: l.by, told: true, gone: true, asideOf: name}
+func (m *localLists) setAside(s *localSource, l *localList) {
+	aside := &localList{name: l.name, told: true, gone: true}
 	aside.operated = true
 	m.checker.lists.move(&l.place, &aside.place)
-	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.generation.Add(1))] = aside
+	s.lists[fmt.Sprintf("%s, list %d", l.name, m.checker.generation.Add(1))] = aside
 }
 
 // mayBeAside bounds what is set aside of one file or URL, apart from what next replaces: one list
 // of any size, or several within a quarter of MaxListBytes. Otherwise a writer of the file
 // could use up the memory for all lists.
-func (m *localLists) mayBeAside(s *localSource, name string, before, next *loadedList) error {
-	held := 0
-	for _, l := range s.lists {
-		known := l.current.Load()
-		if l.asideOf != name || known == nil || known.isReplacedBy(next) {
-			continue
+func (m *localLists) mayBeAside(s *localSource, l *localList, next *loadedList) error {
+	held, size := 0, l.current.Load().size()
+	for _, other := range s.lists {
+		known := other.current.Load()
+		if other != l && other.name == l.name && known != nil && !known.isReplacedBy(next) {
+			held += known.size()
 		}
-		held += known.size()
 	}
-	if most := m.checker.config.MaxListBytes / 4; held > 0 && held+before.size() > most {
+	if most := m.checker.config.MaxListBytes / 4; held > 0 && held+size > most {
 		return fmt.Errorf("%w: the scope of the list has changed again while earlier lists still count: %d bytes, more than %d",
-			ErrBudget, held+before.size(), most)
+			ErrBudget, held+size, most)
 	}
 	return nil
 }

@@ -16,10 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
-const (
-	maxFilesOfDir = 4096
-	neverDue      = 100 * 365 * 24 * time.Hour
-)
+const maxFilesOfDir = 4096
 
 // localLists are the CRLs that the operator names. They are read on Preload, before the first
 // decision that may need them, and again when they change. Each source is read and replaced on its
@@ -29,16 +26,17 @@ type localLists struct {
 	issuers []*authority
 	open    func(name string) (*os.File, fs.FileInfo, error) // regular.Open, but in tests
 
-	present atomic.Bool            // there is at least one source
-	looked  atomic.Int64           // Unix nanoseconds
-	overdue atomic.Pointer[flight] // a reading after a pause, for which requests wait
+	present atomic.Bool  // there is at least one source
+	looked  atomic.Int64 // Unix nanoseconds
+	overdue slot         // a reading after a pause, for which requests wait
 	view    atomic.Pointer[localView]
 	anew    atomic.Uint64 // the latest Refresh: readings that began before it do not count for it
 
 	looking sync.Mutex // held while a reading is started
 
-	mu      sync.Mutex // guards everything below, and the flights and lists of the sources
-	flight  *flight    // starts those of the sources
+	flight slot // starts those of the sources
+
+	mu      sync.Mutex // guards everything below, and the lists of the sources
 	sources []*localSource
 	swapped chan struct{} // closed when the view is replaced
 }
@@ -54,7 +52,8 @@ type localView struct {
 	ends time.Time                  // when the next of them expires
 }
 
-// isOutlived reports whether one of the lists has expired since.
+// isOutlived reports whether one of the lists has expired since. The next view is without those of
+// them that were deleted, and with older ones that they had displaced.
 func (view *localView) isOutlived(now time.Time) bool {
 	return !view.ends.IsZero() && now.After(view.ends)
 }
@@ -69,10 +68,10 @@ type localSource struct {
 	err   error
 	read  bool // at least once, with or without success
 
-	files  *flight // reads the file or directory
-	flight *flight // reads the URL, or the deltas of files
-	asked  uint64  // the latest Refresh before the last reading; for its reader only
-	broken bool    // the directory itself could not be read
+	files  slot   // reads the file or directory
+	flight slot   // reads the URL, or the deltas of files
+	asked  uint64 // the latest Refresh before the last reading; for its reader only
+	broken bool   // the directory itself could not be read
 
 	told   string // what could not be read according to the last log record
 	toldAt time.Time
@@ -80,13 +79,11 @@ type localSource struct {
 
 type localList struct {
 	place
-	seen seen         // of a file; for its reader only
-	by   []*authority // the CAs that it is of: several if they share a name and a signer
-	told bool         // it was logged that the delta continues no list
+	name string // the file or URL that contains it, or did
+	seen seen   // of a file; for its reader only
+	told bool   // it was logged that the delta continues no list
 	err  error
 	gone bool // deleted from its directory, or set aside
-
-	asideOf string // the file or URL that it was set aside of
 
 	// deltaDue is when the delta of a file's list is fetched next, which can change although the
 	// file does not. It is zero for a list that names none.
@@ -184,8 +181,8 @@ func (m *localLists) load(ctx context.Context) error {
 	sources := slices.Clone(m.sources)
 	m.mu.Unlock()
 	for _, s := range sources {
-		for _, slot := range []**flight{&s.files, &s.flight} {
-			if f := m.flightOf(slot); f != nil {
+		for _, reading := range []*slot{&s.files, &s.flight} {
+			if f := reading.Load(); f != nil {
 				if err := f.wait(ctx); errors.Is(err, ErrTimeout) && ctx.Err() != nil {
 					return err
 				}
@@ -211,7 +208,7 @@ func (m *localLists) countFrom(anew uint64) {
 // firstReading waits until every source was read once, or until those read are enough. What could
 // not be read has been logged, and is missing where it is needed.
 func (m *localLists) firstReading(ctx context.Context, enough func() bool) error {
-	if under := m.flightOf(&m.flight); under != nil { // a moment for all of them
+	if under := m.flight.Load(); under != nil { // a moment for all of them
 		_ = under.wait(ctx)
 	}
 	for {
@@ -241,38 +238,28 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	if !m.present.Load() {
 		return nil
 	}
-	if m.view.Load().isOutlived(now) {
-		m.dropOutlived(ctx, now)
-	}
-	if m.isRecent(now) {
+	if m.isRecent(now) && !m.view.Load().isOutlived(now) {
 		return m.overdue.Load()
 	}
 	m.looking.Lock()
 	defer m.looking.Unlock()
-	if m.isRecent(now) {
+	if m.view.Load().isOutlived(now) {
+		m.swap(ctx)
+	}
+	if m.isRecent(now) { // another request was faster
 		return m.overdue.Load()
 	}
 	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
 	isOverdue := passed < 0 || passed/2 >= interval
-	if isOverdue && m.flightOf(&m.flight) != nil {
+	if isOverdue && m.flight.Load() != nil {
 		m.countFrom(m.checker.crew.refreshes.Add(1)) // it may have read the files before the pause
 	}
 	reading := m.reading()
-	if isOverdue && reading != nil {
+	if isOverdue {
 		m.overdue.Store(reading) // before looked says that there is nothing to wait for
 	}
 	m.looked.Store(now.UnixNano())
 	return m.overdue.Load()
-}
-
-// dropOutlived makes a view without the lists that have expired since they were deleted, and with the
-// older ones in whose place lists stood that have expired.
-func (m *localLists) dropOutlived(ctx context.Context, now time.Time) {
-	m.looking.Lock()
-	defer m.looking.Unlock()
-	if m.view.Load().isOutlived(now) { // another request was not faster
-		m.swap(ctx)
-	}
 }
 
 // isRecent reports whether the last look was less than an interval ago. A request that was delayed
@@ -335,7 +322,7 @@ func (m *localLists) ready(now time.Time) error {
 			case l.gone:
 			case held == nil && l.err != nil:
 				lack(fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
-			case held != nil && view.uses(l.by, held):
+			case held != nil && view.uses(held):
 				lack(held.edition().Current(now, skew))
 			}
 		}

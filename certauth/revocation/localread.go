@@ -22,8 +22,8 @@ import (
 // moment, even if a source hangs: each is read by a flight of its own.
 func (m *localLists) reading() *flight { return m.start(&m.flight, m.read) }
 
-func (m *localLists) start(slot **flight, run func(context.Context) error) *flight {
-	return m.checker.crew.join(&m.mu, slot, m.anew.Load(), run)
+func (m *localLists) start(s *slot, run func(context.Context) error) *flight {
+	return m.checker.crew.join(s, m.anew.Load(), run)
 }
 
 // read starts to read the sources. Files are read one after the other, so that only one is in memory,
@@ -45,15 +45,9 @@ func (m *localLists) read(ctx context.Context) error {
 	}
 	m.swap(ctx)
 	for _, s := range sources { // requests may be waiting for these
-		m.flightOf(&s.flight).waitAMoment(ctx)
+		s.flight.Load().waitAMoment(ctx)
 	}
 	return nil
-}
-
-func (m *localLists) flightOf(slot **flight) *flight {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return *slot
 }
 
 // readURL is the flight of one URL.
@@ -186,11 +180,12 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	defer m.mu.Unlock()
 	l := s.lists[name]
 	if l == nil {
-		l = &localList{}
+		l = &localList{name: name}
 		l.operated = true
-		l.partner.Store(s.by)
+		l.partner = s.by
 		s.lists[name] = l
 	}
+	l.gone = false
 	return l
 }
 
@@ -202,15 +197,12 @@ func (m *localLists) ended(l *localList, err error) {
 
 func (m *localLists) readFile(ctx context.Context, s *localSource, path string) {
 	l := m.at(s, path)
-	m.mu.Lock()
-	l.gone = false
-	m.mu.Unlock()
 	der, seen, err := m.readChanged(path, l.seen)
 	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
 	if err == nil {
-		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der)})
+		err = m.accept(ctx, s, l, &inHand{Response: Response{Body: der}, size: len(der)})
 	}
 	m.ended(l, err)
 	// The same file may succeed after these errors. One that could not be opened was not seen, so that
@@ -269,22 +261,12 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	request.Configured = true
 	err := m.checker.get(ctx, s.by, request, func(response *inHand) (Result, error) {
 		if response.NotModified {
-			return m.checker.renew(ctx, &l.place, m.sourceOf(l), old, response.MaxAge)
+			return m.checker.renew(ctx, &l.place, old, response.MaxAge)
 		}
-		if err := m.accept(ctx, s, s.list.URL, response); err != nil {
+		if err := m.accept(ctx, s, l, response); err != nil {
 			return Result{}, err
 		}
 		return l.current.Load().result(), nil
 	})
 	m.ended(l, err)
-}
-
-func (m *localLists) sourceOf(l *localList) source {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	from := source{by: l.partner.Load()}
-	if len(l.by) > 0 {
-		from.of = l.by[0]
-	}
-	return from
 }

@@ -24,7 +24,7 @@ func (m *localLists) newView() *localView {
 			if e := held.edition(); !e.NextUpdate.IsZero() && !e.IsOver(now, m.checker.skew) {
 				view.ends = earliest(view.ends, e.NextUpdate.Add(m.checker.skew))
 			}
-			for _, by := range l.by {
+			for _, by := range held.by {
 				if held.lone != nil {
 					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
 				} else {
@@ -38,8 +38,8 @@ func (m *localLists) newView() *localView {
 
 // uses reports whether a list counts, because no other one of its scope has displaced it, or
 // whether a delta completes a list that counts.
-func (view *localView) uses(signers []*authority, held *loadedList) bool {
-	return slices.ContainsFunc(signers, func(by *authority) bool {
+func (view *localView) uses(held *loadedList) bool {
+	return slices.ContainsFunc(held.by, func(by *authority) bool {
 		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
 			return list.isOf(held) || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
 		})
@@ -47,9 +47,11 @@ func (view *localView) uses(signers []*authority, held *loadedList) bool {
 }
 
 // hasNewer reports whether another delta contains all of this one, and more.
-func (view *localView) hasNewer(signers []*authority, delta *evidence.Delta) bool {
-	return slices.ContainsFunc(signers, func(by *authority) bool {
-		return slices.ContainsFunc(view.deltas[by.key], func(other *evidence.Delta) bool { return other.Replaces(delta) && !delta.Replaces(other) })
+func (view *localView) hasNewer(held *loadedList) bool {
+	return slices.ContainsFunc(held.by, func(by *authority) bool {
+		return slices.ContainsFunc(view.deltas[by.key], func(other *evidence.Delta) bool {
+			return other.Replaces(held.lone) && !held.lone.Replaces(other)
+		})
 	})
 }
 
@@ -57,15 +59,15 @@ func (view *localView) hasNewer(signers []*authority, delta *evidence.Delta) boo
 // or have expired. Until then they count. It reports whether it dropped any.
 func (m *localLists) forgetGone(view *localView) (some bool) {
 	now := m.checker.config.Now()
-	isOver := func(l *localList, held *loadedList) bool {
+	isOver := func(held *loadedList) bool {
 		if held != nil && held.lone != nil {
-			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(l.by, held.lone)
+			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(held)
 		}
-		return held == nil || !view.uses(l.by, held) || m.isOver(held.base, now)
+		return held == nil || !view.uses(held) || m.isOver(held.base, now)
 	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
-			if l.gone && isOver(l, view.held[l]) {
+			if l.gone && isOver(view.held[l]) {
 				m.checker.lists.drop(&l.place)
 				delete(s.lists, name)
 				some = true
@@ -81,7 +83,7 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 		terms := m.checker.terms(now)
 		return !l.IsFresh(true, &terms)
 	}
-	return m.checker.notOver(l, now) != nil
+	return l.Edition().Current(now, m.checker.skew) != nil
 }
 
 // newest adds the list, or replaces an older one of the same scope and signer (rule C9). If one has
@@ -111,7 +113,7 @@ func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time
 // place.
 func (m *localLists) ofTwo(newer, older *loadedList, now time.Time) *loadedList {
 	next, other := *newer, older
-	if m.checker.notOver(newer.base, now) != nil && m.checker.notOver(older.base, now) == nil {
+	if newer.base.Edition().Current(now, m.checker.skew) != nil && older.base.Edition().Current(now, m.checker.skew) == nil {
 		next, other = *older, newer
 	}
 	next.replace(other)
@@ -127,7 +129,7 @@ func (m *localLists) loneDeltas(view *localView) (names []string) {
 				continue
 			}
 			l.told = true
-			if !view.continues(held.lone, l.by) {
+			if !view.continues(held) {
 				names = append(names, name)
 			}
 		}
@@ -136,10 +138,10 @@ func (m *localLists) loneDeltas(view *localView) (names []string) {
 }
 
 // continues reports whether the delta continues a list that counts, or is contained in it.
-func (view *localView) continues(delta *evidence.Delta, signers []*authority) bool {
-	for _, by := range signers {
+func (view *localView) continues(held *loadedList) bool {
+	for _, by := range held.by {
 		for _, list := range view.of[by.key] {
-			if _, err := list.base.With(delta); err == nil || errors.Is(err, evidence.ErrRollback) {
+			if _, err := list.base.With(held.lone); err == nil || errors.Is(err, evidence.ErrRollback) {
 				return true
 			}
 		}

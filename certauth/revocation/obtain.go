@@ -44,7 +44,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	lists := func() attempt { return c.tryLists(ctx, r, want) }
 	held := r.now().heldByList()
 	var first, second attempt
-	switch c.planOf(r).sources {
+	switch sources, _ := c.sourcesOf(r); sources {
 	case OCSPOnly:
 		first = ocsp()
 	case CRLOnly:
@@ -122,13 +122,7 @@ func (e *knowledge) tried(f setback, held *Result, done bool, now time.Time) boo
 
 func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
-	var against time.Time
-	against, a.err = c.obtainOCSP(ctx, r, want)
-	r.update(func(e *knowledge) bool {
-		known := e.against
-		e.against = latest(known, against)
-		return !e.against.Equal(known)
-	})
+	a.err = c.obtainOCSP(ctx, r, want)
 	known := r.now().ocsp
 	if says := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
 		a.err = ErrNotFresh
@@ -178,30 +172,28 @@ func (f *setback) note(err error, now time.Time) {
 	}
 }
 
-// obtainOCSP queries the Store, then the responders. against is the thisUpdate of an expired response
-// that said revoked, zero if there was none.
-func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (against time.Time, err error) {
+// obtainOCSP queries the Store, then the responders.
+func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error {
 	if len(r.responders) == 0 {
-		return against, fmt.Errorf("%w: no responder", ErrNoSource)
+		return fmt.Errorf("%w: no responder", ErrNoSource)
 	}
 	cert, err := x509.ParseCertificate(r.raw)
 	if err != nil {
-		return against, fmt.Errorf("%w: %w", ErrArgument, err)
+		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	key := ocspKey(r)
-	found, stored := c.ocspFromStore(ctx, key, r, cert)
-	if found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
-		return against, nil
+	if found := c.ocspFromStore(ctx, key, r, cert); found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
+		return nil
 	}
-	got, against, err := c.askResponders(ctx, r, cert)
+	got, err := c.askResponders(ctx, r, cert)
 	if err == nil {
 		err = c.learn(r, cert, got.result, false)
 	}
 	if err != nil {
-		return latest(against, stored), err
+		return err
 	}
 	c.ocspToStore(ctx, key, r, cert, got)
-	return against, nil
+	return nil
 }
 
 // outranks returns the known result for use as VerifyOptions.Previous, or nil if it must not keep
@@ -260,11 +252,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 		if !c.needsUpdate(r, r.lists[i], want) {
 			return nil
 		}
-		flight, err := c.update(r, r.lists[i], want)
-		if err != nil {
-			return err
-		}
-		return flight.wait(ctx)
+		return c.update(r, r.lists[i], want).wait(ctx)
 	}
 	if hedge(c.config.HedgeAfter, &waiting, len(r.lists), ask, func(_ int, err error) bool {
 		failed = errors.Join(failed, err)
@@ -283,36 +271,26 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	if want.anew > 0 {
 		return l.asked.Load() < want.anew
 	}
-	if known == nil || c.notOver(known.crl, now) != nil || hasCome(known.soft, now, maxSoftCRL) {
+	if known == nil || known.crl.Edition().Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
 	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// update starts to bring a list up to date, or joins a flight that does, unless that has just
-// failed. For Refresh, the failure of an attempt that began before it does not count.
-func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error) {
-	now := c.config.Now()
-	if tried := l.failed.Load(); tried.stands(now) && l.asked.Load() >= want.anew {
-		return nil, tried.err
-	}
-	begun := c.crew.refreshes.Load()
-	flight := c.crew.join(&l.mu, &l.flight, want.anew, func(ctx context.Context) error {
-		// Another flight may have ended between the check above and this one.
+// update starts to bring a list up to date, or joins a flight that does. It fails at once if that has
+// just failed. For Refresh, the failure of an attempt that began before it does not count.
+func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
+	return c.crew.join(&l.flight, want.anew, func(ctx context.Context) error {
 		if tried := l.failed.Load(); tried.stands(c.config.Now()) && l.asked.Load() >= want.anew {
 			return tried.err
 		}
-		if !c.needsUpdate(r, l, want) {
+		if !c.needsUpdate(r, l, want) { // another flight has just ended
 			return nil
 		}
-		err := c.loadRemote(ctx, l, r.partner, want)
-		l.asked.Store(begun)
+		err := c.loadRemote(ctx, l, want)
+		l.asked.Store(max(l.asked.Load(), want.anew))
 		return err
 	})
-	if flight == nil {
-		return nil, ErrClosed
-	}
-	return flight, nil
 }
 
 // whyNoList says why none of the operator's lists covers a certificate that names no list that can

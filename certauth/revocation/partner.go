@@ -1,7 +1,6 @@
 package revocation
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -50,28 +49,21 @@ type partners struct {
 
 // of returns the partner of an anchor. Copies of its certificate are the same partner.
 func (g *partners) of(anchor *x509.Certificate) *partner {
-	return g.named(authorityKey(anchor), anchor, func() *hand { return newHand(g.inHand) })
+	return g.named(authorityKey(anchor), anchor, newHand(g.inHand))
 }
 
 // operator may have several large lists in hand, because they are read concurrently.
 func (g *partners) operator() *partner {
-	return g.named("", nil, func() *hand { return newHand(4 * g.inHand) })
+	return g.named("", nil, newHand(4*g.inHand))
 }
 
 // configured returns the partner for one of Config.Lists, because each may be of another partner.
 // They only share what the operator may have in hand.
 func (g *partners) configured(name string) *partner {
-	operator := g.operator()
-	return g.named("configured "+name, nil, func() *hand { return operator.hand })
+	return g.named("configured "+name, nil, g.operator().hand)
 }
 
-// is reports whether the anchor of a chain is that of the partner.
-func (p *partner) is(anchor *x509.Certificate) bool {
-	own := p.anchor
-	return own == anchor || bytes.Equal(own.RawSubjectPublicKeyInfo, anchor.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, anchor.RawSubject)
-}
-
-func (g *partners) named(key string, anchor *x509.Certificate, of func() *hand) *partner {
+func (g *partners) named(key string, anchor *x509.Certificate, hand *hand) *partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.all[key]
@@ -83,7 +75,7 @@ func (g *partners) named(key string, anchor *x509.Certificate, of func() *hand) 
 		if anchor != nil {
 			name = dn.Quote(anchor.RawSubject)
 		}
-		p = &partner{Partner: g.gate.NewPartner(name), anchor: anchor, hand: of(), refreshers: make(chan struct{}, maxRefreshes)}
+		p = &partner{Partner: g.gate.NewPartner(name), anchor: anchor, hand: hand, refreshers: make(chan struct{}, maxRefreshes)}
 		g.all[key] = p
 	}
 	return p
@@ -144,6 +136,7 @@ func (h *hand) take(n int) error {
 
 func (h *hand) give(n int) { h.held.Add(-int64(n)) }
 
+// build verifies one list at a time, because a list is in memory twice while it is built.
 func (h *hand) build(ctx context.Context, parse func() (*evidence.CRL, error)) (*evidence.CRL, error) {
 	select {
 	case h.building <- struct{}{}:

@@ -37,9 +37,9 @@ func nameKey(name []byte) string {
 	return string(name)
 }
 
-func (a *authority) is(cert *x509.Certificate) bool {
-	own := a.cert()
-	return own == cert || bytes.Equal(own.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, cert.RawSubject)
+// isSameCA reports whether two certificates have the same name and key.
+func isSameCA(one, other *x509.Certificate) bool {
+	return one == other || bytes.Equal(one.RawSubjectPublicKeyInfo, other.RawSubjectPublicKeyInfo) && dn.Match(one.RawSubject, other.RawSubject)
 }
 
 // cert returns the certificate by which evidence is verified: the name, the key, and what the
@@ -79,44 +79,25 @@ type record struct {
 	exempt     string
 
 	// Everything below changes while requests read it.
-	plan  atomic.Pointer[plan] // see planOf
 	state atomic.Pointer[state]
 	used  atomic.Int64 // Unix seconds
-	// renewal is the refresh that is running or waits for its place.
-	renewal atomic.Pointer[flight]
 
-	mu     sync.Mutex
-	flight *flight
+	flight  slot
+	renewal slot // the refresh that is running or waits for its place
 
 	// revoked is shared by the records of the certificate: a permanent revocation that any of them
 	// has learned.
-	revoked *revokedForGood
-}
-
-// revokedForGood is a permanent revocation, nil if none is known.
-type revokedForGood struct {
-	atomic.Pointer[Result]
-	shared atomic.Bool // there are several records of the certificate
-}
-
-// plan says which sources can be queried about a certificate. It depends on the known keys of its
-// CA, because the operator may have lists signed by any of them.
-type plan struct {
-	sources  Sources
-	noSource error    // why no source can be queried, nil if one can
-	fixed    *verdict // if nothing can change it, nil for most
-	kin      *[]kin   // the additional keys that were known
+	revoked *atomic.Pointer[Result]
 }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
-	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && r.authority.is(issuer)
+	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && isSameCA(r.authority.cert(), issuer)
 }
 
 // follow takes over what the record of another partner knows about the same certificate. What
 // failed there says nothing about what this partner's fetches would get.
 func (r *record) follow(other *record) {
 	r.revoked = other.revoked
-	r.revoked.shared.Store(true)
 	known := other.now().knowledge
 	known.failed = nil
 	r.state.Store(&state{knowledge: known})
@@ -149,7 +130,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	}
 	r := &record{
 		authority: c.authorities.intern(issuer), partner: c.partners.of(above[len(above)-1]), who: who,
-		raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &revokedForGood{},
+		raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &atomic.Pointer[Result]{},
 	}
 	c.meetKin(r.authority, above)
 	r.exempt = exemption(cert, r.names.Named, c.config.ShortLived)
@@ -160,39 +141,25 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	return r, nil
 }
 
-// planOf returns the plan for the keys of the CA that are known now. A verdict that rests on another
-// plan no longer holds, because addKin has changed the generation since.
-func (c *Checker) planOf(r *record) *plan {
-	for {
-		known := r.plan.Load()
-		if known != nil && known.kin == r.authority.kin.Load() {
-			return known
-		}
-		r.plan.CompareAndSwap(known, c.makePlan(r))
-	}
-}
-
-// makePlan determines which sources can be queried.
-func (c *Checker) makePlan(r *record) *plan {
-	next := &plan{kin: r.authority.kin.Load(), sources: c.config.Sources}
+// sourcesOf returns the kinds of source that can be queried about a certificate, and whether there is
+// any. It depends on the known keys of the CA, because the operator may have lists signed by any of
+// them; the generation changes with these keys.
+func (c *Checker) sourcesOf(r *record) (sources Sources, some bool) {
+	sources = c.config.Sources
 	hasOCSP, hasLists := len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)
-	takesBoth := next.sources == PreferOCSP || next.sources == PreferCRL
+	takesBoth := sources == PreferOCSP || sources == PreferCRL
 	switch { // without the kind for which there is no source
 	case takesBoth && !hasLists:
-		next.sources = OCSPOnly
+		sources = OCSPOnly
 	case takesBoth && !hasOCSP:
-		next.sources = CRLOnly
+		sources = CRLOnly
 	}
-	if next.sources == OCSPOnly && !hasOCSP || next.sources == CRLOnly && !hasLists {
-		next.noSource = c.sourceless(&r.names)
-	}
-	switch {
-	case r.exempt != "":
-		next.fixed = &verdict{result: Result{Status: NotApplicable, Reason: evidence.ReasonUnspecified}, settled: true}
-	case next.noSource != nil:
-		next.fixed = &verdict{settled: true, err: next.noSource}
-	}
-	return next
+	return sources, sources != OCSPOnly && hasLists || sources != CRLOnly && hasOCSP
+}
+
+func (c *Checker) hasSource(r *record) bool {
+	_, some := c.sourcesOf(r)
+	return some
 }
 
 // sourceless says why no source can be queried: the certificate names none, or none that is used.
@@ -224,7 +191,7 @@ type responder struct {
 func (c *Checker) respondersFor(of *record) []responder {
 	var all []responder
 	for _, r := range c.config.Responders {
-		if r.Issuer == nil || of.authority.is(r.Issuer) {
+		if r.Issuer == nil || isSameCA(of.authority.cert(), r.Issuer) {
 			all = append(all, responder{url: r.URL, configured: true, trusted: r.Trusted})
 		}
 	}

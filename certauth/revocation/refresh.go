@@ -8,25 +8,16 @@ import (
 	"time"
 )
 
-// refresh gets newer evidence while requests are answered from memory. It returns nil if too many
-// refreshes of the partner are waiting; the next request tries again. The flight starts only when
-// it has a place, so that a request that needs evidence never waits for a place.
+// refresh gets newer evidence while requests are answered from memory. It does nothing if too many
+// refreshes of the partner are waiting; the next request tries again. The attempt itself starts only
+// when the refresh has a place, so that a request that needs evidence never waits for a place.
 func (c *Checker) refresh(r *record) *flight {
-	if under := r.renewal.Load(); under != nil {
-		return under
-	}
-	by := r.partner
-	renewal := c.crew.newFlight()
-	leave := func(err error) {
-		by.refreshing.Add(-1)
-		r.renewal.CompareAndSwap(renewal, nil)
-		renewal.land(err)
-	}
-	if by.refreshing.Add(1) > maxRefreshQueue || !r.renewal.CompareAndSwap(nil, renewal) {
-		leave(nil)
-		return r.renewal.Load()
-	}
-	started := c.crew.run(func(ctx context.Context) error {
+	return c.crew.join(&r.renewal, 0, func(ctx context.Context) error {
+		by := r.partner
+		defer by.refreshing.Add(-1)
+		if by.refreshing.Add(1) > maxRefreshQueue {
+			return nil
+		}
 		select {
 		case by.refreshers <- struct{}{}:
 			defer func() { <-by.refreshers }()
@@ -38,17 +29,12 @@ func (c *Checker) refresh(r *record) *flight {
 		}
 		c.stats.refreshes.Add(1)
 		return c.asking(r, wanted{news: true}).wait(ctx)
-	}, leave)
-	if !started {
-		leave(ErrClosed)
-		return nil
-	}
-	return renewal
+	})
 }
 
 // asking joins an attempt to get evidence, or starts one.
 func (c *Checker) asking(r *record, want wanted) *flight {
-	return c.crew.join(&r.mu, &r.flight, want.anew, func(ctx context.Context) error {
+	return c.crew.join(&r.flight, want.anew, func(ctx context.Context) error {
 		defer r.partner.flights.Add(-1)
 		if r.partner.flights.Add(1) > maxFlights { // a flight outlives the request that started it
 			return fmt.Errorf("%w: for certificates of one partner", ErrOverloaded)
@@ -113,7 +99,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 func (c *Checker) refreshable(now time.Time) map[*partner][]*record {
 	all := map[*partner][]*record{}
 	for _, r := range c.table.all() {
-		if now.Sub(time.Unix(r.used.Load(), 0)) > usedWithin || r.exempt != "" || c.planOf(r).noSource != nil {
+		if now.Sub(time.Unix(r.used.Load(), 0)) > usedWithin || r.exempt != "" || !c.hasSource(r) {
 			continue
 		}
 		by := r.partner

@@ -35,72 +35,57 @@ func hashOf(authority, what string) string {
 // fromStore reads from the Store. It waits no longer than ctx and within, even if the Store
 // ignores them. Errors, slowness and panics count as a miss. ended is called once, when the Store
 // has returned, which may be after fromStore has.
-func (c *Checker) fromStore(ctx context.Context, key string, within time.Duration, ended func()) ([]byte, bool) {
+func (c *Checker) fromStore(ctx context.Context, key string, within time.Duration, ended func()) (der []byte, ok bool) {
 	if c.config.Store == nil {
 		ended()
 		return nil, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(within, c.config.MaxWait/4))
 	defer cancel()
-	type answer struct {
+	var came struct { // read after the flight, since the caller may leave before
 		der []byte
 		ok  bool
-		err error
 	}
-	answers := make(chan answer, 1)
-	var came answer // received through the channel, since the caller may have left
-	if !c.crew.run(func(context.Context) (err error) {
+	err := c.crew.start(c.crew.newFlight(0), func(context.Context) (err error) {
 		came.der, came.ok, err = c.config.Store.Get(ctx, key)
 		return err
-	}, func(err error) {
-		came.err = err
-		ended()
-		answers <- came
-	}) {
-		ended()
-		answers <- answer{err: ErrClosed}
-	}
-	var got answer
-	select {
-	case got = <-answers:
-	case <-ctx.Done():
-		got.err = ctx.Err()
-	}
-	if got.err != nil {
-		c.storeFails(ctx, got.err)
+	}, ended).wait(ctx)
+	if err != nil {
+		c.storeFails(ctx, err)
 		return nil, false
 	}
-	if !got.ok {
+	if !came.ok {
 		c.stats.storeMisses.Add(1)
 	}
-	return got.der, got.ok
+	return came.der, came.ok
 }
 
 // ocspFromStore learns the stored response, if it verifies and is newer, and returns it if it is
 // Good or Revoked. Whatever the Store returns, the decision rests on the CA's signature: an
 // expired response that says revoked denies, as it does from the network.
-func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) (found *Result, against time.Time) {
+func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) *Result {
 	if c.config.Verify.NonceMode == NonceRequire { // a stored response answers another request
-		return nil, against
+		return nil
 	}
 	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {})
 	if !ok {
-		return nil, against
+		return nil
 	}
 	known := r.now().ocsp
 	result, err := c.verifyStored(r, cert, der, known)
+	r.accuse(&result)
 	if err != nil {
 		c.storeLies(ctx, err)
-		return nil, result.ThisUpdate // set only with StaleRevoked
+		return nil
 	}
 	if !isForStore(&result) || known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
-		return nil, against
+		return nil
 	}
 	if c.learn(r, cert, result, true) != nil {
-		return nil, against
+		return nil
 	}
 	c.stats.storeHits.Add(1)
-	return r.now().ocsp, against
+	return r.now().ocsp
 }
 
 // isForStore reports whether a response may be shared through the Store. A Good without nextUpdate
@@ -144,17 +129,14 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 // toStore stores evidence without making a request wait, and calls then at the end.
 func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
-	started := c.crew.run(func(base context.Context) error {
+	c.crew.start(c.crew.newFlight(0), func(base context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(base), within) // Close waits for it
 		defer cancel()
 		if err := guarded(func() error { return c.config.Store.Set(ctx, key, der, ttl) }); err != nil {
 			c.storeFails(ctx, err)
 		}
 		return nil
-	}, func(error) { then() })
-	if !started {
-		then()
-	}
+	}, then)
 }
 
 // storeFails counts and logs an error of the Store.

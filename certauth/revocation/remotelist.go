@@ -19,17 +19,13 @@ const (
 type remoteList struct {
 	place
 	authority *authority
-	namedBy   *partner // the first one that did
 	urls      []string
-	deltas    deltaPlaces
 
 	failed atomic.Pointer[setback]
-	asked  atomic.Uint64 // the latest Refresh before the last attempt
+	asked  atomic.Uint64 // the latest Refresh for which there was an attempt
 	// wanted is the set of certificates that name the point; guarded by the mutex of remoteLists.
 	wanted evidence.Audience
-
-	mu     sync.Mutex
-	flight *flight
+	flight slot
 }
 
 // remoteLists are the lists that certificates name, found by partner, CA and URLs: the same URL in
@@ -83,8 +79,8 @@ func (m *remoteLists) one(r *record, urls []string, deltas deltaPlaces) *remoteL
 	for len(m.all) >= maxRemoteLists {
 		m.dropOne()
 	}
-	l := &remoteList{authority: r.authority, namedBy: r.partner, urls: urls, deltas: deltas}
-	l.namedBy.lists++
+	l := &remoteList{place: place{partner: r.partner, deltas: deltas}, authority: r.authority, urls: urls}
+	l.partner.lists++
 	m.all[key] = l
 	return l
 }
@@ -96,11 +92,11 @@ func (m *remoteLists) dropOne() {
 	var key remoteName
 	var victim *remoteList
 	for k, l := range m.all {
-		if victim == nil || cmp.Or(cmp.Compare(victim.namedBy.lists, l.namedBy.lists), cmp.Compare(l.used.Load(), victim.used.Load())) < 0 {
+		if victim == nil || cmp.Or(cmp.Compare(victim.partner.lists, l.partner.lists), cmp.Compare(l.used.Load(), victim.used.Load())) < 0 {
 			key, victim = k, l
 		}
 	}
-	victim.namedBy.lists--
+	victim.partner.lists--
 	delete(m.all, key)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -89,5 +90,30 @@ func TestChecker_AnExpiredListIsRememberedAfterItWasUnloaded(t *testing.T) {
 		w.says(t, checker, w.client, isUnavailable, revocation.ErrTransport)
 		w.clock.advance(time.Minute)
 		w.says(t, checker, w.client, isUnavailable, revocation.ErrTransport)
+	})
+}
+
+// finding K85: an expired response in the Store that says permanently revoked was forgotten when the
+// responder, asked next, did not know the certificate, so that SoftFail with AllowUnknown accepted it.
+func TestChecker_UnknownDoesNotHideAnExpiredResponseOfTheStore(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w, kept := wire(t), newShelf()
+		config := func(config *revocation.Config) {
+			config.Store, config.Mode, config.AllowUnknown, config.Sources = kept, revocation.SoftFail, true, revocation.OCSPOnly
+		}
+		w.net.serve(ocspURL, w.dated(t, revokedAt(now.Add(-3*day), 1), now.Add(-time.Hour), now.Add(day)))
+		w.says(t, w.checker(t, leafOnly, config), w.client, isRevoked, nil)
+		synctest.Wait() // it is stored by now
+		w.clock.advance(2 * day)
+		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusUnknown, w.clock.now(), w.clock.now().Add(day)))
+		restarted := w.checker(t, leafOnly, config)
+		for range 2 {
+			found, err := w.check(t, restarted)
+			require.ErrorContains(t, err, "expired evidence said revoked")
+			assert.Equal(t, isUnavailable.String(), found.Status.String())
+		}
+		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+		w.clock.advance(time.Hour)
+		w.says(t, restarted, w.client, isGood, nil)
 	})
 }

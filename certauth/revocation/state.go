@@ -55,30 +55,32 @@ func (s *state) holds(generation uint64, now time.Time) bool {
 
 // judge returns the verdict on the certificate at this time.
 func (c *Checker) judge(r *record, now time.Time) *verdict {
-	generation := c.generation.Load() // loaded before the plan and the lists
-	plan := c.planOf(r)
-	if plan.fixed != nil {
-		return plan.fixed
+	if r.exempt != "" {
+		return &exempted
 	}
+	generation := c.generation.Load() // loaded before the sources and the lists
 	known := r.now()
 	if known.holds(generation, now) {
 		return &known.verdict
 	}
-	if revoked := r.revoked.Load(); revoked != nil && !known.verdict.result.RevokedForGood() {
-		r.update(func(e *knowledge) bool { return e.learnRevoked(revoked) })
-		known = r.now()
+	sources, some := c.sourcesOf(r)
+	if !some {
+		return &verdict{settled: true, err: c.sourceless(&r.names)}
 	}
 	lists := listsWord{word: word{err: errNothing}, kept: known.revoked}
-	if plan.sources != OCSPOnly {
+	if sources != OCSPOnly {
 		lists = c.listsWord(r, &known.knowledge, now)
 	}
 	next := state{knowledge: known.knowledge, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.weigh(&ocsp, &lists.word)
-	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
-	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) && r.revoked.shared.Load() {
-		c.generation.Add(1) // the verdicts of the other records no longer hold
+	next.verdict = verdictOn(sources, ocsp, lists.word, known.failed, now)
+	if revoked := r.revoked.Load(); revoked != nil && !next.verdict.result.RevokedForGood() { // by another record of the certificate
+		next.verdict = verdict{result: *revoked, settled: true}
+	}
+	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) {
+		c.generation.Add(1) // the verdicts of the certificate's other records no longer hold
 	}
 	next.keepUntil(&ocsp, &lists, now)
 	if next.until.IsZero() && lists.kept == known.revoked && next.against.Equal(known.against) {
@@ -147,16 +149,16 @@ func (e *knowledge) keep(revoked *Result) bool {
 	return true
 }
 
-// learnRevoked takes over a permanent revocation.
-func (e *knowledge) learnRevoked(revoked *Result) bool {
-	if revoked.Source == SourceCRL {
-		return e.keep(revoked)
+// accuse remembers when an expired response said permanently revoked.
+func (r *record) accuse(expired *Result) {
+	if !expired.StaleRevoked {
+		return
 	}
-	if e.ocsp != nil && e.ocsp.RevokedForGood() {
-		return false
-	}
-	e.ocsp = revoked
-	return true
+	r.update(func(e *knowledge) bool {
+		known := e.against
+		e.against = latest(known, expired.ThisUpdate)
+		return !e.against.Equal(known)
+	})
 }
 
 // heldByList returns the hold that a list has put on the certificate, nil if there is none. Only
@@ -180,8 +182,8 @@ func (e *knowledge) isKnownHold(answer *Result) bool {
 }
 
 // holdsRevocation reports whether a revocation would be forgotten with this.
-func (e *knowledge) holdsRevocation() bool {
-	return e.ocsp != nil && e.ocsp.Status == Revoked || e.revoked != nil
+func (s *state) holdsRevocation() bool {
+	return s.ocsp != nil && s.ocsp.Status == Revoked || s.revoked != nil || s.verdict.result.Status == Revoked
 }
 
 func (c *Checker) terms(now time.Time) VerifyOptions {

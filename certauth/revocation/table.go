@@ -46,7 +46,7 @@ func (t *table) find(cert, issuer, anchor *x509.Certificate) *record {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for r := s.records[h]; r != nil; r = r.next {
-		if r.is(cert, issuer) && r.partner.is(anchor) {
+		if r.is(cert, issuer) && isSameCA(r.partner.anchor, anchor) {
 			return r
 		}
 	}
@@ -63,7 +63,7 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 		if !r.is(cert, issuer) {
 			continue
 		}
-		if r.partner.is(fresh.partner.anchor) {
+		if isSameCA(r.partner.anchor, fresh.partner.anchor) {
 			return r
 		}
 		fresh.follow(r)

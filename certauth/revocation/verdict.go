@@ -3,6 +3,8 @@ package revocation
 import (
 	"errors"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // errNothing says that nothing is remembered; it never leaves the package.
@@ -31,6 +33,9 @@ type verdict struct {
 	// due reports that newer evidence should be fetched, for which no request needs to wait.
 	due bool
 }
+
+// exempted is the verdict on a certificate that needs no evidence.
+var exempted = verdict{result: Result{Status: NotApplicable, Reason: evidence.ReasonUnspecified}, settled: true}
 
 // verdictOn is the whole decision: what the sources of a certificate say together at one time. It
 // depends only on its arguments, not on the order in which evidence arrived.

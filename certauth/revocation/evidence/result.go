@@ -100,7 +100,8 @@ type Result struct {
 	UsableUntil time.Time
 
 	// RefreshAfter is the time after which the Checker looks for newer evidence while it
-	// still uses this. It is zero in results of the Verify functions.
+	// still uses this. It is zero in results of the Verify functions, and for a list from a file,
+	// which is read again when it changes.
 	RefreshAfter time.Time
 
 	// Stale reports that the Checker used the evidence after UsableUntil, within
