@@ -145,7 +145,8 @@ type Config struct {
 	// any case.
 	CertIDHash crypto.Hash
 
-	// HTTP configures the default Fetcher: permitted networks and ports, timeouts.
+	// HTTP configures the default Fetcher: permitted networks and ports, timeouts. An attempt to get
+	// evidence ends after two minutes, so a timeout that is not shorter is an error of New.
 	HTTP HTTPOptions
 	// Fetcher replaces the default one, which restricts the addresses to which URLs in
 	// certificates may lead. Together with HTTP it is an error of New. Close does not close it.
