@@ -128,7 +128,7 @@ func (m *localLists) loneDeltas(view *localView) (names []string) {
 			}
 			l.told = true
 			if !view.continues(held.lone, l.by) {
-				names = append(names, name)
+				names = append(names, s.list.shown(name))
 			}
 		}
 	}
