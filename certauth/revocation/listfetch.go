@@ -13,11 +13,11 @@ import (
 
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
 // first URL whose list verifies.
-func (c *Checker) loadRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
+func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	l.partner.Store(by)
-	err := c.tryRemote(ctx, l, by, want)
+	l.partner.Store(r.partner)
+	err := c.tryRemote(ctx, l, r, want)
 	if err == nil {
 		l.failed.Store(nil)
 		return nil
@@ -31,10 +31,11 @@ func (c *Checker) loadRemote(ctx context.Context, l *remoteList, by *partner, wa
 	return err
 }
 
-func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
+func (c *Checker) tryRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
+	by := r.partner
 	if c.listFromStore(ctx, l, by) {
-		known := l.current.Load()
-		if want == (wanted{}) || want.news && known != nil && !hasCome(known.soft, c.config.Now(), maxSoftCRL) {
+		known, now := l.current.Load(), c.config.Now()
+		if known != nil && !c.isTooOld(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
 			return nil
 		}
 	}

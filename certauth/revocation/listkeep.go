@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -37,11 +38,18 @@ func (c *Checker) notOver(l *evidence.CRL, now time.Time) error {
 	return l.Edition().Current(now, c.skew)
 }
 
-// softOf returns when to fetch the list again. The server's Cache-Control can only make it sooner.
+// softOf returns when to fetch the list again: before it ends by its nextUpdate, or by its age for
+// end-entity certificates. After that it is for CA certificates, or the CA is late, for which an hour is
+// allowed. The server's Cache-Control can only make it sooner.
 func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration) time.Time {
-	soft := now.Add(maxSoftCRL)
-	if next := l.NextUpdate; !next.IsZero() {
-		soft = softDeadline(l.ThisUpdate, next, now, maxSoftCRL, jitterOf(c.table.seed, l.ThisUpdate.String()))
+	soft, ends := now.Add(maxSoftCRL), l.NextUpdate
+	if limit := cmp.Or(c.config.Verify.MaxAge, evidence.DefaultMaxAgeCRL); limit > 0 {
+		if tooOld := l.ThisUpdate.Add(limit); now.Before(tooOld.Add(maxSoftOCSP)) {
+			ends = earliest(ends, tooOld)
+		}
+	}
+	if !ends.IsZero() {
+		soft = softDeadline(l.ThisUpdate, ends, now, maxSoftCRL, jitterOf(c.table.seed, l.ThisUpdate.String()))
 	}
 	if maxAge > 0 {
 		soft = earliest(soft, now.Add(max(maxAge, minSoft)))

@@ -1,0 +1,82 @@
+package revocation_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// publish serves a list that the CA issues now and that it says is valid for a week.
+func (w *wired) publish(t *testing.T, entries ...ocsptest.Entry) {
+	at := w.clock.now()
+	w.net.serve(crlURL, body(encode(t, w.listAt(at.Add(-time.Minute), at.Add(7*day), entries...))))
+}
+
+// finding K94: a list that became too old by Verify.MaxAge before its nextUpdate was not fetched again
+// until six hours after it had been fetched, so that all clients of its CA were refused although there
+// was a newer list.
+func TestChecker_AListThatIsTooOldIsFetchedAgain(t *testing.T) {
+	const limit = 2 * time.Hour
+	for name, make := range map[string]func(*testing.T, *wired) *revocation.Checker{
+		"at the certificate's point": func(t *testing.T, w *wired) *revocation.Checker {
+			return w.checker(t, crlOnly, func(c *revocation.Config) { c.Verify.MaxAge = limit })
+		},
+		"in Lists": func(t *testing.T, w *wired) *revocation.Checker {
+			return w.operated(t, revocation.List{URL: crlURL}, func(c *revocation.Config) { c.Verify.MaxAge = limit })
+		},
+	} {
+		inBubble(t, name+", while requests arrive", func(t *testing.T) {
+			w := wire(t)
+			w.publish(t)
+			checker := make(t, w)
+			for range 20 {
+				w.says(t, checker, w.client, isGood, nil)
+				w.clock.advance(20 * time.Minute)
+				w.publish(t)
+			}
+			assert.Less(t, w.net.count(crlURL), 12, "at half of the age")
+		})
+		inBubble(t, name+", after a pause, from a CA that is late", func(t *testing.T) {
+			w := wire(t)
+			w.publish(t)
+			checker := make(t, w)
+			w.says(t, checker, w.client, isGood, nil)
+			w.clock.advance(limit)
+			for range 10 {
+				w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+				w.clock.advance(10 * time.Second)
+			}
+			assert.LessOrEqual(t, w.net.count(crlURL), 5, "once a minute")
+			w.publish(t, entryFor(w.other))
+			w.clock.advance(time.Minute)
+			w.says(t, checker, w.client, isGood, nil)
+			w.says(t, checker, w.other, isRevoked, nil)
+		})
+	}
+	inBubble(t, "from the Store", func(t *testing.T) {
+		w, s := wire(t), newShelf()
+		config := both(crlOnly, stored(s), func(c *revocation.Config) { c.Verify.MaxAge = limit })
+		w.publish(t)
+		w.says(t, w.checker(t, config), w.client, isGood, nil)
+		w.clock.advance(limit)
+		w.publish(t)
+		w.says(t, w.checker(t, config), w.client, isGood, nil)
+	})
+	inBubble(t, "but not one that is too old only for end-entity certificates", func(t *testing.T) {
+		w := wire(t)
+		l := w.rootList()
+		l.ThisUpdate, l.NextUpdate = ocsptest.UTCAt(now.Add(-31*day)), ocsptest.UTCAt(now.Add(90*day))
+		w.net.serve(rootsURL, body(encode(t, l)))
+		checker := w.checker(t)
+		for range 12 {
+			w.says(t, checker, w.client, isGood, nil)
+			w.clock.advance(10 * time.Minute)
+		}
+		require.Equal(t, 1, w.net.count(rootsURL))
+	})
+}
