@@ -38,15 +38,25 @@ func (c *Checker) notOver(l *evidence.CRL, now time.Time) error {
 	return l.Edition().Current(now, c.skew)
 }
 
+// tooOldAt returns when a list is too old for CA or for end-entity certificates, zero if it never is.
+func (c *Checker) tooOldAt(thisUpdate time.Time, isCA bool) time.Time {
+	limit := cmp.Or(c.config.Verify.MaxAge, evidence.DefaultMaxAgeCRL)
+	if isCA {
+		limit = cmp.Or(c.config.Verify.MaxAgeCA, evidence.DefaultMaxAgeCA)
+	}
+	if limit < 0 {
+		return time.Time{}
+	}
+	return thisUpdate.Add(limit)
+}
+
 // softOf returns when to fetch the list again: before it ends by its nextUpdate, or by its age for
 // end-entity certificates. After that it is for CA certificates, or the CA is late, for which an hour is
 // allowed. The server's Cache-Control can only make it sooner.
 func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration) time.Time {
 	soft, ends := now.Add(maxSoftCRL), l.NextUpdate
-	if limit := cmp.Or(c.config.Verify.MaxAge, evidence.DefaultMaxAgeCRL); limit > 0 {
-		if tooOld := l.ThisUpdate.Add(limit); now.Before(tooOld.Add(maxSoftOCSP)) {
-			ends = earliest(ends, tooOld)
-		}
+	if tooOld := c.tooOldAt(l.ThisUpdate, false); now.Before(tooOld.Add(maxSoftOCSP)) {
+		ends = earliest(ends, tooOld)
 	}
 	if !ends.IsZero() {
 		soft = softDeadline(l.ThisUpdate, ends, now, maxSoftCRL, jitterOf(c.table.seed, l.ThisUpdate.String()))

@@ -1,12 +1,15 @@
 package revocation_test
 
 import (
+	"crypto/x509"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -79,4 +82,60 @@ func TestChecker_AListThatIsTooOldIsFetchedAgain(t *testing.T) {
 		}
 		require.Equal(t, 1, w.net.count(rootsURL))
 	})
+}
+
+// finding K95: StaleGrace did not apply to a list that was too old by Verify.MaxAge or MaxAgeCA, or that
+// has no nextUpdate, but to an OCSP response it did.
+func TestChecker_StaleGraceAppliesToAListThatIsTooOld(t *testing.T) {
+	for name, c := range map[string]struct {
+		config func(*revocation.Config)
+		about  func(*wired) []*x509.Certificate
+		next   []byte
+	}{
+		"by MaxAge": {
+			func(c *revocation.Config) { c.Verify.MaxAge = 2 * time.Hour },
+			func(w *wired) []*x509.Certificate { return w.chain(w.client) }, ocsptest.UTCAt(now.Add(7 * day)),
+		},
+		"by MaxAgeCA": {
+			func(c *revocation.Config) { c.Verify.MaxAgeCA = 2 * time.Hour },
+			func(w *wired) []*x509.Certificate { return certs(w.ca, w.root) }, ocsptest.UTCAt(now.Add(7 * day)),
+		},
+		"without nextUpdate": {
+			func(c *revocation.Config) { c.Verify.MaxAge, c.Verify.AllowNoNextUpdate = 2*time.Hour, true },
+			func(w *wired) []*x509.Certificate { return w.chain(w.client) }, nil,
+		},
+	} {
+		for _, isDown := range []bool{true, false} {
+			inBubble(t, fmt.Sprintf("%s, the CA is down: %t", name, isDown), func(t *testing.T) {
+				w := wire(t)
+				l, roots := w.list(), w.rootList()
+				for _, one := range []*ocsptest.List{&l, &roots} {
+					one.ThisUpdate, one.NextUpdate = ocsptest.UTCAt(now), c.next
+				}
+				w.net.serve(crlURL, body(encode(t, l)))
+				w.net.serve(rootsURL, body(encode(t, roots)))
+				checker := w.checker(t, sources(revocation.CRLOnly), c.config, func(c *revocation.Config) { c.StaleGrace = 3 * time.Hour })
+				judge := func() (certauth.Revocation, error) { return checker.CheckChain(t.Context(), c.about(w)) }
+				found, err := judge()
+				require.NoError(t, err)
+				assert.False(t, found.Stale)
+				if isDown {
+					w.outage()
+					w.net.serve(rootsURL, failing(revocation.ErrTransport))
+				}
+				asked := w.net.total()
+				w.clock.advance(2*time.Hour + time.Second)
+				found, err = judge()
+				require.NoError(t, err)
+				assert.True(t, found.Stale)
+				assert.Greater(t, w.net.total(), asked, "nothing newer is available")
+				w.clock.advance(3*time.Hour - time.Second)
+				_, err = judge()
+				require.NoError(t, err)
+				w.clock.advance(time.Second)
+				_, err = judge()
+				require.Error(t, err)
+			})
+		}
+	}
 }
