@@ -60,11 +60,12 @@ func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url
 	})
 }
 
-// listRequest returns the request for a CRL. It is conditional if the known list is from that URL,
-// except that a delta is always fetched again.
+// listRequest returns the request for a CRL. It is conditional if the known list is from that URL and
+// current: that an expired one has not changed helps nobody, and some servers say so by mistake. A delta
+// is always fetched again.
 func (c *Checker) listRequest(url string, known *loadedList) Request {
 	request := Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
-	if known != nil && known.lone == nil && known.url == url {
+	if known != nil && known.lone == nil && known.url == url && c.notOver(known.base, c.config.Now()) == nil {
 		request.ETag, request.LastModified = known.etag, known.lastModified
 	}
 	return request
