@@ -139,3 +139,30 @@ func TestChecker_StaleGraceAppliesToAListThatIsTooOld(t *testing.T) {
 		}
 	}
 }
+
+// finding K97: an OCSP response that ends before its nextUpdate, by Verify.MaxAge or with the certificate of
+// a delegate, was not renewed until it had ended, so that requests waited for the responder, and were
+// refused if it did not answer at that moment.
+func TestChecker_AResponseIsRenewedBeforeItIsTooOld(t *testing.T) {
+	for name, maxAge := range map[string]time.Duration{"by MaxAge": 30 * time.Minute, "with its delegate": 0} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			signer := w.ca
+			if maxAge == 0 {
+				signer = w.delegate(t, valid(now.Add(-time.Hour), now.Add(30*time.Minute)))
+			}
+			w.net.serve(ocspURL, w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) {
+				r.Answers[0].ThisUpdate = ocsptest.At(w.clock.now())
+				r.Responder, r.Key, r.Certificates = ocsptest.ByName(signer.cert.RawSubject), signer.key, [][]byte{signer.cert.Raw}
+			}))
+			checker := w.checker(t, ocspOnly, func(config *revocation.Config) { config.Verify.MaxAge = maxAge })
+			w.says(t, checker, w.client, isGood, nil)
+			w.clock.advance(20 * time.Minute)
+			w.says(t, checker, w.client, isGood, nil)
+			assert.Equal(t, 2, w.net.count(ocspURL), "renewed meanwhile")
+			signer = w.ca
+			w.clock.advance(20 * time.Minute)
+			w.says(t, checker, w.client, isGood, nil)
+		})
+	}
+}
