@@ -16,9 +16,9 @@ const (
 	// HardFail refuses the caller. It is the zero value and the default.
 	HardFail Mode = iota
 	// SoftFail accepts the certificate and logs that. It still refuses a certificate that is
-	// revoked, that old evidence called revoked, or that is unknown to the responder unless
-	// AllowUnknown is set; a chain whose certificates do not belong together; and every check
-	// after Close. An attacker who can block access to the responder can use a revoked
+	// revoked, that old evidence called permanently revoked, or that is unknown to the responder
+	// unless AllowUnknown is set; a chain whose certificates do not belong together; and every
+	// check after Close. An attacker who can block access to the responder can use a revoked
 	// certificate.
 	SoftFail
 )
