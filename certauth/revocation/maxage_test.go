@@ -100,6 +100,10 @@ func TestChecker_StaleGraceAppliesToAListThatIsTooOld(t *testing.T) {
 			func(c *revocation.Config) { c.Verify.MaxAgeCA = 2 * time.Hour },
 			func(w *wired) []*x509.Certificate { return certs(w.ca, w.root) }, ocsptest.UTCAt(now.Add(7 * day)),
 		},
+		"by its nextUpdate, at any age": {
+			func(c *revocation.Config) { c.Verify.MaxAge, c.Verify.MaxAgeCA, c.Verify.Skew = -1, -1, -1 },
+			func(w *wired) []*x509.Certificate { return w.chain(w.client) }, ocsptest.UTCAt(now.Add(2 * time.Hour)),
+		},
 		"without nextUpdate": {
 			func(c *revocation.Config) { c.Verify.MaxAge, c.Verify.AllowNoNextUpdate = 2*time.Hour, true },
 			func(w *wired) []*x509.Certificate { return w.chain(w.client) }, nil,

@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -43,4 +44,10 @@ func TestChecker_NoMessageContainsTheQueryOfAListsURL(t *testing.T) {
 			assert.Equal(t, address+"?"+key, w.net.last().URL, "but it is sent")
 		})
 	}
+}
+
+func TestChecker_MessagesContainTheWholeNameOfAFile(t *testing.T) {
+	w := wire(t)
+	checker := w.operated(t, revocation.List{File: filepath.Join(t.TempDir(), "ca?1.crl")})
+	require.ErrorContains(t, checker.Preload(t.Context()), "ca?1.crl")
 }

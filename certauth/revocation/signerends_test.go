@@ -68,6 +68,8 @@ func TestKin_AListWithoutNextUpdateEndsWithTheCertificateOfItsSigner(t *testing.
 				}
 			})
 			w.says(t, checker, w.client, isGood, nil)
+			strict := w.checker(t, crlOnly, func(c *revocation.Config) { c.Issuers, c.Verify.CRLIssuers = certs(kin), certs(kin) })
+			w.says(t, strict, w.client, isUnavailable, revocation.ErrNotFresh)
 			w.clock.advance(time.Hour + skew)
 			w.says(t, checker, w.client, isGood, nil)
 			w.clock.advance(time.Second)
