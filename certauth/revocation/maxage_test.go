@@ -51,7 +51,7 @@ func TestChecker_AListThatIsTooOldIsFetchedAgain(t *testing.T) {
 			w.says(t, checker, w.client, isGood, nil)
 			w.clock.advance(limit)
 			for range 10 {
-				w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+				w.says(t, checker, w.issue(t, "another"), isUnavailable, revocation.ErrNotFresh)
 				w.clock.advance(10 * time.Second)
 			}
 			assert.LessOrEqual(t, w.net.count(crlURL), 5, "once a minute")

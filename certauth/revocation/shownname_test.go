@@ -49,5 +49,5 @@ func TestChecker_NoMessageContainsTheQueryOfAListsURL(t *testing.T) {
 func TestChecker_MessagesContainTheWholeNameOfAFile(t *testing.T) {
 	w := wire(t)
 	checker := w.operated(t, revocation.List{File: filepath.Join(t.TempDir(), "ca?1.crl")})
-	require.ErrorContains(t, checker.Preload(t.Context()), "ca?1.crl")
+	require.ErrorContains(t, checker.Preload(t.Context()), `ca?1.crl":`)
 }
