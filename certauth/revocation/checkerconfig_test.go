@@ -32,6 +32,9 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 		{func(c *revocation.Config) { c.StaleGrace = 24*time.Hour + 1 }, "StaleGrace: 24h0m0.000000001s, want at most 24h0m0s"},
 		// finding K68: a bound that is a multiple of it became negative, and every list was refused
 		{func(c *revocation.Config) { c.MaxListBytes = math.MaxInt }, "MaxListBytes: "},
+		// finding K92: a fetch ended earlier, and as that was not its own timeout, the host was never paused
+		{func(c *revocation.Config) { c.Fetcher, c.HTTP.OCSPTimeout = nil, 2*time.Minute }, "HTTP.OCSPTimeout: 2m0s, want less than 2m0s"},
+		{func(c *revocation.Config) { c.Fetcher, c.HTTP.CRLTimeout = nil, 10*time.Minute }, "HTTP.CRLTimeout: 10m0s, want less than 2m0s"},
 		{func(c *revocation.Config) { c.Verify.Now = now }, "Verify: Now"},
 		{func(c *revocation.Config) { c.Verify.Nonce = []byte{1} }, "Verify: Now, Nonce"},
 		{func(c *revocation.Config) { c.Verify.TrustedResponders = certs(s.ca) }, "TrustedResponders"},

@@ -134,3 +134,35 @@ func TestChecker_BaseOutlivesItsDelta(t *testing.T) {
 		w.says(t, checker, w.other, isRevoked, nil)
 	})
 }
+
+// finding K91: of a certificate that a list holds and its delta revokes, or holds again, only the
+// hold of the list counted once the delta had expired, so that an OCSP response from before the
+// delta lifted it.
+func TestChecker_AnExpiredDeltaIsNewerThanTheHoldOfItsList(t *testing.T) {
+	const hour = time.Hour
+	hold := ocsptest.ReasonCode(onHold)
+	for _, c := range []struct {
+		name string
+		says ocsptest.Extension // by the delta
+		good time.Duration      // thisUpdate of the OCSP response
+		want certauth.RevocationStatus
+	}{
+		{"revoked, Good before that", ocsptest.ReasonCode(keyCompromise), -time.Hour, isRevoked},
+		{"on hold again, Good before that", hold, -time.Hour, isRevoked},
+		{"on hold again, Good since then", hold, 2 * time.Hour, isGood},
+		{"lifted and nothing since, Good before that", ocsptest.ReasonCode(evidence.ReasonRemoveFromCRL), -time.Hour, isGood},
+	} {
+		inBubble(t, c.name, func(t *testing.T) {
+			w := wire(t)
+			w.net.serve(crlURL, body(encode(t, w.numberedBase(10, now.Add(7*day), entryFor(w.client, hold)))))
+			w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 11, now, now.Add(3*hour), entryFor(w.client, c.says)))))
+			checker := w.checker(t, leafOnly)
+			w.says(t, checker, w.issue(t, "another", nowhere, point(uri(crlURL))), isGood, nil) // the list is in memory
+			w.net.serve(deltaURL, failing(revocation.ErrTransport))
+			w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(c.good), now.Add(5*day)))
+			w.clock.advance(4 * hour)
+			w.says(t, checker, w.client, c.want, nil)
+			w.says(t, checker, w.client, c.want, nil)
+		})
+	}
+}

@@ -16,9 +16,9 @@ const (
 	// HardFail refuses the caller. It is the zero value and the default.
 	HardFail Mode = iota
 	// SoftFail accepts the certificate and logs that. It still refuses a certificate that is
-	// revoked, that old evidence called revoked, or that is unknown to the responder unless
-	// AllowUnknown is set; a chain whose certificates do not belong together; and every check
-	// after Close. An attacker who can block access to the responder can use a revoked
+	// revoked, that old evidence called permanently revoked, or that is unknown to the responder
+	// unless AllowUnknown is set; a chain whose certificates do not belong together; and every
+	// check after Close. An attacker who can block access to the responder can use a revoked
 	// certificate.
 	SoftFail
 )
@@ -145,7 +145,8 @@ type Config struct {
 	// any case.
 	CertIDHash crypto.Hash
 
-	// HTTP configures the default Fetcher: permitted networks and ports, timeouts.
+	// HTTP configures the default Fetcher: permitted networks and ports, timeouts. An attempt to get
+	// evidence ends after two minutes, so a timeout that is not shorter is an error of New.
 	HTTP HTTPOptions
 	// Fetcher replaces the default one, which restricts the addresses to which URLs in
 	// certificates may lead. Together with HTTP it is an error of New. Close does not close it.

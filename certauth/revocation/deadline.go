@@ -40,6 +40,9 @@ func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.D
 		r.RefreshAfter = now.Add(scale(keepNoNextUpdate/2, jitter))
 	default:
 		r.RefreshAfter = softDeadline(r.ThisUpdate, r.NextUpdate, now, maxSoftOCSP, jitter)
+		if !r.RefreshAfter.Before(r.UsableUntil) { // it ends earlier, by its age or with its delegate's certificate
+			r.RefreshAfter = softDeadline(r.ThisUpdate, r.UsableUntil, now, maxSoftOCSP, jitter)
+		}
 	}
 	r.UsableUntil = atLeastBriefly(r.UsableUntil, now, skew)
 }

@@ -92,11 +92,11 @@
 // that name no source at all; a certificate that names a CRL with an LDAP URL does name one.
 //
 // [SoftFail] accepts a certificate for which there is no evidence, and logs each acceptance. It
-// still denies if the evidence says Revoked, even if the evidence has become too old, and if it
-// says Unknown, unless AllowUnknown is set. A current Good by another responder outweighs an OCSP
-// answer that is too old, and so does a current list that is newer. With SoftFail an attacker who
-// can block this service's access to the responder can use a revoked certificate. Use it only where
-// that does less harm than refusing a valid client.
+// still denies if the evidence says Revoked, if the evidence has become too old and says
+// permanently revoked, and if it says Unknown, unless AllowUnknown is set. A current Good by another
+// responder outweighs an OCSP answer that is too old, and so does a current list that is newer. With
+// SoftFail an attacker who can block this service's access to the responder can use a revoked
+// certificate. Use it only where that does less harm than refusing a valid client.
 //
 // # Time to effective revocation
 //

@@ -185,7 +185,7 @@ func (t *tally) add(result Result, stale bool) {
 
 // withGrace looks the certificate up as of the moment at which the list expired.
 func (c *Checker) withGrace(r *record, l *loadedList, terms *VerifyOptions) (Result, error) {
-	end := l.crl.NextUpdate()
+	end := earliest(l.crl.NextUpdate(), c.tooOldAt(l.base.ThisUpdate(), r.isCA))
 	if end.IsZero() || terms.Now.Before(end) || terms.Now.After(end.Add(c.config.StaleGrace)) {
 		return Result{}, ErrNotFresh
 	}

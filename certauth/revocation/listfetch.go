@@ -13,10 +13,10 @@ import (
 
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
 // first URL whose list verifies.
-func (c *Checker) loadRemote(ctx context.Context, l *remoteList, want wanted) error {
+func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	err := c.tryRemote(ctx, l, want)
+	err := c.tryRemote(ctx, l, r, want)
 	if err == nil {
 		l.failed.Store(nil)
 		return nil
@@ -30,10 +30,10 @@ func (c *Checker) loadRemote(ctx context.Context, l *remoteList, want wanted) er
 	return err
 }
 
-func (c *Checker) tryRemote(ctx context.Context, l *remoteList, want wanted) error {
+func (c *Checker) tryRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
 	if c.listFromStore(ctx, l) {
-		known := l.current.Load()
-		if want == (wanted{}) || want.news && known != nil && !hasCome(known.soft, c.config.Now(), maxSoftCRL) {
+		known, now := l.current.Load(), c.config.Now()
+		if known != nil && !c.isTooOld(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
 			return nil
 		}
 	}
@@ -58,11 +58,12 @@ func (c *Checker) fetchList(ctx context.Context, l *remoteList, url string) erro
 	})
 }
 
-// listRequest returns the request for a CRL. It is conditional if the known list is from that URL,
-// except that a delta is always fetched again.
+// listRequest returns the request for a CRL. It is conditional if the known list is from that URL and
+// current: that an expired one has not changed helps nobody, and some servers say so by mistake. A delta
+// is always fetched again.
 func (c *Checker) listRequest(url string, known *loadedList) Request {
 	request := Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
-	if known != nil && known.lone == nil && known.url == url {
+	if known != nil && known.lone == nil && known.url == url && known.base.Edition().Current(c.config.Now(), c.skew) == nil {
 		request.ETag, request.LastModified = known.etag, known.lastModified
 	}
 	return request

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,11 +24,28 @@ func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
 	return nil
 }
 
-// softOf returns when to fetch the list again. The server's Cache-Control can only make it sooner.
+// tooOldAt returns when a list is too old for CA or for end-entity certificates, zero if it never is.
+func (c *Checker) tooOldAt(thisUpdate time.Time, isCA bool) time.Time {
+	limit := cmp.Or(c.config.Verify.MaxAge, evidence.DefaultMaxAgeCRL)
+	if isCA {
+		limit = cmp.Or(c.config.Verify.MaxAgeCA, evidence.DefaultMaxAgeCA)
+	}
+	if limit < 0 {
+		return time.Time{}
+	}
+	return thisUpdate.Add(limit)
+}
+
+// softOf returns when to fetch the list again: before it ends by its nextUpdate, or by its age for
+// end-entity certificates. After that it is for CA certificates, or the CA is late, for which an hour is
+// allowed. The server's Cache-Control can only make it sooner.
 func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration) time.Time {
-	soft := now.Add(maxSoftCRL)
-	if next := l.NextUpdate; !next.IsZero() {
-		soft = softDeadline(l.ThisUpdate, next, now, maxSoftCRL, jitterOf(c.table.seed, l.ThisUpdate.String()))
+	soft, ends := now.Add(maxSoftCRL), l.NextUpdate
+	if tooOld := c.tooOldAt(l.ThisUpdate, false); now.Before(tooOld.Add(maxSoftOCSP)) {
+		ends = earliest(ends, tooOld)
+	}
+	if !ends.IsZero() {
+		soft = softDeadline(l.ThisUpdate, ends, now, maxSoftCRL, jitterOf(c.table.seed, l.ThisUpdate.String()))
 	}
 	if maxAge > 0 {
 		soft = earliest(soft, now.Add(max(maxAge, minSoft)))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,15 @@ func (view *localView) isOutlived(now time.Time) bool {
 
 // name is the URL, file or directory.
 func (l List) name() string { return l.URL + l.File + l.Dir }
+
+// shown is the name of one of the source's lists for messages. The query of a URL may be a key to it,
+// such as a shared access signature.
+func (l List) shown(name string) string {
+	if l.URL != "" {
+		name, _, _ = strings.Cut(name, "?")
+	}
+	return logtext.Quote(name)
+}
 
 type localSource struct {
 	list  List
@@ -304,7 +314,7 @@ func (m *localLists) ready(now time.Time) error {
 	for _, s := range m.sources {
 		lack := func(err error) {
 			if err != nil {
-				missing = append(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.list.name()), err))
+				missing = append(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, s.list.shown(s.list.name()), err))
 			}
 		}
 		if !s.read {
@@ -321,7 +331,7 @@ func (m *localLists) ready(now time.Time) error {
 			switch {
 			case l.gone:
 			case held == nil && l.err != nil:
-				lack(fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
+				lack(fmt.Errorf("%s: %w", s.list.shown(name), l.err))
 			case held != nil && view.uses(held):
 				lack(held.edition().Current(now, skew))
 			}

@@ -92,7 +92,7 @@ func (m *localLists) swap(ctx context.Context) {
 	m.checker.generation.Add(1)
 	for _, name := range lone {
 		m.checker.write(ctx, slog.LevelWarn, "revocation: a configured delta CRL continues none of the configured lists",
-			slog.String("list", logtext.Quote(name)))
+			slog.String("list", name))
 	}
 }
 
@@ -105,7 +105,7 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 	}
 	for name, l := range s.lists {
 		if l.err != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
+			err = errors.Join(err, fmt.Errorf("%s: %w", s.list.shown(name), l.err))
 			names = append(names, name)
 		}
 	}

@@ -130,7 +130,7 @@ func (m *localLists) loneDeltas(view *localView) (names []string) {
 			}
 			l.told = true
 			if !view.continues(held) {
-				names = append(names, name)
+				names = append(names, s.list.shown(name))
 			}
 		}
 	}

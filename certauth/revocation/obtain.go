@@ -263,7 +263,8 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	return failed
 }
 
-// needsUpdate reports whether a list is not in memory, has expired, or is due.
+// needsUpdate reports whether a list is not in memory, has expired, is too old for the certificate, or is
+// due.
 func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
@@ -274,7 +275,18 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	if known == nil || known.crl.Edition().Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
+	if c.isTooOld(known, r, now) {
+		return hasCome(known.fetched.Add(minSoft), now, minSoft)
+	}
 	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
+}
+
+// isTooOld reports whether a list does not count for a certificate because of its age, or that of its
+// delta.
+func (c *Checker) isTooOld(l *loadedList, r *record, now time.Time) bool {
+	terms := c.terms(now)
+	_, err := l.crl.LookupSubject(&r.who, &terms)
+	return errors.Is(err, ErrNotFresh)
 }
 
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has
@@ -287,7 +299,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
 		if !c.needsUpdate(r, l, want) { // another flight has just ended
 			return nil
 		}
-		err := c.loadRemote(ctx, l, want)
+		err := c.loadRemote(ctx, l, r, want)
 		l.asked.Store(max(l.asked.Load(), want.anew))
 		return err
 	})

@@ -71,6 +71,7 @@ type record struct {
 	authority *authority
 	partner   *partner
 	who       evidence.Subject
+	isCA      bool
 	raw, tbs  []byte
 
 	responders []responder
@@ -130,7 +131,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	}
 	r := &record{
 		authority: c.authorities.intern(issuer), partner: c.partners.of(above[len(above)-1]), who: who,
-		raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &atomic.Pointer[Result]{},
+		isCA: cert.IsCA, raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &atomic.Pointer[Result]{},
 	}
 	c.meetKin(r.authority, above)
 	r.exempt = exemption(cert, r.names.Named, c.config.ShortLived)

@@ -79,10 +79,12 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	})
 	for by, records := range c.refreshable(c.config.Now()) {
 		all.Go(func() {
+			after := anew
 			if by == nil {
 				<-read
+				after = c.crew.refreshes.Add(1) // an attempt that began while they were read may have missed them
 			}
-			c.refreshAll(ctx, records, anew, &failed)
+			c.refreshAll(ctx, records, after, &failed)
 		})
 	}
 	all.Wait()

@@ -48,3 +48,38 @@ func TestKin_AFetchedListEndsWithTheCertificateOfItsSigner(t *testing.T) {
 		})
 	}
 }
+
+// finding K90: such a list without nextUpdate, which Verify.AllowNoNextUpdate accepts, counted until
+// it was thirty days old, because only a nextUpdate was cut at the end of the signer's certificate.
+func TestKin_AListWithoutNextUpdateEndsWithTheCertificateOfItsSigner(t *testing.T) {
+	for name, vouched := range map[string]bool{"in Issuers": false, "in Verify.CRLIssuers": true} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(time.Hour)))
+			l := w.listAt(now.Add(-time.Minute), now)
+			l.NextUpdate, l.Key = nil, kin.key
+			w.net.serve(crlURL, body(encode(t, l)))
+			checker := w.checker(t, crlOnly, func(c *revocation.Config) {
+				c.Verify.AllowNoNextUpdate = true
+				if vouched {
+					c.Verify.CRLIssuers = certs(kin)
+				} else {
+					c.Issuers = certs(kin)
+				}
+			})
+			w.says(t, checker, w.client, isGood, nil)
+			strict := w.checker(t, crlOnly, func(c *revocation.Config) { c.Issuers, c.Verify.CRLIssuers = certs(kin), certs(kin) })
+			w.says(t, strict, w.client, isUnavailable, revocation.ErrNotFresh)
+			w.clock.advance(time.Hour + skew)
+			w.says(t, checker, w.client, isGood, nil)
+			w.clock.advance(time.Second)
+			w.says(t, checker, w.client, isUnavailable, revocation.ErrCRLIssuer)
+			l.Key = w.ca.key
+			w.net.serve(crlURL, body(encode(t, l)))
+			w.clock.advance(10 * time.Minute)
+			w.says(t, checker, w.client, isGood, nil)
+			w.clock.advance(20 * day)
+			w.says(t, checker, w.client, isGood, nil)
+		})
+	}
+}

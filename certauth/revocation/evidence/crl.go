@@ -82,8 +82,9 @@ func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOpti
 		return nil, nil, err
 	}
 	l.responder = dn.Quote(by.RawSubject)
-	if by != issuer && l.hasNextUpdate && by.NotAfter.Before(l.nextUpdate) {
-		l.nextUpdate = by.NotAfter // the list ends with the certificate of its signer
+	endless := !l.hasNextUpdate && o.AllowNoNextUpdate
+	if by != issuer && (endless || l.hasNextUpdate && by.NotAfter.Before(l.nextUpdate)) {
+		l.nextUpdate, l.hasNextUpdate = by.NotAfter, true // the list ends with the certificate of its signer
 	}
 	return l, by, nil
 }

@@ -27,7 +27,8 @@ import (
 //
 // Whether the delta is fresh depends on the time, so look-ups check it. If it is not fresh, the
 // list is used alone and Result.DeltaMissing is set; but if the delta contains a revocation or a
-// hold that the list does not, the error is [ErrNotFresh], and the status is never Good.
+// hold that the list does not, the error is [ErrNotFresh], and the status is never Good. If the
+// list contains a hold and the delta confirms it, the ThisUpdate of the hold is that of the delta.
 func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
 	if l == nil || issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
@@ -173,6 +174,10 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *Ver
 		}
 	} else {
 		result.DeltaMissing = true
+		if inDelta >= listedHeld && why != notBegun && l.delta.thisUpdate.After(result.ThisUpdate) {
+			// Nothing from before the delta lifts a hold of the list that the delta confirms.
+			result.ThisUpdate = l.delta.thisUpdate
+		}
 	}
 	if err != nil {
 		return result, err

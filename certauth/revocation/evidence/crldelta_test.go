@@ -444,6 +444,7 @@ func TestCRL_WithDelta_Times(t *testing.T) {
 		{"an expired delta that holds is not passed over", base, expired, nil, reasons{hold}, unavailable, false, false, 0},
 		{"a delta of the future that revokes is not passed over", base, future, nil, reasons{compromise}, unavailable, false, false, 0},
 		{"an expired delta that revokes what the list holds", base, expired, reasons{hold}, reasons{compromise}, revoked, true, false, 0},
+		{"a delta of the future confirms no hold", base, future, reasons{hold}, reasons{hold}, revoked, true, false, 0},
 		{"both have expired, the delta revokes", expired, expired, nil, reasons{compromise}, unavailable, false, true, 0},
 	} {
 		t.Run("case 85 "+c.name, func(t *testing.T) {
