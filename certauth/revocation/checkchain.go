@@ -85,7 +85,7 @@ func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certau
 			return certauth.Revocation{}
 		}
 		known := r.now()
-		if !known.holds(generation, now) || known.verdict.result.Status != Good {
+		if !known.holds(generation, now) || known.verdict.result.Status != Good || r.hidesRevocation(&known.verdict) {
 			return certauth.Revocation{}
 		}
 		r.touch(seconds)

@@ -95,6 +95,12 @@ func (r *record) is(cert, issuer *x509.Certificate) bool {
 	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && isSameCA(r.authority.cert(), issuer)
 }
 
+// hidesRevocation reports whether another record of the certificate has learned a permanent revocation
+// that the verdict does not contain.
+func (r *record) hidesRevocation(v *verdict) bool {
+	return r.revoked.Load() != nil && !v.result.RevokedForGood()
+}
+
 // follow takes over what the record of another partner knows about the same certificate. What
 // failed there says nothing about what this partner's fetches would get.
 func (r *record) follow(other *record) {

@@ -60,7 +60,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	}
 	generation := c.generation.Load() // loaded before the sources and the lists
 	known := r.now()
-	if known.holds(generation, now) {
+	if known.holds(generation, now) && !r.hidesRevocation(&known.verdict) {
 		return &known.verdict
 	}
 	sources, some := c.sourcesOf(r)
@@ -76,11 +76,11 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.weigh(&ocsp, &lists.word)
 	next.verdict = verdictOn(sources, ocsp, lists.word, known.failed, now)
-	if revoked := r.revoked.Load(); revoked != nil && !next.verdict.result.RevokedForGood() { // by another record of the certificate
-		next.verdict = verdict{result: *revoked, settled: true}
+	if r.hidesRevocation(&next.verdict) {
+		next.verdict = verdict{result: *r.revoked.Load(), settled: true}
 	}
-	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) {
-		c.generation.Add(1) // the verdicts of the certificate's other records no longer hold
+	if next.verdict.result.RevokedForGood() {
+		r.revoked.CompareAndSwap(nil, new(next.verdict.result))
 	}
 	next.keepUntil(&ocsp, &lists, now)
 	if next.until.IsZero() && lists.kept == known.revoked && next.against.Equal(known.against) {
