@@ -147,8 +147,11 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 			lower := limited.newCA(t, "Lower")
 			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(limited, lower)}, []*x509.Certificate{lower.newClient(t).Certificate}}
 		}(), certauth.ReasonChainUntrusted, `issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Limited,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
-		{"another key of the leaf's issuer, one CA allowed", attempt{certauth.Chain{Roots: certsFrom(root), MaxDepth: 1}, []*x509.Certificate{newRoot(t, "Root").newClient(t).Certificate}},
-			certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
+		{
+			"another key of the leaf's issuer, one CA allowed",
+			attempt{certauth.Chain{Roots: certsFrom(root), MaxDepth: 1}, []*x509.Certificate{newRoot(t, "Root").newClient(t).Certificate}},
+			certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier",
+		},
 		{"two CAs of one name, the leaf's first", namesakes(t, root, false), certauth.ReasonChainUntrusted, `issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
 		{"two CAs of one name, the leaf's last", namesakes(t, root, true), certauth.ReasonChainUntrusted, `issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
 		{"the name of a CA that ended", func() attempt {
