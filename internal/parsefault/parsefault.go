@@ -48,7 +48,7 @@ var helps = []struct{ says, help string }{
 // x509.ParseCertificate. It is empty if it is not certain that the data is meant to be a
 // certificate.
 func Help(err error) string {
-	text := err.Error()
+	text, _, _ := strings.Cut(err.Error(), `"`) // what crypto/x509 quotes is the sender's text
 	for _, h := range helps {
 		if strings.Contains(text, h.says) {
 			return h.help

@@ -35,8 +35,15 @@ func TestHelp_OnlyForWhatIsMeantToBeACertificate(t *testing.T) {
 		"x509: unsupported elliptic curve":      "P-256",
 		"x509: RSA key missing NULL parameters": "RFC 3279",
 		"x509: trailing data":                   "",
-		"x509: malformed certificate":           "",
-		"x509: malformed tbs certificate":       "",
+
+		// finding R31: crypto/x509 quotes names of the certificate.
+		`x509: cannot parse URI "https://RSA.example/%": invalid URL escape "%"`:          "4.2.1.6",
+		`x509: cannot parse URI "https://a/negative serial number/%": invalid URL escape`: "4.2.1.6",
+		`x509: failed to parse rfc822Name constraint "DSA@policies.example"`:              "4.2.1.10",
+		`x509: certificate contains duplicate extension with OID "1.2.3"`:                 "4.2",
+		`x509: unhandled "RSA"`:           "",
+		"x509: malformed certificate":     "",
+		"x509: malformed tbs certificate": "",
 	} {
 		help := parsefault.Help(errors.New(text))
 		assert.Equal(t, want == "", help == "", text)
