@@ -94,6 +94,8 @@ type altKind struct {
 	entry func(string) string
 	// spell is set if a name has spellings with different keys.
 	spell func(names []string) *spelled
+	// most bounds the names of a certificate that are spelled; 0 is no bound.
+	most int
 }
 
 // altKinds is the number of kinds.
@@ -119,7 +121,7 @@ var (
 	altUPN = altKind{
 		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName, keys: upnKeys,
 		have:  func(n *san.Names) []string { return n.UPNs },
-		entry: foldHost, spell: spellPrincipals,
+		entry: foldHost, spell: spellPrincipals, most: maxExcluded,
 	}
 	altSPIFFE = altKind{
 		slot: 4, rule: "SPIFFEIDs", what: "SPIFFE ID", form: san.URI, keys: spiffeKeys,

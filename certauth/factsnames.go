@@ -118,7 +118,11 @@ func (f *facts) spelled(kind *altKind) *spelled {
 	keys := f.altKeys(kind)
 	known := keys.spelled.Load()
 	if known == nil {
-		known = kind.spell(kind.have(&f.names().alt))
+		if names := kind.have(&f.names().alt); kind.most > 0 && len(names) > kind.most {
+			known = &spelled{many: true}
+		} else {
+			known = kind.spell(names)
+		}
 		keys.spelled.Store(known)
 	}
 	return known

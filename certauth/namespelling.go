@@ -18,7 +18,7 @@ import (
 type spelled struct {
 	normal   []string      // normal forms, sorted
 	prepared []dn.Prepared // of names that have none
-	many     bool          // more of these than are compared
+	many     bool          // more names than are compared
 }
 
 // differ reports whether the names are certainly none of those excluded.
@@ -31,7 +31,7 @@ func (s *spelled) differ(excluded *spelled) bool {
 // spellPrincipals prepares user principal names. Active Directory ignores their case (MS-ADA3,
 // userPrincipalName: String(Unicode), 2.5.5.12).
 func spellPrincipals(names []string) *spelled {
-	made := &spelled{many: len(names) > maxExcluded}
+	made := &spelled{}
 	for _, name := range names {
 		made.prepared = append(made.prepared, dn.Name{{{Text: name}}}.Prepare())
 	}
