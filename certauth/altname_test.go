@@ -347,6 +347,7 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T25: a last segment that changes nothing", folder, uris("https://partner.example/a/."), unlike},
 		{"finding T25: a last segment that leads back", folder, uris("https://partner.example/a/b/.."), unlike},
 		{"finding T25: a segment that leads back over an empty one", folder, uris("https://partner.example/a//../"), unlike},
+		{"finding T25: segments that lead above the root", web, uris("https://partner.example/../../x"), unlike},
 		{"finding T25: no authority", certauth.URIs{"file:///a/b"}, uris("file:///a/./b"), unlike},
 		{"finding T25: no authority, leading back", certauth.URIs{"file:/a/b"}, uris("file:/a/c/../b"), unlike},
 		{"finding T25: neither authority nor slash", certauth.URIs{"x:a/b"}, uris("x:./a/b"), unlike},

@@ -2,8 +2,11 @@ package certauth_test
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
 // finding S37: for the event of each refusal the whole subject was formatted and searched for keys, so that anybody with a
@@ -43,4 +47,28 @@ func TestLimits_TheEventOfALongSubjectCostsLittle(t *testing.T) {
 			assert.Equal(t, tc.want, shown)
 		})
 	}
+}
+
+// finding S37: the text of the refusal of an unreadable certificate, which hooks read, cost as much for a long name that
+// crypto/x509 quotes.
+func TestLimits_TheTextAboutALongUnreadableNameCostsLittle(t *testing.T) {
+	own := newRoot(t, "Own")
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	san(t, altName(6, "http://a.b/%/"+strings.Repeat("M-", 5000)))(template)
+	der, err := x509.CreateCertificate(rand.Reader, template, own.Certificate, own.key.Public(), own.key)
+	require.NoError(t, err)
+	auth, err := certauth.New(certauth.Config{Source: forwarded.APIManagement{From: forwarded.InsecureAnyPeer()}, Policy: certauth.Chain{Roots: certsFrom(newRoot(t, "CA"))}})
+	require.NoError(t, err)
+	r := request()
+	r.Header.Set("X-Client-Cert", base64.StdEncoding.EncodeToString(der))
+	_, err = auth.Check(r)
+	require.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
+	text := ""
+	bytes := bytesPerRun(func(n int) {
+		for range n / 40 {
+			text = err.Error()
+		}
+	}) * 40
+	assert.Less(t, bytes, 64e3)
+	assert.Contains(t, text, `cannot parse URI \"http://a.b/%/M-M-`)
 }

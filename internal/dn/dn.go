@@ -328,5 +328,5 @@ func Quote(der []byte) string {
 	if err != nil {
 		return "(unreadable name)"
 	}
-	return logtext.Quote(name.String())
+	return logtext.Quote(name.Brief(2 * logtext.MaxQuoted)) // enough to recognise a key that begins in the part that is shown
 }
