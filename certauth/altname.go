@@ -73,8 +73,8 @@ func (c *compilation) altRule(kind *altKind, list []string, at place, parse func
 		r.entries = append(r.entries, kind.entry(text))
 	}
 	slices.Sort(r.entries)
-	if at.nots > 0 && kind.others != nil {
-		r.others = kind.others(r.list)
+	if at.nots > 0 && kind.spell != nil {
+		r.excluded = kind.spell(r.list)
 	}
 	return r, at.standing.withName()
 }
@@ -92,9 +92,10 @@ type altKind struct {
 	keys func(names *san.Names, to []string) (keys []string, all bool)
 	// entry returns the key that an entry of a rule lists.
 	entry func(string) string
-	// others is set if a name has spellings with different keys. The result reports whether all
-	// names are certainly none of the list in any spelling.
-	others func(list []string) func(names []string) bool
+	// spell is set if a name has spellings with different keys.
+	spell func(names []string) *spelled
+	// most bounds the names of a certificate that are spelled; 0 is no bound.
+	most int
 }
 
 // altKinds is the number of kinds.
@@ -110,17 +111,17 @@ var (
 		slot: 1, rule: "URIs", what: "URI", form: san.URI,
 		have:  func(n *san.Names) []string { return n.URIs },
 		keys:  func(n *san.Names, to []string) ([]string, bool) { return append(to, n.URIs...), true },
-		entry: func(s string) string { return s }, others: otherIn(normalURI),
+		entry: func(s string) string { return s }, spell: spellNormal(normalURI),
 	}
 	altEmail = altKind{
 		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name, keys: mailboxKeys,
 		have:  func(n *san.Names) []string { return n.Emails },
-		entry: foldHost, others: otherIn(foldASCII),
+		entry: foldHost, spell: spellNormal(foldASCII),
 	}
 	altUPN = altKind{
 		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName, keys: upnKeys,
 		have:  func(n *san.Names) []string { return n.UPNs },
-		entry: foldHost, others: otherPrincipals,
+		entry: foldHost, spell: spellPrincipals, most: maxExcluded,
 	}
 	altSPIFFE = altKind{
 		slot: 4, rule: "SPIFFEIDs", what: "SPIFFE ID", form: san.URI, keys: spiffeKeys,
@@ -133,12 +134,12 @@ var (
 // the kind is refused, because it is not known what the CA certified. If one of the other names
 // does not have the syntax of the kind, Not must not treat it as different.
 type altRule struct {
-	path    string
-	kind    *altKind
-	list    []string
-	entries []string // the keys of the list, sorted
-	negated bool
-	others  func(names []string) bool // under a Not, otherwise nil
+	path     string
+	kind     *altKind
+	list     []string
+	entries  []string // the keys of the list, sorted
+	negated  bool
+	excluded *spelled // the list under a Not, if the kind has several spellings; otherwise nil
 }
 
 func (r *altRule) judge(e *evaluation) *Error {
@@ -146,7 +147,7 @@ func (r *altRule) judge(e *evaluation) *Error {
 	if haveCommon(r.entries, names.list) {
 		return nil
 	}
-	return e.refuse(r, names.all && (r.others == nil || r.others(r.kind.have(&e.facts.names().alt))))
+	return e.refuse(r, names.all && (r.excluded == nil || e.facts.spelled(r.kind).differ(r.excluded)))
 }
 
 // haveCommon reports whether two sorted lists have a common text. It looks the texts of the shorter

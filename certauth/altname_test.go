@@ -254,6 +254,8 @@ func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
 // finding T22: so was one whose URI is excluded, with another case of the scheme or the host.
 //
 // finding T24: so was one whose mailbox is excluded.
+//
+// finding T25: so was one whose URI is excluded, with a segment "." or ".." at its end, after an empty one, or without a host.
 func TestNot_NamesInOtherSpellings(t *testing.T) {
 	w := newWorld(t)
 	seventeen := func(n int) (names []asn1.RawValue) {
@@ -282,6 +284,7 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 	}
 	mailbox := certauth.Emails{"Eve@partner.example", "@other.example"}
 	eve, german := certauth.UPNs{"eve@corp.example"}, certauth.UPNs{"j\u00F6rg@corp.example"}
+	folder := certauth.URIs{"https://partner.example/a/"}
 	web, device := certauth.URIs{"https://partner.example/x"}, certauth.URIs{"urn:dev:a", "HTTPS://User@Upper.example/%7Eu/%2f"}
 	none, unlike, excluded := certauth.ReasonNone, certauth.ReasonNameNotAllowed, certauth.ReasonPolicyRefused
 	for _, tc := range []struct {
@@ -340,6 +343,22 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T22: an escaped hyphen", certauth.URIs{"urn:dev:a-b"}, uris("urn:dev:a%2db"), unlike},
 		{"finding T22: another user", device, uris("https://other@upper.example/~u/%2F"), none},
 		{"finding T22: none", web, principal("alice@corp.example"), none},
+
+		{"finding T25: a last segment that changes nothing", folder, uris("https://partner.example/a/."), unlike},
+		{"finding T25: a last segment that leads back", folder, uris("https://partner.example/a/b/.."), unlike},
+		{"finding T25: a segment that leads back over an empty one", folder, uris("https://partner.example/a//../"), unlike},
+		{"finding T25: segments that lead above the root", web, uris("https://partner.example/../../x"), unlike},
+		{"finding T25: no authority", certauth.URIs{"file:///a/b"}, uris("file:///a/./b"), unlike},
+		{"finding T25: no authority, leading back", certauth.URIs{"file:/a/b"}, uris("file:/a/c/../b"), unlike},
+		{"finding T25: neither authority nor slash", certauth.URIs{"x:a/b"}, uris("x:./a/b"), unlike},
+		{"finding T25: the default port with zeros", web, uris("https://partner.example:0443/x"), unlike},
+		{"finding T25: the default port of an address", certauth.URIs{"https://[::1]/x"}, uris("https://[::1]:443/x"), unlike},
+		{"finding T25: another folder", folder, uris("https://partner.example/b/."), none},
+		{"finding T25: no folder, which is another", folder, uris("https://partner.example/a"), none},
+		{"finding T25: dots in the query, which stay", certauth.URIs{"https://partner.example/x?a"}, uris("https://partner.example/x?./a"), none},
+		{"finding T25: another file", certauth.URIs{"file:///a/b"}, uris("file:///a/./c"), none},
+		{"finding T25: three dots", web, uris("https://partner.example/.../x"), none},
+		{"finding T25: the same path elsewhere", certauth.URIs{"x:a/b"}, uris("y:./a/b"), none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			leaf := w.issue(t, san(t, tc.names...))

@@ -40,7 +40,8 @@ func setRequest(e *Event, r *http.Request) {
 }
 
 // looked bounds the part of a text that is searched for secrets, because a request may have a
-// mebibyte of path: the part that is shown, and enough after it to recognise what begins there.
+// mebibyte of path, and a certificate 16 kilobytes of subject: the part that is shown, and enough
+// after it to recognise what begins there.
 const looked = maxRequestText + 64
 
 func requestText(s string) string { return logtext.Line(s[:min(len(s), looked)], maxRequestText) }
@@ -62,7 +63,7 @@ func (f *facts) info() CertificateInfo {
 // section 4.1.2.6). It ends soon after the part that records show.
 func (n *certNames) shown() string {
 	if len(n.subject) > 0 {
-		return n.subject.String()
+		return n.subject.Brief(looked)
 	}
 	var b strings.Builder
 	escape := strings.NewReplacer(`\`, `\\`, ",", `\,`)

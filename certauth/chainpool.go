@@ -73,5 +73,5 @@ func nameOf(der []byte) string {
 	if err != nil {
 		return "(unreadable name)"
 	}
-	return name.String()
+	return name.Brief(looked)
 }

@@ -104,8 +104,8 @@ type deniedSerial struct {
 // mayBeIssuer reports whether the certificate's issuer may be that of the entry. It returns
 // true for an issuer that cannot be read or distinguished, because the serial number is listed.
 func (d *deniedSerial) mayBeIssuer(parsed *atomic.Pointer[issuerName], cert *x509.Certificate) bool {
-	issuer, err := issuerOf(parsed, cert)
-	return err != nil || !d.issuer.Differs(issuer) || !d.issuer.Differs(issuer.Reversed())
+	issuer := issuerOf(parsed, cert)
+	return issuer.err != nil || !d.issuer.Differs(issuer.name) || !d.issuer.Differs(issuer.name.Reversed())
 }
 
 type deniedRule struct {

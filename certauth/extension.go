@@ -3,6 +3,7 @@ package certauth
 import (
 	"bytes"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"slices"
@@ -99,31 +100,27 @@ type extensionRule struct {
 }
 
 func (r *extensionRule) judge(e *evaluation) *Error {
-	value, found := r.find(e)
-	if !found {
+	found := r.find(e)
+	if found == nil {
 		return e.refuse(r, true)
 	}
-	accepted, readable := r.accepts(value)
+	accepted, readable := r.accepts(e.facts, found)
 	if accepted {
 		return nil
 	}
 	return e.refuse(r, readable)
 }
 
-// find returns the value of the extension. crypto/x509 refuses certificates that have it twice.
-func (r *extensionRule) find(e *evaluation) (value []byte, found bool) {
-	if known := extension(e.facts.leaf, r.id); known != nil {
-		return known.Value, true
-	}
-	return nil, false
-}
+// find returns the extension or nil. crypto/x509 refuses certificates that have it twice.
+func (r *extensionRule) find(e *evaluation) *pkix.Extension { return extension(e.facts.leaf, r.id) }
 
 func (r *extensionRule) refusal(e *evaluation) *Error {
-	if _, found := r.find(e); !found {
+	found := r.find(e)
+	if found == nil {
 		return refusal(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
 	}
-	if value, _ := r.find(e); len(r.texts) > 0 {
-		if _, readable := r.accepts(value); !readable {
+	if len(r.texts) > 0 {
+		if _, readable := r.accepts(e.facts, found); !readable {
 			return refusal(ReasonExtensionNotAllowed, r.path, "extension %s is not one string, want one of %d (%s)", r.oid, len(r.texts), texts(r.texts))
 		}
 	}
@@ -132,25 +129,49 @@ func (r *extensionRule) refusal(e *evaluation) *Error {
 
 // accepts compares the content. readable is false if Text is required and the content is not one
 // string.
-func (r *extensionRule) accepts(value []byte) (accepted, readable bool) {
+func (r *extensionRule) accepts(f *facts, found *pkix.Extension) (accepted, readable bool) {
 	if r.present {
 		return true, true
 	}
 	if len(r.values) > 0 {
-		return slices.ContainsFunc(r.values, func(want []byte) bool { return bytes.Equal(want, value) }), true
+		return slices.ContainsFunc(r.values, func(want []byte) bool { return bytes.Equal(want, found.Value) }), true
 	}
+	text := f.extensionText(found)
+	return text.readable && slices.Contains(r.texts, text.text), text.readable
+}
+
+// extensionText is the text of an extension that holds one string.
+type extensionText struct {
+	of       *pkix.Extension
+	text     string
+	readable bool
+}
+
+// extensionText returns the text of an extension of the leaf. It is kept for the next rule, because
+// it can be long, and a policy can have thousands of rules, usually about the same extension.
+func (f *facts) extensionText(of *pkix.Extension) *extensionText {
+	known := f.text.Load()
+	if known == nil || known.of != of {
+		known = &extensionText{of: of}
+		known.text, known.readable = oneString(of.Value)
+		f.text.Store(known)
+	}
+	return known
+}
+
+// oneString decodes the DER of one string.
+func oneString(value []byte) (text string, ok bool) {
 	var raw asn1.RawValue
 	if rest, err := asn1.Unmarshal(value, &raw); err != nil || len(rest) > 0 || raw.Class != asn1.ClassUniversal || raw.IsCompound {
-		return false, false
+		return "", false
 	}
 	switch raw.Tag {
 	case asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagIA5String:
-		return slices.Contains(r.texts, string(raw.Bytes)), utf8.Valid(raw.Bytes)
+		return string(raw.Bytes), utf8.Valid(raw.Bytes)
 	case asn1.TagBMPString:
-		text, ok := dn.DecodeBMP(raw.Bytes)
-		return ok && slices.Contains(r.texts, text), ok
+		return dn.DecodeBMP(raw.Bytes)
 	}
-	return false, false
+	return "", false
 }
 
 func (r *extensionRule) describe(p *printer) {

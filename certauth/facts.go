@@ -44,6 +44,7 @@ type facts struct {
 	issuerKey atomic.Pointer[string]          // of the leaf's issuer; nil until needed
 	sentKeys  atomic.Pointer[[]string]        // of the issuers of the CAs that were sent along
 	named     atomic.Pointer[CertificateInfo] // nil until an event or a log record needs it
+	text      atomic.Pointer[extensionText]   // of the extension that a rule has read last
 
 	mutex sync.Mutex // guards writes of answers, and the copying of the key
 }
@@ -74,19 +75,31 @@ func (s *certSums) of(kind *pinKind, cert *x509.Certificate) []byte {
 }
 
 type issuerName struct {
-	name dn.Name
-	err  error
+	name     dn.Name
+	err      error
+	prepared atomic.Pointer[dn.Prepared] // nil until needed
 }
 
 // issuerOf parses the issuer of a certificate once.
-func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) (dn.Name, error) {
+func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) *issuerName {
 	known := slot.Load()
 	if known == nil {
-		name, err := dn.Parse(cert.RawIssuer)
-		known = &issuerName{name, err}
+		known = &issuerName{}
+		known.name, known.err = dn.Parse(cert.RawIssuer)
 		slot.Store(known)
 	}
-	return known.name, known.err
+	return known
+}
+
+// prepare returns the name for comparisons with excluded names.
+func (n *issuerName) prepare() dn.Prepared {
+	known := n.prepared.Load()
+	if known == nil {
+		made := n.name.Prepare()
+		known = &made
+		n.prepared.Store(known)
+	}
+	return *known
 }
 
 // newFacts checks the certificates of a source before any policy does: counts and sizes first,

@@ -96,6 +96,8 @@ type altKeys struct {
 	list []string  // sorted
 	all  bool      // every name of the kind has the syntax of the kind
 	room [4]string // for the list, if it is not longer
+
+	spelled atomic.Pointer[spelled] // nil until a rule under a Not needs it
 }
 
 func (f *facts) altKeys(kind *altKind) *altKeys {
@@ -109,4 +111,19 @@ func (f *facts) altKeys(kind *altKind) *altKeys {
 	}
 	f.alt[kind.slot].Store(made)
 	return made
+}
+
+// spelled returns the names of the kind as rules under a Not compare them.
+func (f *facts) spelled(kind *altKind) *spelled {
+	keys := f.altKeys(kind)
+	known := keys.spelled.Load()
+	if known == nil {
+		if names := kind.have(&f.names().alt); kind.most > 0 && len(names) > kind.most {
+			known = &spelled{many: true}
+		} else {
+			known = kind.spell(names)
+		}
+		keys.spelled.Store(known)
+	}
+	return known
 }

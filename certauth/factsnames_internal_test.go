@@ -18,9 +18,9 @@ import (
 func TestFacts_NamesAreReadAgain(t *testing.T) {
 	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client", certauthtest.DNS("A.partner.example", "-.example"), certauthtest.Email("a@partner.example")).Certificate
 	f := factsIn(t, []*x509.Certificate{leaf})
-	first, hosts := f.names(), *f.altKeys(&altDNS)
+	first, hosts := f.names(), f.altKeys(&altDNS)
 	host, parent := "a.partner.example", ".partner.example"
-	assert.Equal(t, altKeys{list: []string{parent, host}, room: [4]string{parent, host}}, hosts)
+	assert.Equal(t, &altKeys{list: []string{parent, host}, room: [4]string{parent, host}}, hosts)
 	f.release()
 	assert.Nil(t, f.parsed.Load())
 	again := f.names()
@@ -47,6 +47,6 @@ func TestFacts_NamesThatCannotBeReadAgainAreUnreadable(t *testing.T) {
 	}
 	for slot, kind := range []*altKind{&altDNS, &altURI, &altEmail, &altUPN, &altSPIFFE} {
 		assert.Equal(t, slot, kind.slot, kind.rule)
-		assert.Equal(t, altKeys{}, *f.altKeys(kind), kind.rule)
+		assert.Equal(t, &altKeys{}, f.altKeys(kind), kind.rule)
 	}
 }

@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"encoding/hex"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,70 +13,93 @@ import (
 // Rules compare user principal names, URIs and the local parts of mailboxes exactly. Under Not they
 // must also recognise the other spellings of a listed name, as dnRule does for distinguished names.
 
-// otherPrincipals returns a function that reports whether all names are certainly none of those
-// listed. Active Directory ignores the case of a user principal name (MS-ADA3, userPrincipalName:
-// String(Unicode), 2.5.5.12).
-func otherPrincipals(list []string) func(names []string) bool {
-	var excluded []dn.Prepared
-	for _, text := range list {
-		excluded = append(excluded, preparedText(text))
-	}
-	return func(names []string) bool {
-		if len(names) > maxExcluded {
-			return false
-		}
-		for _, name := range names {
-			prepared := preparedText(name)
-			if slices.ContainsFunc(excluded, func(one dn.Prepared) bool { return !one.Differs(prepared) }) {
-				return false
-			}
-		}
-		return true
-	}
+// spelled holds names as they are compared under a Not. Those of a certificate are kept with the facts
+// about it, because a policy can have thousands of rules.
+type spelled struct {
+	normal   []string      // normal forms, sorted
+	prepared []dn.Prepared // of names that have none
+	many     bool          // more names than are compared
 }
 
-func preparedText(text string) dn.Prepared { return dn.Name{{{Text: text}}}.Prepare() }
+// differ reports whether the names are certainly none of those excluded.
+func (s *spelled) differ(excluded *spelled) bool {
+	return !s.many && !haveCommon(s.normal, excluded.normal) && !slices.ContainsFunc(s.prepared, func(name dn.Prepared) bool {
+		return slices.ContainsFunc(excluded.prepared, func(one dn.Prepared) bool { return !one.Differs(name) })
+	})
+}
 
-// otherIn is otherPrincipals for names that are the same if their normal forms are.
-func otherIn(normal func(string) string) func(list []string) func(names []string) bool {
-	return func(list []string) func(names []string) bool {
-		var excluded []string
-		for _, text := range list {
-			excluded = append(excluded, normal(text))
+// spellPrincipals prepares user principal names. Active Directory ignores their case (MS-ADA3,
+// userPrincipalName: String(Unicode), 2.5.5.12).
+func spellPrincipals(names []string) *spelled {
+	made := &spelled{}
+	for _, name := range names {
+		made.prepared = append(made.prepared, dn.Name{{{Text: name}}}.Prepare())
+	}
+	return made
+}
+
+// spellNormal returns a function for names that are the same if their normal forms are.
+func spellNormal(normal func(string) string) func(names []string) *spelled {
+	return func(names []string) *spelled {
+		made := &spelled{}
+		for _, name := range names {
+			made.normal = append(made.normal, normal(name))
 		}
-		slices.Sort(excluded)
-		return func(names []string) bool {
-			return !slices.ContainsFunc(names, func(name string) bool {
-				_, listed := slices.BinarySearch(excluded, normal(name))
-				return listed
-			})
-		}
+		slices.Sort(made.normal)
+		return made
 	}
 }
 
 // normalURI returns the same text for all spellings of a URI (RFC 3986, section 6.2.2, with the
 // default ports of section 6.2.3). It ignores the letter case of the scheme, of the authority (RFC
 // 5280, section 4.2.1.6) and of a URN's namespace (RFC 8141, section 3.1), and segments that change
-// nothing.
+// nothing, empty ones included.
 func normalURI(uri string) string {
 	u, err := url.Parse(normalEscapes(uri))
 	if err != nil { // New refuses such an entry, and crypto/x509 such a certificate
 		return uri
 	}
-	if namespace, name, ok := strings.Cut(u.Opaque, ":"); ok && u.Scheme == "urn" {
-		u.Opaque = foldASCII(namespace) + ":" + name
+	path := u.EscapedPath()
+	if u.Opaque != "" {
+		path = u.Opaque
 	}
-	if u.Host == "" {
-		return u.String()
+	if namespace, name, ok := strings.Cut(path, ":"); ok && u.Scheme == "urn" {
+		path = foldASCII(namespace) + ":" + name
 	}
-	u.Host = strings.TrimSuffix(strings.TrimSuffix(foldASCII(u.Host), ":"), defaultPorts[u.Scheme])
+	u.Opaque, u.Path, u.RawPath = "", "", ""
+	host, port := foldASCII(u.Hostname()), strings.TrimLeft(u.Port(), "0")
+	if port == defaultPorts[u.Scheme] {
+		port = ""
+	}
+	u.Host = net.JoinHostPort(host, port)
 	if u.User != nil {
 		u.User = url.User(foldASCII(u.User.String()))
 	}
-	return u.JoinPath().String()
+	return normalSegments(path) + " " + u.String()
 }
 
-var defaultPorts = map[string]string{"http": ":80", "https": ":443"}
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
+// normalSegments removes dot segments (RFC 3986, section 5.2.4), empty segments, and the difference
+// between a path with a slash in front and one without.
+func normalSegments(path string) string {
+	var kept []string
+	last := ""
+	for segment := range strings.SplitSeq(path, "/") {
+		last = segment
+		switch {
+		case segment == "..":
+			kept = kept[:max(0, len(kept)-1)]
+		case segment != ".":
+			kept = append(kept, segment)
+		}
+	}
+	kept = slices.DeleteFunc(kept, func(segment string) bool { return segment == "" })
+	if last == "" || last == "." || last == ".." {
+		kept = append(kept, "")
+	}
+	return "/" + strings.Join(kept, "/")
+}
 
 // normalEscapes decodes the letters that need no escape, and writes other escapes in capitals.
 func normalEscapes(s string) string {

@@ -21,7 +21,7 @@ func (r *notIssuerRule) judge(e *evaluation) *Error {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	case r.lists(have):
 		return e.refuse(excludedAt(r.notPath), false)
-	case !have.Readable() || !r.differs(e, have):
+	case !have.Readable() || !r.differs(e):
 		return e.refuse(r, false)
 	}
 	return nil
@@ -57,8 +57,8 @@ func (r *notIssuerRule) settle(_ *evaluation, p *policyPath, _ []string) *Error 
 				continue
 			}
 			seen = append(seen, ca)
-			issuer, err := issuerOf(&chain.ca(i).issuer, ca)
-			if err != nil || !issuer.Readable() || !r.differsFrom(issuer.Prepare()) {
+			issuer := issuerOf(&chain.ca(i).issuer, ca)
+			if issuer.err != nil || !issuer.name.Readable() || !r.differsFrom(issuer.prepare()) {
 				return excludedCA(r.notPath)
 			}
 		}

@@ -101,14 +101,15 @@ func (r *dnRule) judge(e *evaluation) *Error {
 	if r.lists(have) {
 		return nil
 	}
-	return e.refuse(r, r.excluded != nil && have.Readable() && r.differs(e, have))
+	return e.refuse(r, r.excluded != nil && have.Readable() && r.differs(e))
 }
 
 func (r *dnRule) lists(have dn.Name) bool { return slices.ContainsFunc(r.names, have.Equal) }
 
 func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 	if r.reason == ReasonIssuerNotAllowed {
-		return issuerOf(&e.facts.issuer, e.facts.leaf)
+		issuer := issuerOf(&e.facts.issuer, e.facts.leaf)
+		return issuer.name, issuer.err
 	}
 	return e.facts.names().subject, nil
 }
@@ -116,9 +117,9 @@ func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 // differs reports whether the name is certainly none of those listed. The opposite order or another
 // spelling does not make a different name: a CA can write any name in any spelling into the
 // certificates that it issues, its own name included, and the chain still verifies.
-func (r *dnRule) differs(e *evaluation, have dn.Name) bool {
+func (r *dnRule) differs(e *evaluation) bool {
 	if r.reason == ReasonIssuerNotAllowed {
-		return r.differsFrom(have.Prepare())
+		return r.differsFrom(issuerOf(&e.facts.issuer, e.facts.leaf).prepare())
 	}
 	return r.differsFrom(e.facts.names().preparedSubject())
 }

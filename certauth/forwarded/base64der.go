@@ -100,7 +100,8 @@ func (e parseError) Error() string {
 			says = "the certificate of " + subject + " cannot be read"
 		}
 	}
-	return says + ": " + logtext.Quote(e.err.Error())
+	text := e.err.Error() // quotes names, which can be long
+	return says + ": " + logtext.Quote(text[:min(len(text), 2*logtext.MaxQuoted)])
 }
 
 // startsAsBase64 checks only the beginning, so that other text is not decoded.

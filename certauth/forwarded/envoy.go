@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -80,8 +81,15 @@ func (s Envoy) Prepare(env source.Environment) (*source.Reader, error) {
 		found = append(found, fmt.Errorf("By: %d values, want %d, one for each element to the right of the one that is read", len(s.By), want))
 	}
 	for i, by := range s.By {
-		if by == "" {
+		err := checkXFCC(by)
+		if err == nil {
+			err = httpheader.CheckValue(by, maxChainHeader)
+		}
+		switch {
+		case by == "":
 			found = append(found, fmt.Errorf("By[%d]: empty", i))
+		case err != nil:
+			found = append(found, fmt.Errorf("By[%d]: %w", i, err))
 		}
 	}
 	return served(xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON}).prepare(env, found...))

@@ -2,9 +2,11 @@ package forwarded
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -57,6 +59,11 @@ func (s FrontDoor) Prepare(env source.Environment) (*source.Reader, error) {
 	found := []error{err}
 	if strings.TrimSpace(s.ProfileID) == "" {
 		found = append(found, errors.New("ProfileID: not set; without it the Front Door of any tenant is accepted"))
+	} else if err := httpheader.CheckValue(s.ProfileID, maxFlag); err != nil {
+		found = append(found, fmt.Errorf("ProfileID: %w", err))
+	}
+	if err := httpheader.CheckValue(s.VerifyValue, maxFlag); err != nil {
+		found = append(found, fmt.Errorf("VerifyValue: %w", err))
 	}
 	l := layout{
 		preset: "FrontDoor", header: "X-Azure-ClientCertificate", codec: decode, form: "one certificate in the configured format",

@@ -3,8 +3,8 @@ package forwarded
 import (
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -66,8 +66,9 @@ func (h Header) Prepare(env source.Environment) (*source.Reader, error) {
 			found = append(found, fmt.Errorf("Require[%d]: Value and Absent contradict each other", i))
 		case !flag.Absent && flag.Value == "":
 			found = append(found, fmt.Errorf("Require[%d].Value: empty; set Absent if the header must be absent", i))
-		case strings.TrimSpace(flag.Value) != flag.Value:
-			found = append(found, fmt.Errorf("Require[%d].Value: leading or trailing space, which servers trim", i))
+		}
+		if err := httpheader.CheckValue(flag.Value, maxFlag); err != nil {
+			found = append(found, fmt.Errorf("Require[%d].Value: %w", i, err))
 		}
 	}
 	return served(layout{

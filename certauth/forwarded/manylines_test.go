@@ -64,3 +64,18 @@ func TestLimits_LongEvidenceOfThePlatformCostsLittle(t *testing.T) {
 		}
 	}
 }
+
+// finding S38: so was a long RemoteAddr, which middleware writes from a header of the client.
+func TestLimits_ALongRemoteAddrCostsLittle(t *testing.T) {
+	p := newPartner(t)
+	auth, err := certauth.New(certauth.Config{Source: forwarded.Nginx{From: forwarded.InsecureRemoteAddr("10.0.0.0/8")}, Policy: p.chain()})
+	require.NoError(t, err)
+	r := arriving()
+	r.RemoteAddr = strings.Repeat("M+", 1<<19)
+	r.Header["X-Client-Cert"] = []string{"a"}
+	var refused error
+	cost := bytesPerRun(1, func() { _, refused = auth.Check(r) })
+	assert.Equal(t, certauth.ReasonSourceUntrusted, reasonOf(refused))
+	assert.LessOrEqual(t, cost, uint64(64<<10))
+	assert.ErrorContains(t, refused, `RemoteAddr "M+M+`)
+}

@@ -115,6 +115,17 @@ func TestPresets_MistakesAreErrorsOfNew(t *testing.T) {
 		{"a gate with a mistake in FrontDoor", forwarded.FrontDoor{From: forwarded.Peers(), ProfileID: profileID, Format: forwarded.FormatURLPEM}, "Source: FrontDoor.From: Peers: empty"},
 		{"no profile", forwarded.FrontDoor{From: from, Format: forwarded.FormatURLPEM}, "Source: FrontDoor.ProfileID: not set"},
 		{"a profile of spaces", forwarded.FrontDoor{From: from, ProfileID: "  ", Format: forwarded.FormatURLPEM}, "Source: FrontDoor.ProfileID: not set"},
+		{"finding R30: a profile with a space", forwarded.FrontDoor{From: from, ProfileID: profileID + " ", Format: forwarded.FormatURLPEM}, "Source: FrontDoor.ProfileID: leading or trailing space"},
+		{"finding R30: a profile with a line end inside", forwarded.FrontDoor{From: from, ProfileID: profileID + "\n" + profileID, Format: forwarded.FormatURLPEM}, "Source: FrontDoor.ProfileID: byte 0x0a"},
+		{"finding R30: a verification with a line end", forwarded.FrontDoor{From: from, ProfileID: profileID, Format: forwarded.FormatURLPEM, VerifyValue: "SUCCESS\n"}, "Source: FrontDoor.VerifyValue: leading or trailing space"},
+		{"finding R30: a verification of spaces", forwarded.FrontDoor{From: from, ProfileID: profileID, Format: forwarded.FormatURLPEM, VerifyValue: " "}, "Source: FrontDoor.VerifyValue: leading or trailing space"},
+		{"finding R30: a flag with NUL", header(func(h *forwarded.Header) { h.Require = []forwarded.Flag{{Header: "X-Ok", Value: "y\x00s"}} }), "Source: Header.Require[0].Value: byte 0x00"},
+		{"finding R30: a flag with DEL", header(func(h *forwarded.Header) { h.Require = []forwarded.Flag{{Header: "X-Ok", Value: "y\x7fs"}} }), "Source: Header.Require[0].Value: byte 0x7f"},
+		{"finding R30: a flag that is too long", header(func(h *forwarded.Header) {
+			h.Require = []forwarded.Flag{{Header: "X-Ok", Value: strings.Repeat("y", 1025)}}
+		}), "Source: Header.Require[0].Value: 1025 bytes, want at most 1024"},
+		{"finding R30: a proxy with a space", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://sidecar "}}, "Source: Envoy.By[0]: leading or trailing space"},
+		{"finding R30: a proxy beyond ASCII", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://s\u00efdecar"}}, "Source: Envoy.By[0]: byte 0xc3"},
 		{"no format in FrontDoor", forwarded.FrontDoor{From: from, ProfileID: profileID}, "Source: FrontDoor.Format: not set"},
 		{"an unknown format in FrontDoor", forwarded.FrontDoor{From: from, ProfileID: profileID, Format: 99}, "Source: FrontDoor.Format: "},
 		{"two headers of one name", forwarded.Nginx{From: from, Header: "X-Client-Verify"}, "Source: Nginx.header: "},

@@ -33,7 +33,7 @@ func (g remoteAddrGate) admit(r *http.Request) (bool, error) {
 	}
 	address, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !g.contain(address.Addr().Unmap().WithZone("")) {
-		return false, fmt.Errorf("RemoteAddr %s is not in InsecureRemoteAddr", logtext.Quote(r.RemoteAddr))
+		return false, fmt.Errorf("RemoteAddr %s is not in InsecureRemoteAddr", logtext.Quote(r.RemoteAddr[:min(len(r.RemoteAddr), maxFlag)]))
 	}
 	return false, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -264,23 +265,29 @@ func (n Name) Readable() bool {
 }
 
 // String formats the name as RFC 4514 does, with the most specific RDN first.
-func (n Name) String() string {
+func (n Name) String() string { return n.Brief(math.MaxInt) }
+
+// Brief is String for texts that are cut afterwards: it ends soon after this number of bytes.
+func (n Name) Brief(most int) string {
 	var b strings.Builder
 	for i, rdn := range slices.Backward(n) {
 		if i < len(n)-1 {
 			b.WriteByte(',')
 		}
 		for j, attribute := range rdn {
+			if b.Len() >= most {
+				return b.String()
+			}
 			if j > 0 {
 				b.WriteByte('+')
 			}
 			b.WriteString(attribute.keyword())
 			b.WriteByte('=')
 			if attribute.Raw != nil {
-				b.WriteString("#" + hex.EncodeToString(attribute.Raw))
+				b.WriteString("#" + hex.EncodeToString(attribute.Raw[:min(len(attribute.Raw), most)]))
 				continue
 			}
-			b.WriteString(escape(attribute.Text))
+			b.WriteString(escape(attribute.Text[:min(len(attribute.Text), most)]))
 		}
 	}
 	return b.String()
@@ -321,5 +328,5 @@ func Quote(der []byte) string {
 	if err != nil {
 		return "(unreadable name)"
 	}
-	return logtext.Quote(name.String())
+	return logtext.Quote(name.Brief(2 * logtext.MaxQuoted)) // enough to recognise a key that begins in the part that is shown
 }

@@ -205,6 +205,19 @@ func TestName_StringEscapes(t *testing.T) {
 	assert.Empty(t, dn.Name{}.String())
 }
 
+// The beginning is that of String, and the rest of a long value is not even read.
+func TestName_BriefEndsSoonAfterItsLimit(t *testing.T) {
+	name := dn.Name{{{OID: ou, Text: "partner"}}, {{OID: cn, Text: "client"}, {OID: "1.2.3", Raw: []byte{2, 1, 5}}}}
+	for most, want := range map[int]string{
+		100: "CN=client+1.2.3=#020105,OU=partner", 25: "CN=client+1.2.3=#020105,OU=partner", 24: "CN=client+1.2.3=#020105,",
+		10: "CN=client+1.2.3=#020105,", 9: "CN=client", 3: "CN=cli", 0: "",
+	} {
+		assert.Equal(t, want, name.Brief(most), most)
+	}
+	assert.Equal(t, "1.2.3=#0201", dn.Name{{{OID: "1.2.3", Raw: []byte{2, 1, 5}}}}.Brief(2))
+	assert.Equal(t, "CN="+strings.Repeat(`\0D`, 8), dn.Name{text(cn, strings.Repeat("\r", 1<<20))}.Brief(8))
+}
+
 func TestQuote_IsForLogs(t *testing.T) {
 	assert.Equal(t, `"CN=a"`, dn.Quote([]byte("\x30\x0C\x31\x0A\x30\x08\x06\x03\x55\x04\x03\x0C\x01a")))
 	assert.Equal(t, "(unreadable name)", dn.Quote([]byte("\x30\x0C\x31")))

@@ -1,5 +1,5 @@
-// Package httpheader determines which names a header field can have in a request that a net/http
-// server passes to a handler.
+// Package httpheader determines which names and values a header field can have in a request that a
+// net/http server passes to a handler.
 package httpheader
 
 import (
@@ -42,6 +42,23 @@ func Check(name string) error {
 	folded := strings.NewReplacer("_", "-", ".", "-").Replace(name)
 	if why, ok := never[http.CanonicalHeaderKey(folded)]; ok {
 		return fmt.Errorf("header %s cannot carry it: %w", logtext.Quote(name), errors.New(why))
+	}
+	return nil
+}
+
+// CheckValue returns an error if no header can have the value (RFC 9110, section 5.5), or if it is
+// longer than most bytes.
+func CheckValue(value string, most int) error {
+	if strings.TrimSpace(value) != value {
+		return errors.New("leading or trailing space, which servers trim")
+	}
+	for i := range len(value) {
+		if c := value[i]; c < 0x20 && c != '\t' || c == 0x7F {
+			return fmt.Errorf("byte 0x%02x at offset %d, which no header has", c, i)
+		}
+	}
+	if len(value) > most {
+		return fmt.Errorf("%d bytes, want at most %d", len(value), most)
 	}
 	return nil
 }

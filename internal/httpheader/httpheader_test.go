@@ -108,3 +108,17 @@ func TestIsToken_EveryByte(t *testing.T) {
 	}
 	assert.False(t, httpheader.IsToken(""))
 }
+
+// RFC 9110, section 5.5: a field value has no control character but HTAB, and neither begins nor ends
+// with white space.
+func TestCheckValue_EveryByte(t *testing.T) {
+	for c := range 256 {
+		text := "x" + string([]byte{byte(c)}) + "x"
+		control := c < 0x20 && c != '\t' || c == 0x7F
+		assert.Equal(t, control, httpheader.CheckValue(text, 3) != nil, "%q", text)
+	}
+	for _, text := range []string{" x", "x ", "\tx", "x\t", "x\n", " ", "xxxx"} {
+		assert.Error(t, httpheader.CheckValue(text, 3), "%q", text)
+	}
+	assert.NoError(t, httpheader.CheckValue("", 0))
+}

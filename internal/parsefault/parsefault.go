@@ -48,7 +48,7 @@ var helps = []struct{ says, help string }{
 // x509.ParseCertificate. It is empty if it is not certain that the data is meant to be a
 // certificate.
 func Help(err error) string {
-	text := err.Error()
+	text, _, _ := strings.Cut(err.Error(), `"`) // what crypto/x509 quotes is the sender's text
 	for _, h := range helps {
 		if strings.Contains(text, h.says) {
 			return h.help
@@ -83,5 +83,5 @@ func Subject(certificate []byte) string {
 	if err != nil {
 		return ""
 	}
-	return logtext.Quote(name.String())
+	return logtext.Quote(name.Brief(2 * logtext.MaxQuoted)) // enough to recognise a key that begins in the part that is shown
 }

@@ -9,6 +9,8 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,8 +37,15 @@ func TestHelp_OnlyForWhatIsMeantToBeACertificate(t *testing.T) {
 		"x509: unsupported elliptic curve":      "P-256",
 		"x509: RSA key missing NULL parameters": "RFC 3279",
 		"x509: trailing data":                   "",
-		"x509: malformed certificate":           "",
-		"x509: malformed tbs certificate":       "",
+
+		// finding R31: crypto/x509 quotes names of the certificate.
+		`x509: cannot parse URI "https://RSA.example/%": invalid URL escape "%"`:          "4.2.1.6",
+		`x509: cannot parse URI "https://a/negative serial number/%": invalid URL escape`: "4.2.1.6",
+		`x509: failed to parse rfc822Name constraint "DSA@policies.example"`:              "4.2.1.10",
+		`x509: certificate contains duplicate extension with OID "1.2.3"`:                 "4.2",
+		`x509: unhandled "RSA"`:           "",
+		"x509: malformed certificate":     "",
+		"x509: malformed tbs certificate": "",
 	} {
 		help := parsefault.Help(errors.New(text))
 		assert.Equal(t, want == "", help == "", text)
@@ -59,6 +68,21 @@ func TestSubject_ReadsWhatIsThere(t *testing.T) {
 	set = bytes.Clone(der)
 	set[4] = 0x31
 	assert.Empty(t, parsefault.Subject(set), "and so is its signed part")
+}
+
+// finding S37: a long subject was formatted and searched for keys as a whole.
+func TestSubject_ALongOneCostsLittle(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: strings.Repeat("M-", 7500)}, NotAfter: time.Unix(1<<31, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	subject := parsefault.Subject(der)
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10))
+	assert.Equal(t, `"CN=`+strings.Repeat("M-", 46)+`M..."`, subject)
 }
 
 // Subject never panics, and its result is short ASCII.
