@@ -85,7 +85,7 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	}
 	named := prepared.served()
 	named.Name = "forwarded.AppService"
-	if notes := prepared.gate.String(); notes != "" {
+	if notes := prepared.gate.name; notes != "" {
 		named.Name += " (" + notes + ")"
 	}
 	return named, nil

@@ -110,9 +110,7 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 // "-", because one header cannot hold two things. certauth.New checks the syntax of names.
 func (l layout) checkNames(g gate) []error {
 	names := append(l.ownHeaders(), l.kept...)
-	if g != nil {
-		names = append(names, g.headers()...)
-	}
+	names = append(names, g.headers...)
 	var found []error
 	seen := map[string]string{}
 	for _, name := range names {
@@ -163,7 +161,7 @@ func served(s *reader, err error) (*source.Reader, error) {
 
 func (s *reader) served() *source.Reader {
 	return &source.Reader{
-		Name: s.String(), Headers: append(s.ownHeaders(), s.gate.headers()...), Kept: s.kept, FrontEndVerifies: s.verifies,
+		Name: s.String(), Headers: append(s.ownHeaders(), s.gate.headers...), Kept: s.kept, FrontEndVerifies: s.verifies,
 		Offer: s.offer, Decode: s.decode,
 	}
 }
@@ -353,7 +351,7 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 
 // String describes the source and the evidence on which it relies.
 func (s *reader) String() string {
-	notes := s.header + " from " + s.gate.String()
+	notes := s.header + " from " + s.gate.name
 	for _, flag := range s.flags {
 		notes += fmt.Sprintf(", %s must be %s", flag.Header, logtext.Quote(flag.Value))
 	}
