@@ -1,6 +1,7 @@
 package forwarded
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -48,10 +49,10 @@ type APIManagement struct {
 
 // Prepare implements [certauth.Source].
 func (s APIManagement) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(layout{
-		preset: "APIManagement", from: s.From, header: or(s.Header, "X-Client-Cert"), codec: base64Codec(),
+	return layout{
+		preset: "APIManagement", from: s.From, header: cmp.Or(s.Header, "X-Client-Cert"), codec: base64Codec(),
 		form: "base64 of one DER certificate",
-	}.prepare(env))
+	}.prepare(env)
 }
 
 type appServiceCertificate struct{ policy certauth.Policy }

@@ -68,7 +68,7 @@ func (s FrontDoor) Prepare(env source.Environment) (*source.Reader, error) {
 	if s.VerifyValue != "" {
 		l.flags = []Flag{{Header: "X-Azure-ClientCertVerify", Value: s.VerifyValue}}
 	}
-	return served(l.prepare(env, found...))
+	return l.prepare(env, found...)
 }
 
 // frontDoorProfile checks the profile id in addition to the operator's own gate. The id is

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -81,12 +82,7 @@ func checkNetwork(network netip.Prefix) error {
 }
 
 func (n networks) contain(address netip.Addr) bool {
-	for _, network := range n {
-		if network.Contains(address) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
 func (n networks) String() string {

@@ -131,10 +131,5 @@ func isARRSSL(value string) bool {
 }
 
 func isNumber(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 6
+	return s != "" && len(s) <= 6 && strings.Trim(s, "0123456789") == ""
 }
