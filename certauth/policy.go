@@ -227,7 +227,7 @@ func unanchored(policy Policy, path string) []string {
 	switch p := policy.(type) {
 	case Any:
 		for i, branch := range p {
-			_, end := (&compilation{material: reload.New(0, nil, nil)}).child(branch, place{path: path})
+			_, end := (&compilation{material: reload.New(0, nil, nil), chains: &chainNodes{}}).child(branch, place{path: path})
 			if end.vouched == vouchedNothing {
 				open = append(open, unanchored(branch, index(path, "Any", i))...)
 			}
