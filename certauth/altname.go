@@ -73,7 +73,7 @@ func (c *compilation) altRule(kind *altKind, list []string, at place, parse func
 		r.entries = append(r.entries, kind.entry(text))
 	}
 	slices.Sort(r.entries)
-	if at.nots > 0 && kind.others != nil {
+	if at.negated() && kind.others != nil {
 		r.others = kind.others(r.list)
 	}
 	return r, at.standing.withName()
@@ -138,7 +138,7 @@ type altRule struct {
 	list    []string
 	entries []string // the keys of the list, sorted
 	negated bool
-	others  func(names []string) bool // under a Not, otherwise nil
+	others  func(names []string) bool // if negated and the kind has other spellings, otherwise nil
 }
 
 func (r *altRule) judge(e *evaluation) *Error {

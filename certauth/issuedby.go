@@ -36,7 +36,10 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "comes before any Chain; put a Chain before it, because only a verified chain proves who issued a certificate")
 	}
 	set := 0
-	r := &issuedByRule{path: path, negated: at.negated(), notPath: at.path}
+	r := &issuedByRule{path: path}
+	if at.negated() {
+		r.notPath = at.path
+	}
 	if !isNil(p.Certificates) {
 		set++
 		r.certs = c.pool(path+".Certificates", p.Certificates, true)
@@ -68,8 +71,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 
 type issuedByRule struct {
 	path    string
-	negated bool   // it excludes these issuers
-	notPath string // the path of the Not, if negated
+	notPath string // of the Not under which it excludes these issuers, otherwise ""
 
 	certs *reload.Item[caPool]
 	kind  pinKind
@@ -78,21 +80,21 @@ type issuedByRule struct {
 
 func (r *issuedByRule) judge(e *evaluation) *Error {
 	e.path.note(r)
-	if r.negated {
+	if r.notPath != "" {
 		return nil
 	}
 	return r.rests(e, &e.path) // now too, so that a refusal asks no Checker
 }
 
 func (r *issuedByRule) stage() stage {
-	if r.negated {
+	if r.notPath != "" {
 		return stageVerified
 	}
 	return stageLeft
 }
 
 func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
-	if !r.negated {
+	if r.notPath == "" {
 		return r.rests(e, p)
 	}
 	if slices.ContainsFunc(p.chains, r.isIn) {

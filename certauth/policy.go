@@ -175,14 +175,14 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 	return compiled, after
 }
 
-// negate wraps a single rule into the Not around it.
+// negate wraps a single rule into the Not around it. A Not around a Not has no effect.
 func negate(r rule, at place) rule {
 	switch r.(type) {
 	case *issuedByRule, *notIssuerRule, denyRule: // the first two implement their negation, which considers other chains
 		return r
 	}
-	for range at.nots {
-		r = &notRule{path: at.path, part: r}
+	if at.negated() {
+		return &notRule{path: at.path, part: r}
 	}
 	return r
 }
