@@ -338,13 +338,11 @@ func (r *matchedRule) judge(e *evaluation) *Error {
 
 func (r *matchedRule) stage() stage { return stageCaller }
 
-func (r *matchedRule) settle(_ *evaluation, _ *policyPath, roles []string) *Error {
-	for _, name := range roles {
-		if slices.Contains(r.names, name) {
-			return nil
-		}
+func (r *matchedRule) settle(e *evaluation, _ *policyPath) *Error {
+	if slices.ContainsFunc(r.names, func(name string) bool { return slices.Contains(e.roles, name) }) {
+		return nil
 	}
-	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(roles), quoteList(roles), quoteList(r.names)).
+	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(e.roles), quoteList(e.roles), quoteList(r.names)).
 		withHint("the caller is known but has none of these roles; to give it one, it needs a Named that accepts it")
 }
 

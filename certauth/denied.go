@@ -121,7 +121,7 @@ func (r *deniedRule) judge(e *evaluation) *Error {
 
 func (r *deniedRule) stage() stage { return stageVerified }
 
-func (r *deniedRule) settle(_ *evaluation, p *policyPath, _ []string) *Error {
+func (r *deniedRule) settle(_ *evaluation, p *policyPath) *Error {
 	for _, chain := range p.chains {
 		for i, ca := range chain.certs[1:] {
 			known := chain.ca(i + 1)

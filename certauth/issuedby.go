@@ -93,7 +93,7 @@ func (r *issuedByRule) stage() stage {
 	return stageLeft
 }
 
-func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
+func (r *issuedByRule) settle(e *evaluation, p *policyPath) *Error {
 	if r.notPath == "" {
 		return r.rests(e, p)
 	}
@@ -125,12 +125,7 @@ func (r *issuedByRule) rests(e *evaluation, p *policyPath) *Error {
 }
 
 func (r *issuedByRule) restsOn(chains []*verifiedChain, p *policyPath) bool {
-	for _, chain := range chains {
-		if r.acceptsChain(chain) && chain.among(p.chains) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return r.acceptsChain(chain) && chain.among(p.chains) })
 }
 
 func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {

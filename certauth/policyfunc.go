@@ -55,8 +55,8 @@ func (r *funcRule) judge(e *evaluation) *Error {
 
 func (r *funcRule) stage() stage { return stageCaller }
 
-func (r *funcRule) settle(e *evaluation, p *policyPath, roles []string) *Error {
-	id := e.newIdentity(&established{roles: roles, chains: p.chains, vouched: p.vouched, revocation: p.revocation})
+func (r *funcRule) settle(e *evaluation, p *policyPath) *Error {
+	id := e.newIdentity(&established{roles: e.roles, chains: p.chains, vouched: p.vouched, revocation: p.revocation})
 	e.waited = true
 	if err := r.f(e.ctx, id); err != nil {
 		return asError(err, ReasonPolicyRefused, r.path)
