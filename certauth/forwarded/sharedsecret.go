@@ -90,10 +90,8 @@ func checkSecret(value string) error {
 	if strings.TrimSpace(value) != value {
 		return errors.New("leading or trailing space, which servers trim")
 	}
-	for i := range len(value) {
-		if value[i] < 0x20 || value[i] > 0x7E {
-			return errors.New("byte outside printable ASCII")
-		}
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("byte outside printable ASCII")
 	}
 	return nil
 }
