@@ -312,9 +312,7 @@ type Matched []string
 func (p Matched) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Matched"
 	c.forbidUnderNot(path, at)
-	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
-	}
+	c.needAnchor(path, at)
 	c.texts(path, p)
 	for i, name := range p {
 		if !slices.Contains(c.roles.given, name) {

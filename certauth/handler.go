@@ -138,7 +138,7 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 // [New] would refuse the policy in that position, Require panics, when routes are set up and not
 // when a request arrives.
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
-	var own *route
+	var own *route // nil if the Authenticator is not the result of New
 	if a != nil && a.policy != nil {
 		c := &compilation{material: a.material, roles: a.roles.clone(), chains: &a.chains, endings: &a.endings, verified: a.source.FrontEndVerifies}
 		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
@@ -162,11 +162,11 @@ func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 }
 
 func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *route) (*http.Request, bool) {
-	id, by, refused := a.checkRoute(r, own)
-	if a == nil || a.policy == nil {
-		a.deny(w, r, refused, http.StatusUnauthorized)
+	if own == nil {
+		a.deny(w, r, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New"), http.StatusUnauthorized)
 		return nil, false
 	}
+	id, by, refused := a.checkRoute(r, own)
 	a.headers.strip(r, false)
 	if id == nil { // Handler has removed the trailers of a request with an identity
 		r = a.headers.withoutTrailers(r)
@@ -209,9 +209,6 @@ func (own *route) behind(outer *judged) *judged {
 // checkRoute judges the caller in the context by the policies around a route and by the route's
 // own. With a refusal it returns the known identity too, which decides between 403 and 401.
 func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, by *judged, refused *Error) {
-	if a == nil || a.policy == nil || own == nil {
-		return nil, nil, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New")
-	}
 	known, ok := FromContext(r.Context())
 	if !ok {
 		return nil, nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").

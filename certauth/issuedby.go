@@ -46,17 +46,13 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 	}
 	for _, list := range []struct {
 		kind pinKind
-		name string
 		pins []string
-	}{{pinThumbprint, "Thumbprints", p.Thumbprints}, {pinPublicKey, "PublicKeys", p.PublicKeys}} {
+	}{{pinThumbprint, p.Thumbprints}, {pinPublicKey, p.PublicKeys}} {
 		if list.pins == nil {
 			continue
 		}
 		set++
-		pins, mistakes := newPinSet(list.kind, list.pins)
-		for _, m := range mistakes {
-			c.mistake(path+"."+list.name+m.at, "%w", m.err)
-		}
+		pins := c.pinSet(list.kind, path+"."+list.kind.name, list.pins)
 		r.kind, r.pins = list.kind, &pins
 	}
 	if at.negated() && (!isNil(p.Certificates) || p.Thumbprints != nil) {

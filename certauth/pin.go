@@ -103,11 +103,16 @@ func (p PublicKeys) compile(c *compilation, at place) (rule, standing) {
 
 func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, standing) {
 	path := at.path + "." + kind.name
-	set, errs := newPinSet(kind, list)
-	for _, err := range errs {
-		c.mistake(path+err.at, "%w", err.err)
+	return c.pinRule(kind, path, "", reload.Fixed(path, c.pinSet(kind, path, list)), at)
+}
+
+// pinSet parses pins that are listed at path.
+func (c *compilation) pinSet(kind pinKind, path string, list []string) pinSet {
+	set, mistakes := newPinSet(kind, list)
+	for _, m := range mistakes {
+		c.mistake(path+m.at, "%w", m.err)
 	}
-	return c.pinRule(kind, path, "", reload.Fixed(path, set), at)
+	return set
 }
 
 func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reload.Item[pinSet], at place) (*pinRule, standing) {

@@ -187,6 +187,13 @@ func negate(r rule, at place) rule {
 	return r
 }
 
+// needAnchor reports a rule at a place where nothing vouches for the certificate.
+func (c *compilation) needAnchor(path string, at place) {
+	if at.standing.vouched == vouchedNothing {
+		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
+	}
+}
+
 // needNames reports a rule on names at a place where nothing vouches for them.
 func (c *compilation) needNames(path string, at place) {
 	switch at.standing.vouched {

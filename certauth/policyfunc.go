@@ -37,9 +37,7 @@ func (p PolicyFunc) compile(c *compilation, at place) (rule, standing) {
 	if p.Func == nil {
 		c.mistake(path+".Func", "nil")
 	}
-	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
-	}
+	c.needAnchor(path, at)
 	return &funcRule{path: path, name: p.Name, f: p.Func}, at.standing.withName()
 }
 
