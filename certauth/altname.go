@@ -73,7 +73,7 @@ func (c *compilation) altRule(kind *altKind, list []string, at place, parse func
 		r.entries = append(r.entries, kind.entry(text))
 	}
 	slices.Sort(r.entries)
-	if at.nots > 0 && kind.spell != nil {
+	if at.negated() && kind.spell != nil {
 		r.excluded = kind.spell(r.list)
 	}
 	return r, at.standing.withName()
@@ -139,7 +139,7 @@ type altRule struct {
 	list     []string
 	entries  []string // the keys of the list, sorted
 	negated  bool
-	excluded *spelled // the list under a Not, if the kind has several spellings; otherwise nil
+	excluded *spelled // the list if negated and the kind has several spellings; otherwise nil
 }
 
 func (r *altRule) judge(e *evaluation) *Error {

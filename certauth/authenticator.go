@@ -54,9 +54,6 @@ func New(config Config) (*Authenticator, error) {
 	if config.Now == nil {
 		config.Now = time.Now //nolint:forbidigo // the default of the injected clock
 	}
-	if config.Challenge == "" {
-		config.Challenge = defaultChallenge
-	}
 	logger := config.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -196,7 +193,7 @@ func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, re
 	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.Refresh(r.Context(), now)
 	if a.cache == nil || !recognisable(&e.offer) {
-		return a.checkNew(r, now, 0, e)
+		return a.checkAlone(r, now, e)
 	}
 	hash := a.cache.Hash(&e.offer)
 	f := a.cache.Find(hash, &e.offer)

@@ -118,7 +118,7 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	}
 	switch roots := p.Roots.(type) {
 	case systemRoots:
-		pool, err := c.nodesOf().systemPool()
+		pool, err := c.chains.systemPool()
 		if err != nil {
 			c.mistake(path+".Roots", "system roots: %w", err)
 		}

@@ -87,7 +87,7 @@ func (s *search) admit(presented []*x509.Certificate) {
 		if !cert.IsCA {
 			continue
 		}
-		if c := newCandidate(cert, s.keyOf); !s.configured(c) {
+		if c := newCandidate(cert); !s.configured(c) {
 			s.span.watch(cert, s.skew)
 			c.signer.Store(s.admitted.signerOf(cert.Raw))
 			left = append(left, c)

@@ -126,15 +126,6 @@ func (a *chainAnswers) remember(n *chainNode, answer *chainAnswer) {
 	(*more)[n.place-1].Store(answer)
 }
 
-// keep remembers an answer that needed no search, but only if the facts are in the cache: those of
-// an unknown caller may not be used again.
-func (f *facts) keep(n *chainNode, answer *chainAnswer) {
-	if !f.Kept() {
-		return
-	}
-	f.remember(n, answer)
-}
-
 func (f *facts) remember(n *chainNode, answer *chainAnswer) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()

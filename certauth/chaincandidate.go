@@ -31,8 +31,8 @@ type candidate struct {
 	signer atomic.Pointer[x509.Certificate] // the CA whose key is known to have signed it, or nil
 }
 
-func newCandidate(cert *x509.Certificate, keyOf func([]byte) string) *candidate {
-	c := &candidate{cert: cert, name: keyOf(cert.RawSubject), issuer: keyOf(cert.RawIssuer), fault: faultOfCA(cert)}
+func newCandidate(cert *x509.Certificate) *candidate {
+	c := &candidate{cert: cert, name: nameKey(cert.RawSubject), issuer: nameKey(cert.RawIssuer), fault: faultOfCA(cert)}
 	c.view = withoutConstraints(cert)
 	c.view.RawSubject, c.view.RawIssuer = []byte(c.name), []byte(c.issuer)
 	c.view.Extensions = without(c.view.Extensions, oidSubjectAltName)

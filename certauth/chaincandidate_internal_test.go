@@ -33,7 +33,7 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 	}).Certificate
 	ca.UnhandledCriticalExtensions = append(ca.UnhandledCriticalExtensions, oidNameConstraints, oidPolicyCPS)
 	before := *ca
-	view := newCandidate(ca, nameKey).view
+	view := newCandidate(ca).view
 	assert.Equal(t, before, *ca, "the certificate itself stays as it is")
 	var differ []string
 	original, seen := reflect.ValueOf(*ca), reflect.ValueOf(*view)
@@ -73,8 +73,8 @@ func TestCandidate_KeysOfNames(t *testing.T) {
 func TestCandidate_ChainsAreTranslatedOrDropped(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	leaf := root.Issue(t, "client").Certificate
-	ours := newCandidate(root.Certificate, nameKey)
-	foreign := newCandidate(certauthtest.NewCA(t, "Root").Certificate, nameKey).view
+	ours := newCandidate(root.Certificate)
+	foreign := newCandidate(certauthtest.NewCA(t, "Root").Certificate).view
 	s := &search{leaf: leaf, issuer: nameKey(leaf.RawIssuer), intermediates: &caPool{}}
 	s.views([]*candidate{ours})
 	view := s.leafView()

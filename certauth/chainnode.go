@@ -1,8 +1,8 @@
 package certauth
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"maps"
 	"slices"
@@ -58,32 +58,15 @@ type sharedPool struct {
 	pool   *reload.Item[caPool]
 }
 
-// pemDigest replaces a PEM in comparisons, because users may change its text later.
-type pemDigest struct {
-	CertSource
-
-	sum reload.Digest
-}
-
-// comparableSource returns the source in a form that sameSource can compare. It returns nil for
-// functions, which cannot be compared, and for types of other packages that embed a source.
-func comparableSource(source CertSource) CertSource {
-	switch source := source.(type) {
-	case PEMFile, Env, CertFile, CertDir, certificateSet:
-		return source
-	case PEM:
-		return pemDigest{sum: sha256.Sum256(source)}
-	}
-	return nil
-}
-
+// sameSource reports whether two sources are certainly the same. Functions cannot be compared, and
+// types of other packages that embed a source are not known.
 func sameSource(a, b CertSource) bool {
 	switch a := a.(type) {
 	case PEMFile, Env, CertFile, CertDir:
 		return a == b
-	case pemDigest:
-		b, ok := b.(pemDigest)
-		return ok && a.sum == b.sum
+	case PEM:
+		b, ok := b.(PEM)
+		return ok && bytes.Equal(a, b)
 	case certificateSet:
 		b, ok := b.(certificateSet)
 		return ok && slices.Equal(a.list, b.list)
@@ -105,6 +88,9 @@ func (n *chainNodes) poolOf(source CertSource) *reload.Item[caPool] {
 func (n *chainNodes) add(source CertSource, pool *reload.Item[caPool]) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
+	if text, ok := source.(PEM); ok { // users may change their text later
+		source = PEM(bytes.Clone(text))
+	}
 	n.pools = append(n.pools, sharedPool{source, pool})
 }
 
@@ -150,18 +136,9 @@ func (n *chainNodes) systemPool() (*x509.CertPool, error) {
 	return n.system, nil
 }
 
-// nodesOf returns the nodes of the Authenticator; a compilation that only looks for mistakes has its
-// own.
-func (c *compilation) nodesOf() *chainNodes {
-	if c.chains == nil {
-		c.chains = &chainNodes{}
-	}
-	return c.chains
-}
-
 // node returns the node with these settings. Too many different ones are a mistake.
 func (c *compilation) node(path string, settings chainSettings) *chainNode {
-	node := c.nodesOf().node(settings)
+	node := c.chains.node(settings)
 	if node.place >= maxChainNodes && !c.crowded {
 		c.mistake(path, "more than %d different Chain policies; put CAs with the same settings into one Chain, and distinguish callers by rules after it", maxChainNodes)
 		c.crowded = true
@@ -172,15 +149,13 @@ func (c *compilation) node(path string, settings chainSettings) *chainNode {
 // pool loads CA certificates and indexes them. A nil source is a mistake if it is required. Equal
 // sources share a pool, so that they are also reloaded once.
 func (c *compilation) pool(path string, source CertSource, required bool) *reload.Item[caPool] {
-	nodes := c.nodesOf()
 	if isNil(source) {
 		if required {
 			c.mistake(path, "nil; name the CAs you trust")
 		}
-		return nodes.noCAs()
+		return c.chains.noCAs()
 	}
-	known := comparableSource(source)
-	if pool := nodes.poolOf(known); pool != nil {
+	if pool := c.chains.poolOf(source); pool != nil {
 		return pool
 	}
 	before := len(c.mistakes)
@@ -192,8 +167,8 @@ func (c *compilation) pool(path string, source CertSource, required bool) *reloa
 		pool, err := newCAPool(certs, source.describe())
 		return pool, sum, err
 	})
-	if known != nil && len(c.mistakes) == before {
-		nodes.add(known, pool)
+	if len(c.mistakes) == before {
+		c.chains.add(source, pool)
 	}
 	return pool
 }

@@ -31,7 +31,7 @@ func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
 			mistakes = append(mistakes, fmt.Errorf("certificate %d (%s): %w", i, quote(nameOf(cert.RawSubject)), err))
 			continue
 		}
-		made := newCandidate(cert, nameKey)
+		made := newCandidate(cert)
 		if holds(pool.bySubject[made.name], cert) {
 			continue
 		}

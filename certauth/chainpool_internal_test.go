@@ -40,7 +40,7 @@ func poolFor(t *testing.T, certs ...*x509.Certificate) *caPool {
 func candidatesOf(certs []*x509.Certificate) []*candidate {
 	var all []*candidate
 	for _, cert := range certs {
-		all = append(all, newCandidate(cert, nameKey))
+		all = append(all, newCandidate(cert))
 	}
 	return all
 }

@@ -39,7 +39,9 @@ func (r *chainRule) find(e *evaluation) (*chainAnswer, *Error) {
 		return nil, r.own(refused)
 	}
 	if answer := r.withoutSearch(e.facts, material); answer != nil {
-		e.facts.keep(r.chainNode, answer)
+		if e.facts.Kept() { // the facts about an unknown caller may not be used again
+			e.facts.remember(r.chainNode, answer)
+		}
 		return answer, nil
 	}
 	e.waited = true

@@ -80,22 +80,6 @@ func (s *search) skewThatMatters() time.Duration {
 	return 0
 }
 
-// keyOf is a faster nameKey for names that are written as in the leaf or a configured CA.
-func (s *search) keyOf(name []byte) string {
-	if s.leaf != nil && bytes.Equal(name, s.leaf.RawIssuer) {
-		return s.issuer
-	}
-	if key, ok := s.intermediates.spelled[string(name)]; ok {
-		return key
-	}
-	if s.roots != nil {
-		if key, ok := s.roots.spelled[string(name)]; ok {
-			return key
-		}
-	}
-	return nameKey(name)
-}
-
 // run collects the candidates from the beginning.
 func (s *search) run() {
 	s.foundRoots, s.foundIntermediates, s.passed = nil, nil, false

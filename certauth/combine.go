@@ -312,9 +312,7 @@ type Matched []string
 func (p Matched) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Matched"
 	c.forbidUnderNot(path, at)
-	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
-	}
+	c.needAnchor(path, at)
 	c.texts(path, p)
 	for i, name := range p {
 		if !slices.Contains(c.roles.given, name) {
@@ -338,13 +336,11 @@ func (r *matchedRule) judge(e *evaluation) *Error {
 
 func (r *matchedRule) stage() stage { return stageCaller }
 
-func (r *matchedRule) settle(_ *evaluation, _ *policyPath, roles []string) *Error {
-	for _, name := range roles {
-		if slices.Contains(r.names, name) {
-			return nil
-		}
+func (r *matchedRule) settle(e *evaluation, _ *policyPath) *Error {
+	if slices.ContainsFunc(r.names, func(name string) bool { return slices.Contains(e.roles, name) }) {
+		return nil
 	}
-	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(roles), quoteList(roles), quoteList(r.names)).
+	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(e.roles), quoteList(e.roles), quoteList(r.names)).
 		withHint("the caller is known but has none of these roles; to give it one, it needs a Named that accepts it")
 }
 

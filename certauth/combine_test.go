@@ -31,7 +31,7 @@ func TestCombine_AllAnyNot(t *testing.T) {
 		{"any: none accepts", w.behind(certauth.Any{no, no}), leaf, name},
 		{"not: of a refusal", w.behind(not(no)), leaf, certauth.ReasonNone},
 		{"not: of an acceptance", w.behind(not(yes)), leaf, policy},
-		{"not not: of a refusal", w.behind(not(not(no))), leaf, policy},
+		{"not not: of a refusal", w.behind(not(not(no))), leaf, name},
 		{"not not: of an acceptance", w.behind(not(not(yes))), leaf, certauth.ReasonNone},
 		{"not any: none", w.behind(not(certauth.Any{no, no})), leaf, certauth.ReasonNone},
 		{"not any: one", w.behind(not(certauth.Any{no, yes})), leaf, policy},

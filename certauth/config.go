@@ -114,10 +114,8 @@ func checkChallenge(s string) error {
 	if !httpheader.IsToken(scheme) {
 		return errors.New("does not start with an authentication scheme")
 	}
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] > 0x7E {
-			return errors.New("byte outside printable ASCII")
-		}
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("byte outside printable ASCII")
 	}
 	return nil
 }

@@ -58,9 +58,7 @@ func (p Denied) compile(c *compilation, at place) (rule, standing) {
 	if len(p.Serials) == 0 && len(p.PublicKeys) == 0 {
 		c.mistake(path, "empty")
 	}
-	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
-	}
+	c.needAnchor(path, at)
 	r := &deniedRule{path: path}
 	if len(p.Serials) > 0 {
 		c.needNames(path+".Serials", at)
@@ -74,11 +72,7 @@ func (p Denied) compile(c *compilation, at place) (rule, standing) {
 		r.serials = append(r.serials, deniedSerial{issuer, serial})
 	}
 	if len(p.PublicKeys) > 0 {
-		pins, mistakes := newPinSet(pinPublicKey, p.PublicKeys)
-		for _, m := range mistakes {
-			c.mistake(path+".PublicKeys"+m.at, "%w", m.err)
-		}
-		r.keys = pins
+		r.keys = c.pinSet(pinPublicKey, path+".PublicKeys", p.PublicKeys)
 	}
 	return r, at.standing
 }
@@ -121,7 +115,7 @@ func (r *deniedRule) judge(e *evaluation) *Error {
 
 func (r *deniedRule) stage() stage { return stageVerified }
 
-func (r *deniedRule) settle(_ *evaluation, p *policyPath, _ []string) *Error {
+func (r *deniedRule) settle(_ *evaluation, p *policyPath) *Error {
 	for _, chain := range p.chains {
 		for i, ca := range chain.certs[1:] {
 			known := chain.ca(i + 1)

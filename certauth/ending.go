@@ -116,14 +116,13 @@ func (n *endings) forget(path string) {
 	maps.DeleteFunc(n.told, func(key defectKey, _ int) bool { return key.path == path || key.outcome == outcomeUnchained })
 }
 
-// ofChains examines each pool once, however many Chain policies use it.
+// ofChains examines the pools of all Chain policies. A defect of a pool that several of them use as
+// roots is found several times.
 func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
-	seen := map[*reload.Item[caPool]]bool{}
 	below := map[*reload.Item[caPool]][]*chainNode{}
 	var pools []*reload.Item[caPool] // of intermediates
 	for _, node := range nodes {
-		if roots := node.roots; roots != nil && !seen[roots] {
-			seen[roots] = true
+		if roots := node.roots; roots != nil {
 			if set := roots.Current(); set != nil {
 				found = appendEnding(found, roots.Path(), set.Value.certs, now)
 				if !slices.ContainsFunc(set.Value.certs, func(cert *x509.Certificate) bool { return !outside(cert, now, 0) }) {
@@ -132,8 +131,7 @@ func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 				}
 			}
 		}
-		if !seen[node.intermediates] {
-			seen[node.intermediates] = true
+		if below[node.intermediates] == nil {
 			pools = append(pools, node.intermediates)
 			if set := node.intermediates.Get(); set != nil {
 				found = appendEnding(found, node.intermediates.Path(), set.certs, now)

@@ -27,10 +27,18 @@ import (
 // pin at once, change a setting.
 type Env string
 
-func (e Env) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
+func (e Env) value() (string, error) {
 	value := os.Getenv(string(e))
 	if strings.TrimSpace(value) == "" {
-		return nil, reload.Digest{}, fmt.Errorf("%s: not set or empty", e.describe())
+		return "", fmt.Errorf("%s: not set or empty", e.describe())
+	}
+	return value, nil
+}
+
+func (e Env) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
+	value, err := e.value()
+	if err != nil {
+		return nil, reload.Digest{}, err
 	}
 	sum := reload.Digest(sha256.Sum256([]byte(value)))
 	if sum == known {
@@ -60,9 +68,9 @@ func (Env) reloads() bool      { return true }
 func (e Env) describe() string { return "environment variable " + quote(string(e)) }
 
 func (e Env) pins(context.Context, reload.Digest) ([]string, reload.Digest, error) {
-	value := os.Getenv(string(e))
-	if strings.TrimSpace(value) == "" {
-		return nil, reload.Digest{}, fmt.Errorf("%s: not set or empty", e.describe())
+	value, err := e.value()
+	if err != nil {
+		return nil, reload.Digest{}, err
 	}
 	var list []string
 	for text := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune(",;\r\n", r) }) {

@@ -243,7 +243,7 @@ func (e *evaluation) establish(p *policyPath) {
 // judgeLate judges a path by its late rules. Afterwards the path has only the chains that
 // revocation leaves.
 func (e *evaluation) judgeLate(p *policyPath) *Error {
-	if err := p.judge(e, stageVerified, nil); err != nil {
+	if err := p.judge(e, stageVerified); err != nil {
 		return err
 	}
 	left, worst, err := e.askStatus(p)
@@ -252,7 +252,7 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 	}
 	verified := len(p.chains)
 	p.chains = left
-	if err := p.judge(e, stageLeft, nil); err != nil {
+	if err := p.judge(e, stageLeft); err != nil {
 		return err
 	}
 	if len(left) == verified {
@@ -276,7 +276,7 @@ func (e *evaluation) judgeCaller(p *policyPath) *Error {
 	if e.named {
 		return nil
 	}
-	return p.judge(e, stageCaller, p.roles)
+	return p.judge(e, stageCaller)
 }
 
 // decide runs stageCaller when all roles are known, and combines the results of the paths that
@@ -288,7 +288,7 @@ func (e *evaluation) decide() *Error {
 		e.roles = rolesOf(e.roles[:0], accepted)
 		n := 0
 		for i := range accepted {
-			err := accepted[i].judge(e, stageCaller, e.roles)
+			err := accepted[i].judge(e, stageCaller)
 			switch {
 			case err == nil:
 				accepted[n], accepted[i] = accepted[i], accepted[n]

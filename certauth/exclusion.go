@@ -50,8 +50,8 @@ type Exclusion struct {
 }
 
 type exclusion struct {
-	method, path, reason, control string
-	token                         *healthToken // nil if none is required
+	Exclusion
+	token *healthToken // nil if none is required
 }
 
 func compileExclusions(list []Exclusion) ([]exclusion, []error) {
@@ -76,7 +76,7 @@ func compileExclusions(list []Exclusion) ([]exclusion, []error) {
 		if strings.TrimSpace(x.Control) == "" {
 			report("Control", errors.New("empty; say what keeps it safe"))
 		}
-		one := exclusion{method: x.Method, path: x.Path, reason: x.Reason, control: x.Control}
+		one := exclusion{Exclusion: x}
 		if x.AppServiceHealth {
 			token, err := newHealthToken()
 			report("AppServiceHealth", err)
@@ -142,21 +142,21 @@ func (a *Authenticator) excluded(r *http.Request) *exclusion {
 // matches compares the decoded path and the request target. Only if both are the same text do all
 // routers agree on what is served.
 func (x *exclusion) matches(r *http.Request) bool {
-	if r.Method != x.method && (r.Method != http.MethodHead || x.method != http.MethodGet) {
+	if r.Method != x.Method && (r.Method != http.MethodHead || x.Method != http.MethodGet) {
 		return false
 	}
 	target, _, _ := strings.Cut(r.RequestURI, "?")
-	if target != x.path || r.URL == nil || r.URL.Path != x.path || r.URL.RawPath != "" || r.URL.Opaque != "" || r.URL.Host != "" {
+	if target != x.Path || r.URL == nil || r.URL.Path != x.Path || r.URL.RawPath != "" || r.URL.Opaque != "" || r.URL.Host != "" {
 		return false
 	}
 	return x.token == nil || x.token.holds(r)
 }
 
 // String returns method and path.
-func (x *exclusion) String() string { return x.method + " " + x.path }
+func (x *exclusion) String() string { return x.Method + " " + x.Path }
 
 func (x *exclusion) describe(p *printer) {
-	p.line("excluded: %s (reason: %s; control: %s)", x, quote(x.reason), quote(x.control))
+	p.line("excluded: %s (reason: %s; control: %s)", x, quote(x.Reason), quote(x.Control))
 	if x.token != nil {
 		p.indent++
 		p.line("only with the App Service health token")

@@ -36,7 +36,8 @@ type Extension struct {
 func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Extension"
 	c.needNames(path, at)
-	if !isOID(p.OID) {
+	id, ok := parseOID(p.OID)
+	if !ok {
 		c.mistake(path+".OID", "%s is not an object identifier", quote(p.OID))
 	}
 	set := 0
@@ -56,39 +57,27 @@ func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	if len(p.Text) > 0 {
 		c.texts(path+".Text", p.Text)
 	}
-	r := &extensionRule{path: path, oid: p.OID, id: arcs(p.OID), texts: slices.Clone(p.Text), present: p.Present}
+	r := &extensionRule{path: path, oid: p.OID, id: id, texts: slices.Clone(p.Text), present: p.Present}
 	for _, value := range p.Value {
 		r.values = append(r.values, bytes.Clone(value))
 	}
 	return r, at.standing.withName()
 }
 
-// isOID accepts only the spelling with which a certificate's identifier is compared. Arcs beyond
+// parseOID accepts only the spelling with which a certificate's identifier is compared. Arcs beyond
 // 31 bits do not occur, because crypto/x509 reads no such certificate.
-func isOID(s string) bool {
-	oid, err := x509.ParseOID(s)
-	if err != nil || oid.String() != s {
-		return false
+func parseOID(s string) (id asn1.ObjectIdentifier, ok bool) {
+	if oid, err := x509.ParseOID(s); err != nil || oid.String() != s {
+		return nil, false
 	}
-	for arc := range strings.SplitSeq(s, ".") {
-		if _, err := strconv.ParseInt(arc, 10, 32); err != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// arcs parses an identifier that isOID accepts.
-func arcs(s string) asn1.ObjectIdentifier {
-	var id asn1.ObjectIdentifier
-	for arc := range strings.SplitSeq(s, ".") {
-		n, err := strconv.Atoi(arc)
+	for text := range strings.SplitSeq(s, ".") {
+		arc, err := strconv.ParseInt(text, 10, 32)
 		if err != nil {
-			return nil
+			return nil, false
 		}
-		id = append(id, n)
+		id = append(id, int(arc))
 	}
-	return id
+	return id, true
 }
 
 type extensionRule struct {
@@ -100,7 +89,7 @@ type extensionRule struct {
 }
 
 func (r *extensionRule) judge(e *evaluation) *Error {
-	found := r.find(e)
+	found := extension(e.facts.leaf, r.id) // crypto/x509 refuses certificates that have it twice
 	if found == nil {
 		return e.refuse(r, true)
 	}
@@ -111,18 +100,13 @@ func (r *extensionRule) judge(e *evaluation) *Error {
 	return e.refuse(r, readable)
 }
 
-// find returns the extension or nil. crypto/x509 refuses certificates that have it twice.
-func (r *extensionRule) find(e *evaluation) *pkix.Extension { return extension(e.facts.leaf, r.id) }
-
 func (r *extensionRule) refusal(e *evaluation) *Error {
-	found := r.find(e)
+	found := extension(e.facts.leaf, r.id)
 	if found == nil {
 		return refusal(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
 	}
-	if len(r.texts) > 0 {
-		if _, readable := r.accepts(e.facts, found); !readable {
-			return refusal(ReasonExtensionNotAllowed, r.path, "extension %s is not one string, want one of %d (%s)", r.oid, len(r.texts), texts(r.texts))
-		}
+	if _, readable := r.accepts(e.facts, found); !readable {
+		return refusal(ReasonExtensionNotAllowed, r.path, "extension %s is not one string, want one of %d (%s)", r.oid, len(r.texts), texts(r.texts))
 	}
 	return refusal(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
 }

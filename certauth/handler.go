@@ -49,16 +49,6 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 	next.ServeHTTP(w, admitted)
 }
 
-// admit accepts a request or answers it.
-func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, own bool) (*http.Request, bool) {
-	r, refused := a.admission(r, own)
-	if refused != nil {
-		a.deny(w, r, refused, http.StatusUnauthorized)
-		return nil, false
-	}
-	return r, true
-}
-
 // admission decides, reports and strips. It returns the request for the handler, or a refusal with
 // the request for the code that answers it. own says that only net/http's server has had the
 // request before.
@@ -93,34 +83,19 @@ func (a *Authenticator) admission(r *http.Request, own bool) (*http.Request, *Er
 	if id != nil && a.unheard(r) {
 		return withOutcome(r, id, nil), nil
 	}
-	return a.conclude(r, x, id, refused)
+	return a.conclude(r, x, id, refused, false, nil)
 }
 
-// conclude applies the mode, reports the decision, and returns the request if it is accepted. It
-// is a separate function because an Event is large, and most requests need none.
-func (a *Authenticator) conclude(r *http.Request, x *exclusion, id *Identity, refused *Error) (*http.Request, *Error) {
-	event := a.eventOf(x, id, refused)
-	if event.Outcome != OutcomeAccepted {
-		id = nil
-	}
-	if refused := a.report(r, &event); refused != nil {
-		event.Outcome, event.Err, event.Identity, id = OutcomeDenied, refused, nil, nil
-	}
-	if event.Outcome == OutcomeDenied {
-		return r, event.Err
-	}
-	return withOutcome(r, id, nil), nil
-}
-
-// eventOf makes the event for an exclusion or the result of a check, according to the mode and
-// report-only.
-func (a *Authenticator) eventOf(x *exclusion, id *Identity, refused *Error) Event {
-	var event Event
+// conclude applies the mode, reports the decision, and returns the request if it is accepted. x is the
+// exclusion that applies, and by the policy of the route that judged the caller. It is a separate
+// function because an Event is large, and most requests need none.
+func (a *Authenticator) conclude(r *http.Request, x *exclusion, id *Identity, refused *Error, route bool, by *judged) (*http.Request, *Error) {
+	event := Event{Identity: id, Route: route}
 	switch {
 	case x != nil:
 		event.Outcome, event.Rule = OutcomeExcluded, x.String()
 	case refused == nil:
-		event.Outcome, event.Identity = OutcomeAccepted, id
+		event.Outcome = OutcomeAccepted
 	case refused.absent && a.config.Optional:
 		event.Outcome = OutcomeAnonymous
 	case a.config.InsecureReportOnly:
@@ -128,7 +103,16 @@ func (a *Authenticator) eventOf(x *exclusion, id *Identity, refused *Error) Even
 	default:
 		event.Outcome, event.Err = OutcomeDenied, refused
 	}
-	return event
+	if failed := a.report(r, &event); failed != nil {
+		return r, failed
+	}
+	switch event.Outcome { //nolint:exhaustive // all others let the request through without an identity
+	case OutcomeDenied:
+		return r, event.Err
+	case OutcomeAccepted:
+		return withOutcome(r, id, by), nil
+	}
+	return withOutcome(r, nil, nil), nil
 }
 
 // withOutcome puts the identity into the context, and for a route the policy that judged it. If
@@ -139,10 +123,7 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 			return r
 		}
 	}
-	if by == nil {
-		return r.WithContext(&identityContext{r.Context(), id})
-	}
-	return r.WithContext(&routeContext{identityContext{r.Context(), id}, by})
+	return r.WithContext(&identityContext{r.Context(), id, by})
 }
 
 // Require returns middleware for a route that demands more than the Authenticator's own policy.
@@ -157,7 +138,7 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 // [New] would refuse the policy in that position, Require panics, when routes are set up and not
 // when a request arrives.
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
-	var own *route
+	var own *route // nil if the Authenticator is not the result of New
 	if a != nil && a.policy != nil {
 		c := &compilation{material: a.material, roles: a.roles.clone(), chains: &a.chains, endings: &a.endings, verified: a.source.FrontEndVerifies}
 		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
@@ -181,35 +162,25 @@ func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 }
 
 func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *route) (*http.Request, bool) {
-	status := http.StatusUnauthorized
-	id, judged, refused := a.checkRoute(r, own)
-	if a == nil || a.policy == nil {
-		a.deny(w, r, refused, status)
+	if own == nil {
+		a.deny(w, r, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New"), http.StatusUnauthorized)
 		return nil, false
 	}
+	id, by, refused := a.checkRoute(r, own)
 	a.headers.strip(r, false)
 	if id == nil { // Handler has removed the trailers of a request with an identity
 		r = a.headers.withoutTrailers(r)
 	}
-	event := Event{Outcome: OutcomeAccepted, Identity: id, Route: true}
-	if refused != nil {
-		event.Outcome, event.Err = OutcomeDenied, refused
-		if id != nil {
-			status = http.StatusForbidden
-		}
-		if a.config.InsecureReportOnly {
-			event.Outcome = OutcomeReported
-		}
-		id = nil
+	admitted, denied := a.conclude(r, nil, id, refused, true, by)
+	if denied == nil {
+		return admitted, true
 	}
-	if failed := a.report(r, &event); failed != nil {
-		event.Outcome, event.Err, event.Identity, id, status = OutcomeDenied, failed, nil, nil, http.StatusUnauthorized
+	status := http.StatusUnauthorized
+	if id != nil && denied == refused { // not the failure of a hook
+		status = http.StatusForbidden
 	}
-	if event.Outcome == OutcomeDenied {
-		a.deny(w, r, event.Err, status)
-		return nil, false
-	}
-	return withOutcome(r, id, judged), true
+	a.deny(w, r, denied, status)
+	return nil, false
 }
 
 // judged is the policy that judged an identity.
@@ -238,9 +209,6 @@ func (own *route) behind(outer *judged) *judged {
 // checkRoute judges the caller in the context by the policies around a route and by the route's
 // own. With a refusal it returns the known identity too, which decides between 403 and 401.
 func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, by *judged, refused *Error) {
-	if a == nil || a.policy == nil || own == nil {
-		return nil, nil, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New")
-	}
 	known, ok := FromContext(r.Context())
 	if !ok {
 		return nil, nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").

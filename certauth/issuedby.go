@@ -36,24 +36,23 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "comes before any Chain; put a Chain before it, because only a verified chain proves who issued a certificate")
 	}
 	set := 0
-	r := &issuedByRule{path: path, negated: at.negated(), notPath: at.path}
+	r := &issuedByRule{path: path}
+	if at.negated() {
+		r.notPath = at.path
+	}
 	if !isNil(p.Certificates) {
 		set++
 		r.certs = c.pool(path+".Certificates", p.Certificates, true)
 	}
 	for _, list := range []struct {
 		kind pinKind
-		name string
 		pins []string
-	}{{pinThumbprint, "Thumbprints", p.Thumbprints}, {pinPublicKey, "PublicKeys", p.PublicKeys}} {
+	}{{pinThumbprint, p.Thumbprints}, {pinPublicKey, p.PublicKeys}} {
 		if list.pins == nil {
 			continue
 		}
 		set++
-		pins, mistakes := newPinSet(list.kind, list.pins)
-		for _, m := range mistakes {
-			c.mistake(path+"."+list.name+m.at, "%w", m.err)
-		}
+		pins := c.pinSet(list.kind, path+"."+list.kind.name, list.pins)
 		r.kind, r.pins = list.kind, &pins
 	}
 	if at.negated() && (!isNil(p.Certificates) || p.Thumbprints != nil) {
@@ -68,8 +67,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 
 type issuedByRule struct {
 	path    string
-	negated bool   // it excludes these issuers
-	notPath string // the path of the Not, if negated
+	notPath string // of the Not under which it excludes these issuers, otherwise ""
 
 	certs *reload.Item[caPool]
 	kind  pinKind
@@ -78,21 +76,21 @@ type issuedByRule struct {
 
 func (r *issuedByRule) judge(e *evaluation) *Error {
 	e.path.note(r)
-	if r.negated {
+	if r.notPath != "" {
 		return nil
 	}
 	return r.rests(e, &e.path) // now too, so that a refusal asks no Checker
 }
 
 func (r *issuedByRule) stage() stage {
-	if r.negated {
+	if r.notPath != "" {
 		return stageVerified
 	}
 	return stageLeft
 }
 
-func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
-	if !r.negated {
+func (r *issuedByRule) settle(e *evaluation, p *policyPath) *Error {
+	if r.notPath == "" {
 		return r.rests(e, p)
 	}
 	if slices.ContainsFunc(p.chains, r.isIn) {
@@ -123,12 +121,7 @@ func (r *issuedByRule) rests(e *evaluation, p *policyPath) *Error {
 }
 
 func (r *issuedByRule) restsOn(chains []*verifiedChain, p *policyPath) bool {
-	for _, chain := range chains {
-		if r.acceptsChain(chain) && chain.among(p.chains) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return r.acceptsChain(chain) && chain.among(p.chains) })
 }
 
 func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {

@@ -12,7 +12,7 @@ import (
 func TestMisplacedRules_Refuse(t *testing.T) {
 	assert.Equal(t, ReasonNotConfigured, denyRule{path: "Policy"}.judge(nil).Reason)
 	assert.Equal(t, ReasonInternalError, namedRule{name: "x"}.judge(nil).Reason)
-	assert.Equal(t, ReasonInternalError, (&notRevokedRule{}).settle(nil, nil, nil).Reason)
+	assert.Equal(t, ReasonInternalError, (&notRevokedRule{}).settle(nil, nil).Reason)
 }
 
 // New refuses a policy that can accept without an anchor, and no rule on the leaf alone ends a

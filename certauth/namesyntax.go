@@ -48,10 +48,8 @@ func parseURI(s string) error {
 	if err != nil || !parsed.IsAbs() {
 		return errors.New("not an absolute URI")
 	}
-	for i := range len(s) {
-		if s[i] <= 0x20 || s[i] >= 0x7F {
-			return errors.New("not printable ASCII, which a URI in a certificate must be")
-		}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("not printable ASCII, which a URI in a certificate must be")
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (r *notIssuerRule) refusal(e *evaluation) *Error {
 
 func (r *notIssuerRule) stage() stage { return stageVerified }
 
-func (r *notIssuerRule) settle(_ *evaluation, p *policyPath, _ []string) *Error {
+func (r *notIssuerRule) settle(_ *evaluation, p *policyPath) *Error {
 	var seen []*x509.Certificate
 	for _, chain := range p.chains {
 		for i := 1; i < len(chain.certs)-1; i++ { // the root has no issuer in the chain

@@ -52,30 +52,29 @@ type PublicKeys []string
 type pinKind struct {
 	slot    int // in certSums
 	name    string
+	what    string // is hashed, in the words of a log
 	size    int
 	base64  bool
-	vouches vouching
-	hash    func(*x509.Certificate) []byte
-	digest  func(der []byte) []byte // of the whole certificate; nil if only the key is hashed
+	vouches vouching // vouchedKey if only the key is hashed
+	sum     func([]byte) []byte
 }
 
-// pinKinds is the number of kinds.
+// pinKinds is the number of different digests.
 const pinKinds = 3
 
 var (
-	pinThumbprint = pinKind{
-		slot: 0, name: "Thumbprints", size: sha256.Size, vouches: vouchedNames,
-		hash: func(c *x509.Certificate) []byte { return sumSHA256(c.Raw) }, digest: sumSHA256,
-	}
-	pinThumbprintSHA1 = pinKind{
-		slot: 1, name: "ThumbprintsSHA1", size: sha1sum.Size, vouches: vouchedNames,
-		hash: func(c *x509.Certificate) []byte { return sumSHA1(c.Raw) }, digest: sumSHA1,
-	}
-	pinPublicKey = pinKind{slot: 2, name: "PublicKeys", size: sha256.Size, base64: true, vouches: vouchedKey, hash: func(c *x509.Certificate) []byte {
-		sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
-		return sum[:]
-	}}
+	pinThumbprint     = pinKind{slot: 0, name: "Thumbprints", what: "certificate SHA-256", size: sha256.Size, vouches: vouchedNames, sum: sumSHA256}
+	pinThumbprintSHA1 = pinKind{slot: 1, name: "ThumbprintsSHA1", what: "certificate SHA-1", size: sha1sum.Size, vouches: vouchedNames, sum: sumSHA1}
+	pinPublicKey      = pinKind{slot: 2, name: "PublicKeys", what: "public key SHA-256", size: sha256.Size, base64: true, vouches: vouchedKey, sum: sumSHA256}
+	pinCertificate    = pinKind{slot: 0, name: "Certificates", what: "certificate", size: sha256.Size, vouches: vouchedNames, sum: sumSHA256}
 )
+
+func (k *pinKind) hash(cert *x509.Certificate) []byte {
+	if k.vouches == vouchedKey {
+		return k.sum(cert.RawSubjectPublicKeyInfo)
+	}
+	return k.sum(cert.Raw)
+}
 
 func sumSHA256(der []byte) []byte {
 	sum := sha256.Sum256(der)
@@ -104,11 +103,16 @@ func (p PublicKeys) compile(c *compilation, at place) (rule, standing) {
 
 func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, standing) {
 	path := at.path + "." + kind.name
-	set, errs := newPinSet(kind, list)
-	for _, err := range errs {
-		c.mistake(path+err.at, "%w", err.err)
+	return c.pinRule(kind, path, "", reload.Fixed(path, c.pinSet(kind, path, list)), at)
+}
+
+// pinSet parses pins that are listed at path.
+func (c *compilation) pinSet(kind pinKind, path string, list []string) pinSet {
+	set, mistakes := newPinSet(kind, list)
+	for _, m := range mistakes {
+		c.mistake(path+m.at, "%w", m.err)
 	}
-	return c.pinRule(kind, path, "", reload.Fixed(path, set), at)
+	return set
 }
 
 func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reload.Item[pinSet], at place) (*pinRule, standing) {
@@ -163,11 +167,7 @@ func (r *pinRule) refusal(*evaluation) *Error {
 }
 
 func (r *pinRule) describe(p *printer) {
-	what := map[string]string{
-		pinThumbprint.name:     "certificate SHA-256",
-		pinThumbprintSHA1.name: "certificate SHA-1",
-		pinPublicKey.name:      "public key SHA-256",
-	}[r.kind.name]
+	what := r.kind.what
 	if r.origin != "" {
 		what += " from " + r.origin
 	}
@@ -232,11 +232,16 @@ func newPinSet(kind pinKind, list []string) (pinSet, []pinMistake) {
 	if len(list) == 0 {
 		mistakes = append(mistakes, pinMistake{"", errors.New("empty")})
 	}
+	return packPins(kind, pins), mistakes
+}
+
+// packPins makes a set of digests.
+func packPins(kind pinKind, pins [][]byte) pinSet {
 	slices.SortFunc(pins, bytes.Compare)
 	pins = slices.CompactFunc(pins, bytes.Equal)
 	set := pinSet{size: kind.size, count: len(pins), packed: bytes.Join(pins, nil)}
 	set.makeIndex()
-	return set, mistakes
+	return set
 }
 
 func (s *pinSet) len() int { return s.count }
@@ -275,55 +280,20 @@ func (s *pinSet) contains(pin []byte) bool {
 	return false
 }
 
+// compile makes a list of pins: certificates are the same if the SHA-256 of their DER is.
 func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Certificates"
-	c.forbidUnderNot(path, at)
 	list, _, err := s.certs(context.Background(), reload.Digest{})
+	var pins [][]byte
 	if err != nil {
 		c.mistake(path, "%w", err)
+	} else {
+		for _, cert := range list {
+			pins = append(pins, pinCertificate.hash(cert))
+		}
 	}
-	c.anchors++
-	at.standing.vouched, at.standing.named = vouchedNames, true
 	if c.endings != nil {
 		c.endings.pinned(path, list)
 	}
-	return &exactRule{path: path, certs: list, skew: at.skew, serverAuth: at.serverAuth}, at.standing
+	return c.pinRule(pinCertificate, path, "", reload.Fixed(path, packPins(pinCertificate, pins)), at)
 }
-
-// exactRule is the rule of Certificates.
-type exactRule struct {
-	path  string
-	certs []*x509.Certificate
-	skew  time.Duration
-
-	serverAuth string
-}
-
-func (r *exactRule) judge(e *evaluation) *Error {
-	if !r.lists(e.facts.leaf) {
-		return e.refuse(r, false)
-	}
-	if refused := checkUnchained(r.path, e.facts, r.serverAuth); refused != nil {
-		return refused
-	}
-	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
-		return refused
-	}
-	e.path.anchor(vouchedNames, nil)
-	return nil
-}
-
-func (r *exactRule) lists(leaf *x509.Certificate) bool {
-	for _, cert := range r.certs {
-		if cert.Equal(leaf) {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *exactRule) refusal(*evaluation) *Error {
-	return refusal(ReasonPinMismatch, r.path, "the certificate matches none of %d pins", len(r.certs))
-}
-
-func (r *exactRule) describe(p *printer) { p.line("certificate is one of %d given", len(r.certs)) }

@@ -175,16 +175,23 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 	return compiled, after
 }
 
-// negate wraps a single rule into the Not around it.
+// negate wraps a single rule into the Not around it. A Not around a Not has no effect.
 func negate(r rule, at place) rule {
 	switch r.(type) {
 	case *issuedByRule, *notIssuerRule, denyRule: // the first two implement their negation, which considers other chains
 		return r
 	}
-	for range at.nots {
-		r = &notRule{path: at.path, part: r}
+	if at.negated() {
+		return &notRule{path: at.path, part: r}
 	}
 	return r
+}
+
+// needAnchor reports a rule at a place where nothing vouches for the certificate.
+func (c *compilation) needAnchor(path string, at place) {
+	if at.standing.vouched == vouchedNothing {
+		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
+	}
 }
 
 // needNames reports a rule on names at a place where nothing vouches for them.
@@ -227,7 +234,7 @@ func unanchored(policy Policy, path string) []string {
 	switch p := policy.(type) {
 	case Any:
 		for i, branch := range p {
-			_, end := (&compilation{material: reload.New(0, nil, nil)}).child(branch, place{path: path})
+			_, end := (&compilation{material: reload.New(0, nil, nil), chains: &chainNodes{}}).child(branch, place{path: path})
 			if end.vouched == vouchedNothing {
 				open = append(open, unanchored(branch, index(path, "Any", i))...)
 			}

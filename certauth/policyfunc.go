@@ -37,9 +37,7 @@ func (p PolicyFunc) compile(c *compilation, at place) (rule, standing) {
 	if p.Func == nil {
 		c.mistake(path+".Func", "nil")
 	}
-	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
-	}
+	c.needAnchor(path, at)
 	return &funcRule{path: path, name: p.Name, f: p.Func}, at.standing.withName()
 }
 
@@ -55,8 +53,8 @@ func (r *funcRule) judge(e *evaluation) *Error {
 
 func (r *funcRule) stage() stage { return stageCaller }
 
-func (r *funcRule) settle(e *evaluation, p *policyPath, roles []string) *Error {
-	id := e.newIdentity(&established{roles: roles, chains: p.chains, vouched: p.vouched, revocation: p.revocation})
+func (r *funcRule) settle(e *evaluation, p *policyPath) *Error {
+	id := e.newIdentity(&established{roles: e.roles, chains: p.chains, vouched: p.vouched, revocation: p.revocation})
 	e.waited = true
 	if err := r.f(e.ctx, id); err != nil {
 		return asError(err, ReasonPolicyRefused, r.path)

@@ -90,8 +90,7 @@ func TestRules_EverySwitchKnowsEveryKind(t *testing.T) {
 		"validityRule": {{&validityRule{}, plain}}, "denyRule": {{denyRule{}, plain}},
 		"chainRule": {{&chainRule{}, single}}, "frontEndRule": {{&frontEndRule{}, single}}, "issuedByRule": {{&issuedByRule{}, single}}, "notIssuerRule": {{&notIssuerRule{}, single}},
 		"deniedRule": {{&deniedRule{}, single}}, "matchedRule": {{&matchedRule{}, single}}, "notRevokedRule": {{&notRevokedRule{}, single}}, "funcRule": {{&funcRule{}, single}},
-		"pinRule":   {{pin, switched{screens: true}}, {&pinRule{kind: pinPublicKey}, single}},
-		"exactRule": {{&exactRule{}, switched{screens: true}}},
+		"pinRule":   {{pin, switched{screens: true}}, {&pinRule{kind: pinPublicKey}, single}, {&pinRule{kind: pinCertificate}, switched{screens: true}}},
 		"notRule":   {{&notRule{part: name}, plain}}, // wraps a single rule alone, see negate
 		"namedRule": {{role, switched{composite: true, screens: true}}, {namedRule{part: name}, switched{composite: true}}},
 		"serverAuthRule": {

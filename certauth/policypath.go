@@ -1,6 +1,11 @@
 package certauth
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+	"crypto/x509"
+	"slices"
+)
 
 // policyPath is one way through a policy: one choice of a member for each Any. The policy accepts
 // if some path does, and a path accepts if all rules on it do. Rules about the leaf are judged at
@@ -37,8 +42,8 @@ const (
 type lateRule interface {
 	rule
 	stage() stage
-	// settle judges the path. roles are the caller's; they are known in stageCaller only.
-	settle(e *evaluation, p *policyPath, roles []string) *Error
+	// settle judges the path. The evaluation has the caller's roles in stageCaller only.
+	settle(e *evaluation, p *policyPath) *Error
 }
 
 // mark is a state of a path to which the walk can return.
@@ -75,7 +80,7 @@ func (p *policyPath) note(r lateRule) {
 	p.stages |= r.stage()
 }
 
-func (p *policyPath) judge(e *evaluation, s stage, roles []string) *Error {
+func (p *policyPath) judge(e *evaluation, s stage) *Error {
 	if p.stages&s == 0 {
 		return nil
 	}
@@ -83,7 +88,7 @@ func (p *policyPath) judge(e *evaluation, s stage, roles []string) *Error {
 		if r.stage() != s {
 			continue
 		}
-		if err := r.settle(e, p, roles); err != nil {
+		if err := r.settle(e, p); err != nil {
 			return err
 		}
 	}
@@ -92,12 +97,7 @@ func (p *policyPath) judge(e *evaluation, s stage, roles []string) *Error {
 
 // holds reports whether one of the chains is among those of the path.
 func (p *policyPath) holds(chains []*verifiedChain) bool {
-	for _, chain := range chains {
-		if chain.among(p.chains) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return chain.among(p.chains) })
 }
 
 // copyTo copies the path and reuses the buffers of kept.
@@ -122,12 +122,7 @@ func appendChains(to, chains []*verifiedChain) []*verifiedChain {
 
 // among reports whether the list contains an equal chain.
 func (c *verifiedChain) among(chains []*verifiedChain) bool {
-	for _, other := range chains {
-		if c.equal(other) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(chains, c.equal)
 }
 
 func (c *verifiedChain) equal(other *verifiedChain) bool {
@@ -137,13 +132,7 @@ func (c *verifiedChain) equal(other *verifiedChain) bool {
 // compare orders by length, and chains of the same length by their contents, so that the order
 // does not depend on where they were found.
 func (c *verifiedChain) compare(other *verifiedChain) int {
-	if n := len(c.certs) - len(other.certs); n != 0 {
-		return n
-	}
-	for i := range c.certs {
-		if n := bytes.Compare(c.certs[i].Raw, other.certs[i].Raw); n != 0 {
-			return n
-		}
-	}
-	return 0
+	return cmp.Or(len(c.certs)-len(other.certs), slices.CompareFunc(c.certs, other.certs, func(a, b *x509.Certificate) int {
+		return bytes.Compare(a.Raw, b.Raw)
+	}))
 }

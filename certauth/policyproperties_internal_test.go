@@ -128,7 +128,7 @@ type verdictOn struct {
 }
 
 func (w *policyWorld) compile(policy Policy, outer *compilation, start standing) (*compilation, rule, standing) {
-	c := &compilation{material: reload.New(time.Hour, nil, nil)}
+	c := &compilation{material: reload.New(time.Hour, nil, nil), chains: &chainNodes{}}
 	if outer != nil {
 		c.roles = outer.roles.clone()
 	}

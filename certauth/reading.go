@@ -60,9 +60,6 @@ func (done *reading) isOf(offer *source.Offer) bool {
 // facts about it.
 func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, e *evaluation) (*Identity, *Error) {
 	offer := &e.offer
-	if a.cache == nil || !recognisable(offer) {
-		return a.checkAlone(r, now, e)
-	}
 	key := offer.Key()
 	call, first := a.readings.Join(hash)
 	defer a.readings.Leave(hash, call)

@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"cmp"
 	"io"
 	"maps"
 	"net/http"
@@ -19,8 +20,8 @@ const (
 // deny answers a refused request, through the user's hook if there is one.
 func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Error, status int) {
 	challenge := defaultChallenge
-	if a != nil && a.config.Challenge != "" {
-		challenge = a.config.Challenge
+	if a != nil {
+		challenge = cmp.Or(a.config.Challenge, defaultChallenge)
 	}
 	setDenialHeaders(w.Header(), challenge, status)
 	if a == nil || a.config.Deny == nil {

@@ -128,7 +128,7 @@ func (r *notRevokedRule) judge(e *evaluation) *Error {
 func (r *notRevokedRule) stage() stage { return stageStatus }
 
 // settle is never called, because askStatus asks all rules of this stage together.
-func (r *notRevokedRule) settle(*evaluation, *policyPath, []string) *Error {
+func (r *notRevokedRule) settle(*evaluation, *policyPath) *Error {
 	return refusal(ReasonInternalError, r.path, "the revocation rule was evaluated outside its stage")
 }
 

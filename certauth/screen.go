@@ -1,26 +1,20 @@
 package certauth
 
-// screening is a rule that can refuse a certificate by its bytes, before it is parsed.
-type screening interface {
-	refuser
-	// knows reports whether the rule may accept a certificate with this DER.
-	knows(der []byte) bool
-}
+import "github.com/seed2886b8ae/go-certauth/internal/der"
 
-// screens are rules of which at least one must know a certificate. Otherwise the policy refuses it
-// with their Reason, whatever its other rules say.
-type screens []screening
+// screens are pins of the whole certificate, which can refuse it by its bytes, before it is parsed. At
+// least one of them must know a certificate. Otherwise the policy refuses it with their Reason,
+// whatever its other rules say.
+type screens []*pinRule
 
 // screensOf returns the screens of a rule: the pins that are evaluated before all other rules. A
 // pin after a Chain is not a screen, because the refusal of the Chain comes first.
 func screensOf(r rule) screens {
 	switch r := r.(type) {
 	case *pinRule:
-		if r.kind.digest != nil {
+		if r.kind.vouches == vouchedNames {
 			return screens{r}
 		}
-	case *exactRule:
-		return screens{r}
 	case namedRule:
 		return screensOf(r.part)
 	case serverAuthRule:
@@ -68,36 +62,14 @@ func (s screens) check(leaf []byte) error {
 	return refused
 }
 
-// isOneSequence reports whether the bytes are exactly one SEQUENCE of definite length.
-func isOneSequence(der []byte) bool {
-	if len(der) < 2 || der[0] != 0x30 {
-		return false
-	}
-	size, rest := int(der[1]), der[2:]
-	if size >= 0x80 {
-		octets := size & 0x7F
-		if octets == 0 || octets > 3 || len(rest) < octets {
-			return false
-		}
-		size = 0
-		for _, c := range rest[:octets] {
-			size = size<<8 | int(c)
-		}
-		rest = rest[octets:]
-	}
-	return len(rest) == size
+// isOneSequence reports whether the bytes are exactly one SEQUENCE in DER.
+func isOneSequence(data []byte) bool {
+	element, rest, ok := der.Read(data)
+	return ok && len(rest) == 0 && element.Tag == der.Sequence
 }
 
+// knows reports whether the rule may accept a certificate with this DER.
 func (r *pinRule) knows(der []byte) bool {
 	pins := r.pins.Get()
-	return pins == nil || pins.len() == 0 || pins.contains(r.kind.digest(der))
-}
-
-func (r *exactRule) knows(der []byte) bool {
-	for _, cert := range r.certs {
-		if string(cert.Raw) == string(der) {
-			return true
-		}
-	}
-	return false
+	return pins == nil || pins.len() == 0 || pins.contains(r.kind.sum(der))
 }

@@ -29,7 +29,7 @@ func TestScreen_LooksAtOneSequenceOnly(t *testing.T) {
 		{long("\x30\x80", 128), false},
 		{"\x30\x80", false},
 		{"\x30\x81", false},
-		{"\x30\x81\x00", true},
+		{"\x30\x81\x00", false}, // not the shortest length (X.690, section 10.1)
 		{long("\x30\x81\x80", 128), true},
 		{long("\x30\x82\x01\x00", 256), true},
 		{long("\x30\x82\x01\x00", 255), false},

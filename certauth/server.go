@@ -95,9 +95,12 @@ type guard struct {
 
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if admitted, ok := g.auth.admit(w, r, g.isOutermost(r)); ok {
-		serve(g.next, w, r, admitted)
+	admitted, refused := g.auth.admission(r, g.isOutermost(r))
+	if refused != nil {
+		g.auth.deny(w, admitted, refused, http.StatusUnauthorized)
+		return
 	}
+	serve(g.next, w, r, admitted)
 }
 
 // isOutermost reports whether the server of the request called the guard directly, so that no

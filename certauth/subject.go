@@ -67,7 +67,7 @@ func (c *compilation) dnRule(path string, reason Reason, what string, list []str
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &dnRule{path: path, reason: reason, what: what, negated: at.negated()}
+	r := &dnRule{path: path, reason: reason, what: what}
 	for i, text := range list {
 		name, err := dn.ParseString(text)
 		if err != nil {
@@ -75,7 +75,7 @@ func (c *compilation) dnRule(path string, reason Reason, what string, list []str
 			continue
 		}
 		r.names = append(r.names, name)
-		if at.nots > 0 {
+		if at.negated() {
 			r.excluded = append(r.excluded, name.Prepare(), name.Reversed().Prepare())
 		}
 	}
@@ -88,9 +88,7 @@ type dnRule struct {
 	what   string
 	names  []dn.Name
 
-	negated bool
-
-	excluded []dn.Prepared // the names under a Not, in both orders, otherwise nil
+	excluded []dn.Prepared // the names in both orders under a Not, otherwise nil
 }
 
 func (r *dnRule) judge(e *evaluation) *Error {
@@ -130,21 +128,13 @@ func (r *dnRule) differsFrom(name dn.Prepared) bool {
 
 // reversed reports whether the name is written in the opposite order.
 func (r *dnRule) reversed(have dn.Name) bool {
-	for _, name := range r.names {
-		if name.EqualReversed(have) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.names, func(name dn.Name) bool { return name.EqualReversed(have) })
 }
 
 func (r *dnRule) refusal(e *evaluation) *Error {
-	have, err := r.have(e)
-	if err != nil {
-		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
-	}
-	refused := unlisted(r.reason, r.path, r.negated, "%s is %s", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
-	if !r.negated && r.reversed(have) {
+	have, _ := r.have(e) // judge has read it
+	refused := unlisted(r.reason, r.path, r.excluded != nil, "%s is %s", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
+	if r.excluded == nil && r.reversed(have) {
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
 	return refused
@@ -189,8 +179,8 @@ func (c *compilation) attributeRule(name string, kind *attributeKind, single boo
 	path := at.path + "." + name
 	c.needNames(path, at)
 	c.texts(path, list)
-	r := &attributeRule{path: path, name: name, kind: kind, single: single, negated: at.negated(), list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
-	if at.nots > 0 {
+	r := &attributeRule{path: path, name: name, kind: kind, single: single, list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
+	if at.negated() {
 		for _, text := range list {
 			r.excluded = append(r.excluded, dn.Name{{{OID: kind.oid, Text: text}}}.Prepare())
 		}
@@ -214,10 +204,10 @@ func (c *compilation) texts(path string, list []string) {
 }
 
 type attributeRule struct {
-	path, name      string
-	kind            *attributeKind
-	single, negated bool
-	list, sorted    []string
+	path, name   string
+	kind         *attributeKind
+	single       bool
+	list, sorted []string
 
 	excluded []dn.Prepared // the listed values under a Not, otherwise nil
 }
@@ -262,11 +252,11 @@ func (r *attributeRule) refusal(e *evaluation) *Error {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", known.n, have).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
 	}
-	if r.negated && known.n > maxExcluded {
+	if r.excluded != nil && known.n > maxExcluded {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values, want at most %d to compare with excluded ones", known.n, maxExcluded).
 			withHint("the certificate is trusted, but has too many values to compare each with what a Not excludes; ask the CA for one with fewer of them")
 	}
-	return unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(known.texts), have, len(r.list), texts(r.list))
+	return unlisted(ReasonNameNotAllowed, r.path, r.excluded != nil, "have %d (%s)", len(known.texts), have, len(r.list), texts(r.list))
 }
 
 // subjectTexts are the values of an attribute type, of which the first few are formatted when they

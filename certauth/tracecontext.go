@@ -1,6 +1,9 @@
 package certauth
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // traceID returns the trace-id of the traceparent header, or "" unless there is exactly one
 // and it is valid by the grammar of W3C Trace Context, sections 3.2.2 and 3.2.2.3 to 3.2.2.5:
@@ -29,22 +32,7 @@ func traceID(header http.Header) string {
 	return trace
 }
 
-func isLowerHex(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
+func isLowerHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 // isTraceIdentifier wants hex digits that are not all zero.
-func isTraceIdentifier(s string) bool {
-	zeros := 0
-	for i := range len(s) {
-		if s[i] == '0' {
-			zeros++
-		}
-	}
-	return isLowerHex(s) && zeros < len(s)
-}
+func isTraceIdentifier(s string) bool { return isLowerHex(s) && strings.Trim(s, "0") != "" }

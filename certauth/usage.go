@@ -149,42 +149,28 @@ func extension(cert *x509.Certificate, id asn1.ObjectIdentifier) *pkix.Extension
 // qualifiersAreKnown reads a certificatePolicies extension (RFC 5280, section 4.2.1.4). It
 // returns false for an extension that it cannot read.
 func qualifiersAreKnown(value []byte) bool {
-	policies, rest, ok := der.Read(value)
-	if !ok || len(rest) > 0 || policies.Tag != der.Sequence {
-		return false
-	}
-	for rest = policies.Content; len(rest) > 0; {
-		var policy der.Element
-		if policy, rest, ok = der.Read(rest); !ok || policy.Tag != der.Sequence {
-			return false
-		}
-		id, behind, ok := der.Read(policy.Content)
-		if !ok || id.Tag != der.OID {
-			return false
-		}
-		if len(behind) > 0 && !areKnownQualifiers(behind) {
-			return false
-		}
-	}
-	return true
+	return everySequence(value, func(policy []byte) bool {
+		id, qualifiers, ok := der.Read(policy)
+		return ok && id.Tag == der.OID && (len(qualifiers) == 0 || everySequence(qualifiers, isKnownQualifier))
+	})
 }
 
-func areKnownQualifiers(list []byte) bool {
-	qualifiers, rest, ok := der.Read(list)
-	if !ok || len(rest) > 0 || qualifiers.Tag != der.Sequence {
+func isKnownQualifier(qualifier []byte) bool {
+	var id asn1.ObjectIdentifier
+	first, _, _ := der.Read(qualifier)
+	_, err := asn1.Unmarshal(first.Full, &id)
+	return err == nil && (id.Equal(oidPolicyCPS) || id.Equal(oidPolicyUserNotice))
+}
+
+// everySequence reports whether the DER is one SEQUENCE of SEQUENCEs whose contents all hold.
+func everySequence(list []byte, holds func(content []byte) bool) bool {
+	outer, rest, ok := der.Read(list)
+	if !ok || len(rest) > 0 || outer.Tag != der.Sequence {
 		return false
 	}
-	for rest = qualifiers.Content; len(rest) > 0; {
-		var qualifier der.Element
-		if qualifier, rest, ok = der.Read(rest); !ok || qualifier.Tag != der.Sequence {
-			return false
-		}
-		var id asn1.ObjectIdentifier
-		first, _, ok := der.Read(qualifier.Content)
-		if !ok || first.Tag != der.OID {
-			return false
-		}
-		if _, err := asn1.Unmarshal(first.Full, &id); err != nil || !id.Equal(oidPolicyCPS) && !id.Equal(oidPolicyUserNotice) {
+	for rest = outer.Content; len(rest) > 0; {
+		var one der.Element
+		if one, rest, ok = der.Read(rest); !ok || one.Tag != der.Sequence || !holds(one.Content) {
 			return false
 		}
 	}

@@ -56,15 +56,8 @@ func (e *evaluation) newIdentity(found *established) *Identity {
 }
 
 func (s *established) same(known *established) bool {
-	if s.vouched != known.vouched || len(s.roles) != len(known.roles) || len(s.chains) != len(known.chains) || !sameRevocation(s.revocation, known.revocation) {
-		return false
-	}
-	for i, chain := range s.chains {
-		if chain != known.chains[i] {
-			return false
-		}
-	}
-	return slices.Equal(s.roles, known.roles)
+	return s.vouched == known.vouched && sameRevocation(s.revocation, known.revocation) &&
+		slices.Equal(s.chains, known.chains) && slices.Equal(s.roles, known.roles)
 }
 
 func sameRevocation(a, b *Revocation) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -90,31 +83,9 @@ func (id *Identity) isOf(f *facts) bool { return id.verdict != nil && id.verdict
 // intact reports whether the identity has not been changed since it was made.
 func (id *Identity) intact() bool {
 	v := id.verdict
-	if id.Leaf != v.facts.leaf || len(id.Chains) != len(v.chains) || len(id.Matched) != len(v.roles) ||
-		id.Source != v.owner.source.Name || !id.sameRevocation() || !sameCertificates(id.Presented, v.sent.certs) {
-		return false
-	}
-	for i, role := range v.roles {
-		if id.Matched[i] != role {
-			return false
-		}
-	}
-	for i, chain := range v.chains {
-		if !sameCertificates(id.Chains[i], chain.certs) {
-			return false
-		}
-	}
-	return true
-}
-
-func sameCertificates(a, b []*x509.Certificate) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
+	return id.Leaf == v.facts.leaf && id.Source == v.owner.source.Name && id.sameRevocation() &&
+		slices.Equal(id.Matched, v.roles) && slices.Equal(id.Presented, v.sent.certs) &&
+		slices.EqualFunc(id.Chains, v.chains, func(chain []*x509.Certificate, known *verifiedChain) bool {
+			return slices.Equal(chain, known.certs)
+		})
 }

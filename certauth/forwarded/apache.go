@@ -1,6 +1,8 @@
 package forwarded
 
 import (
+	"cmp"
+
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -55,13 +57,13 @@ const apacheNull = "(null)"
 // Prepare implements [certauth.Source].
 func (s Apache) Prepare(env source.Environment) (*source.Reader, error) {
 	l := layout{
-		preset: "Apache", from: s.From, header: or(s.Header, "SSL_CLIENT_CERT"), codec: spacedCodec(), absent: apacheNull,
-		flags:    []Flag{{Header: or(s.VerifyHeader, "SSL_CLIENT_VERIFY"), Value: "SUCCESS"}},
+		preset: "Apache", from: s.From, header: cmp.Or(s.Header, "SSL_CLIENT_CERT"), codec: spacedCodec(), absent: apacheNull,
+		flags:    []Flag{{Header: cmp.Or(s.VerifyHeader, "SSL_CLIENT_VERIFY"), Value: "SUCCESS"}},
 		verifies: s.FrontEndVerifies,
 		form:     "one certificate in PEM with single spaces for line ends",
 	}
 	if s.ChainHeader != "" {
 		l.chain = chainReader{format: ChainSpacedPEMNumbered, name: s.ChainHeader}
 	}
-	return served(l.prepare(env))
+	return l.prepare(env)
 }

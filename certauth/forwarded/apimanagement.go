@@ -1,6 +1,7 @@
 package forwarded
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -48,10 +49,10 @@ type APIManagement struct {
 
 // Prepare implements [certauth.Source].
 func (s APIManagement) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(layout{
-		preset: "APIManagement", from: s.From, header: or(s.Header, "X-Client-Cert"), codec: base64Codec(),
+	return layout{
+		preset: "APIManagement", from: s.From, header: cmp.Or(s.Header, "X-Client-Cert"), codec: base64Codec(),
 		form: "base64 of one DER certificate",
-	}.prepare(env))
+	}.prepare(env)
 }
 
 type appServiceCertificate struct{ policy certauth.Policy }
@@ -77,21 +78,14 @@ func (g appServiceCertificate) prepare(env source.Environment) (gate, error) {
 	warnOutside(env)
 	hop, err := env.NewHop(AppService{}, g.policy)
 	if err != nil {
-		return nil, errors.Join(mistakes.Prefix("AppServiceCertificate: ", err)...)
+		return gate{}, errors.Join(mistakes.Prefix("AppServiceCertificate: ", err)...)
 	}
-	return appServiceCertificateGate{hop}, nil
-}
-
-type appServiceCertificateGate struct{ hop source.Hop }
-
-func (g appServiceCertificateGate) admit(r *http.Request) (bool, error) {
-	if err := g.hop.Admit(r); err != nil {
-		return false, refusedSender("the gateway's", err, "the gateway presented no certificate to App Service: use authentication-certificate in its policy, and clientCertMode=Required on the site")
-	}
-	return false, nil
-}
-
-func (appServiceCertificateGate) headers() []string { return []string{nameARRClientCert} }
-func (g appServiceCertificateGate) String() string {
-	return "AppServiceCertificate(" + g.hop.String() + ")"
+	admitted := check("AppServiceCertificate("+hop.String()+")", func(r *http.Request) error {
+		if err := hop.Admit(r); err != nil {
+			return refusedSender("the gateway's", err, "the gateway presented no certificate to App Service: use authentication-certificate in its policy, and clientCertMode=Required on the site")
+		}
+		return nil
+	})
+	admitted.headers = []string{nameARRClientCert}
+	return admitted, nil
 }

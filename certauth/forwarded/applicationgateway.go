@@ -1,6 +1,7 @@
 package forwarded
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/seed2886b8ae/go-certauth/internal/source"
@@ -63,6 +64,6 @@ func (s ApplicationGateway) Prepare(env source.Environment) (*source.Reader, err
 	if s.Passthrough && s.FrontEndVerifies {
 		found = append(found, errors.New("FrontEndVerifies: contradicts Passthrough, in which the gateway verifies nothing"))
 	}
-	return served(urlPEM("ApplicationGateway", s.From, or(s.Header, "X-Client-Certificate"), or(s.VerifyHeader, "X-Client-Certificate-Verification"),
-		value, s.FingerprintHeader, s.FrontEndVerifies && !s.Passthrough).prepare(env, found...))
+	return urlPEM("ApplicationGateway", s.From, cmp.Or(s.Header, "X-Client-Certificate"), cmp.Or(s.VerifyHeader, "X-Client-Certificate-Verification"),
+		value, s.FingerprintHeader, s.FrontEndVerifies).prepare(env, found...)
 }

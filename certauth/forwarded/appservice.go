@@ -66,7 +66,7 @@ const (
 // Prepare implements [certauth.Source].
 func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	evidence := platformEvidence{from: s.From, outside: s.InsecureOutsideAppService}
-	prepared, err := layout{
+	reader, err := layout{
 		preset:    "AppService",
 		from:      evidence,
 		header:    nameARRClientCert,
@@ -76,19 +76,12 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 		traffic:   platformTraffic,
 		untrusted: "the request did not come through App Service's front end; check its access restrictions and what else can reach the worker",
 		kept:      evidence.reads(),
+		platform:  true,
 	}.prepare(env)
-	if err != nil {
-		return nil, err
-	}
-	if !s.InsecureOutsideAppService {
+	if err == nil && !s.InsecureOutsideAppService {
 		warnOutside(env)
 	}
-	named := prepared.served()
-	named.Name = "forwarded.AppService"
-	if notes := prepared.gate.String(); notes != "" {
-		named.Name += " (" + notes + ")"
-	}
-	return named, nil
+	return reader, err
 }
 
 // platformTraffic recognises requests that App Service itself sends to the worker. They

@@ -1,6 +1,8 @@
 package forwarded
 
 import (
+	"cmp"
+
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -39,13 +41,13 @@ type ALB struct {
 // Prepare implements [certauth.Source].
 func (s ALB) Prepare(env source.Environment) (*source.Reader, error) {
 	l := layout{
-		preset: "ALB", from: s.From, header: or(s.Header, "X-Amzn-Mtls-Clientcert-Leaf"), codec: one(urlPEM1),
+		preset: "ALB", from: s.From, header: cmp.Or(s.Header, "X-Amzn-Mtls-Clientcert-Leaf"), codec: one(urlPEM1),
 		form: "percent-encoded PEM",
 	}
 	if s.Passthrough {
-		l.header, l.codec = or(s.Header, "X-Amzn-Mtls-Clientcert"), several(decodeURLPEMChain)
+		l.header, l.codec = cmp.Or(s.Header, "X-Amzn-Mtls-Clientcert"), several(decodeURLPEMChain)
 	}
-	return served(l.prepare(env))
+	return l.prepare(env)
 }
 
 // CloudFront reads the leaf as percent-encoded PEM from CloudFront-Viewer-Cert-Pem, which
@@ -82,5 +84,5 @@ func (s CloudFront) Prepare(env source.Environment) (*source.Reader, error) {
 	if s.Fingerprint {
 		l.fingerprint, l.fingerprintHash = "CloudFront-Viewer-Cert-Sha256", HashSHA256
 	}
-	return served(l.prepare(env))
+	return l.prepare(env)
 }

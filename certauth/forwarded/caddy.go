@@ -1,6 +1,8 @@
 package forwarded
 
 import (
+	"cmp"
+
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -46,11 +48,11 @@ type Caddy struct {
 func (s Caddy) Prepare(env source.Environment) (*source.Reader, error) {
 	decode, found := oneOf(s.Format, FormatBase64DER, FormatByteSequence)
 	l := layout{
-		preset: "Caddy", from: s.From, header: or(s.Header, "X-Client-Cert"), codec: decode,
+		preset: "Caddy", from: s.From, header: cmp.Or(s.Header, "X-Client-Cert"), codec: decode,
 		form: "base64 of one DER certificate, or an RFC 9440 byte sequence if Format says so",
 	}
 	if s.FingerprintHeader != "" {
 		l.fingerprint, l.fingerprintHash = s.FingerprintHeader, HashSHA256
 	}
-	return served(l.prepare(env, found...))
+	return l.prepare(env, found...)
 }

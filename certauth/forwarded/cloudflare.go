@@ -59,5 +59,5 @@ func (s Cloudflare) Prepare(env source.Environment) (*source.Reader, error) {
 	if s.Fingerprint {
 		l.fingerprint, l.fingerprintHash = "Cf-Client-Cert-Sha256", HashSHA256
 	}
-	return served(l.prepare(env))
+	return l.prepare(env)
 }

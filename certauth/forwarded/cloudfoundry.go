@@ -35,8 +35,8 @@ type CloudFoundry struct {
 
 // Prepare implements [certauth.Source].
 func (s CloudFoundry) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(layout{
+	return layout{
 		preset: "CloudFoundry", from: s.From, header: "X-Forwarded-Client-Cert", codec: base64Codec(),
 		form: "base64 of one DER certificate",
-	}.prepare(env))
+	}.prepare(env)
 }

@@ -34,5 +34,5 @@ type ContainerApps struct {
 
 // Prepare implements [certauth.Source].
 func (s ContainerApps) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(xfccLayout("ContainerApps", s.From, xfccReader{}).prepare(env))
+	return xfccLayout("ContainerApps", s.From, xfccReader{}).prepare(env)
 }

@@ -91,3 +91,14 @@ func TestDecodeBase64DER_SaysWhatIsWrong(t *testing.T) {
 		assert.ErrorContains(t, err, want, "%q", value)
 	}
 }
+
+// single gives the decoder of one certificate the form of the others.
+func single(decode func(string) (*x509.Certificate, error)) func(string) ([]*x509.Certificate, error) {
+	return func(value string) ([]*x509.Certificate, error) {
+		cert, err := decode(value)
+		if err != nil {
+			return nil, err
+		}
+		return []*x509.Certificate{cert}, nil
+	}
+}

@@ -92,7 +92,7 @@ func (s Envoy) Prepare(env source.Environment) (*source.Reader, error) {
 			found = append(found, fmt.Errorf("By[%d]: %w", i, err))
 		}
 	}
-	return served(xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON}).prepare(env, found...))
+	return xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON}).prepare(env, found...)
 }
 
 func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {

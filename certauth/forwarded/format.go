@@ -102,18 +102,6 @@ func oneOf(f Format, choices ...Format) (codec, []error) {
 	return decode, nil
 }
 
-var errChainNumbered = errors.New("ChainNumbered: set without ChainHeader")
-
-func single(decode func(string) (*x509.Certificate, error)) func(string) ([]*x509.Certificate, error) {
-	return func(value string) ([]*x509.Certificate, error) {
-		cert, err := decode(value)
-		if err != nil {
-			return nil, err
-		}
-		return []*x509.Certificate{cert}, nil
-	}
-}
-
 // chainReader reads the chain forwarded with the leaf.
 type chainReader struct {
 	format ChainFormat
@@ -162,7 +150,7 @@ func (c chainReader) offer(header http.Header, o *source.Offer) error {
 		return nil
 	case ChainByteSequenceList:
 		values := header[c.keys[0]]
-		if !offers(values) {
+		if !offers(values, "") {
 			return nil
 		}
 		if len(values) > maxCertificates {
@@ -242,21 +230,21 @@ func (c chainReader) read(o source.Offer, from int) ([]*x509.Certificate, error)
 func (c chainReader) readNumbered(o source.Offer, from int, decode func(string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for i := from; i < o.Len(); i++ {
-		one, err := wrapName(c.names[i-from], single(decode), o.Text(i))
+		cert, err := wrapName(c.names[i-from], decode, o.Text(i))
 		if err != nil {
 			return nil, err
 		}
-		certs = append(certs, one...)
+		certs = append(certs, cert)
 	}
 	return certs, nil
 }
 
-func wrapName(name string, decode func(string) ([]*x509.Certificate, error), value string) ([]*x509.Certificate, error) {
-	certs, err := decode(value)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+// wrapName decodes the value of the header and names it in an error.
+func wrapName[T any](name string, decode func(string) (T, error), value string) (decoded T, err error) {
+	if decoded, err = decode(value); err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
 	}
-	return certs, nil
+	return decoded, err
 }
 
 // maxFlag bounds the headers that accompany a certificate, such as flags and fingerprints.

@@ -75,7 +75,7 @@ func (s FrontDoor) Prepare(env source.Environment) (*source.Reader, error) {
 	if s.VerifyValue != "" {
 		l.flags = []Flag{{Header: "X-Azure-ClientCertVerify", Value: s.VerifyValue}}
 	}
-	return served(l.prepare(env, found...))
+	return l.prepare(env, found...)
 }
 
 // frontDoorProfile checks the profile id in addition to the operator's own gate. The id is
@@ -88,21 +88,15 @@ type frontDoorProfile struct {
 func (p frontDoorProfile) prepare(env source.Environment) (gate, error) {
 	from, err := prepareGate(p.from, env)
 	if err != nil {
-		return nil, err
+		return gate{}, err
 	}
-	return frontDoorGate{gate: from, id: p.id}, nil
+	profile := check("", func(r *http.Request) error {
+		if id, ok := only(r.Header["X-Azure-Fdid"]); !ok || !strings.EqualFold(id, p.id) || id == "" {
+			return errors.New("want exactly one X-Azure-FDID with the id of this profile")
+		}
+		return nil
+	})
+	both := combine("", []gate{profile, from}, admitEvery)
+	both.name = "Front Door " + p.id + " by " + from.name
+	return both, nil
 }
-
-type frontDoorGate struct {
-	gate
-	id string
-}
-
-func (g frontDoorGate) admit(r *http.Request) (bool, error) {
-	if id, ok := only(r.Header["X-Azure-Fdid"]); !ok || !strings.EqualFold(id, g.id) || id == "" {
-		return false, errors.New("want exactly one X-Azure-FDID with the id of this profile")
-	}
-	return g.gate.admit(r)
-}
-
-func (g frontDoorGate) String() string { return "Front Door " + g.id + " by " + g.gate.String() }

@@ -28,25 +28,50 @@ type Gate interface {
 	prepare(env source.Environment) (gate, error)
 }
 
-type gate interface {
+// gate is the immutable form of a Gate.
+type gate struct {
+	name string // for logs and the String of the source
+
+	// headers are those that the gate itself reads. They must not reach a handler.
+	headers []string
+
 	// admit returns nil if the sender is the front end, and otherwise an error that says
 	// why not. judgedTLS reports that the gate checked and accepted the sender's own TLS
 	// certificate.
-	admit(r *http.Request) (judgedTLS bool, err error)
-	// headers returns the headers that the gate itself reads. They must not reach a
-	// handler.
-	headers() []string
-	String() string
+	admit func(r *http.Request) (judgedTLS bool, err error)
+
+	// admitPeer does the same for a peer, if the gate depends only on the peer of the socket.
+	admitPeer func(peer socket.Peer) error
+
+	anybody bool // admits every sender
+}
+
+// check returns a gate that does not judge the sender's TLS certificate.
+func check(name string, admit func(r *http.Request) error) gate {
+	return gate{name: name, admit: func(r *http.Request) (bool, error) { return false, admit(r) }}
+}
+
+// onSocket returns a gate that depends only on the peer of the socket.
+func onSocket(name string, admit func(peer socket.Peer) error) gate {
+	g := check(name, func(r *http.Request) error {
+		peer, err := socket.PeerOf(r)
+		if err != nil {
+			return err
+		}
+		return admit(peer)
+	})
+	g.admitPeer = admit
+	return g
 }
 
 // prepareGate refuses every kind of nil, including a nil Gate embedded in a struct.
 func prepareGate(g Gate, env source.Environment) (prepared gate, err error) {
 	if g == nil || reflect.ValueOf(g).Kind() == reflect.Pointer && reflect.ValueOf(g).IsNil() {
-		return nil, errors.New("nil gate")
+		return gate{}, errors.New("nil gate")
 	}
 	defer func() {
 		if recover() != nil {
-			prepared, err = nil, errors.New("the gate cannot be prepared; does a struct embed a nil Gate?")
+			prepared, err = gate{}, errors.New("the gate cannot be prepared; does a struct embed a nil Gate?")
 		}
 	}()
 	return g.prepare(env)
@@ -82,9 +107,9 @@ func (c combined) Parts() (name string, parts []any) {
 
 func (c combined) prepare(env source.Environment) (gate, error) {
 	if len(c.gates) == 0 {
-		return nil, fmt.Errorf("%s: empty", c.name())
+		return gate{}, fmt.Errorf("%s: empty", c.name())
 	}
-	prepared := combinedGate{every: c.every, name: c.name()}
+	var gates []gate
 	var found []error
 	for i, inner := range c.gates {
 		g, err := prepareGate(inner, env)
@@ -92,38 +117,56 @@ func (c combined) prepare(env source.Environment) (gate, error) {
 			found = append(found, mistakes.Prefix(fmt.Sprintf("%s[%d]: ", c.name(), i), err)...)
 			continue
 		}
-		if _, anybody := g.(anyPeer); anybody {
+		if g.anybody {
 			found = append(found, fmt.Errorf("%s[%d]: InsecureAnyPeer must be the only gate: it makes every other gate meaningless", c.name(), i))
 		}
-		prepared.gates = append(prepared.gates, g)
+		gates = append(gates, g)
 	}
-	return prepared, errors.Join(found...)
+	admit := admitEvery
+	if !c.every {
+		admit = admitAny
+	}
+	return combine(c.name(), gates, admit), errors.Join(found...)
 }
 
-type combinedGate struct {
-	every bool
-	name  string
-	gates []gate
+// combine returns a gate that asks several.
+func combine(name string, gates []gate, admit func([]gate, *http.Request) (bool, error)) gate {
+	var names, headers []string
+	for _, g := range gates {
+		names = append(names, g.name)
+		headers = append(headers, g.headers...)
+	}
+	return gate{
+		name: name + "(" + strings.Join(names, ", ") + ")", headers: headers,
+		admit: func(r *http.Request) (bool, error) { return admit(gates, r) },
+	}
 }
 
-// admit of an AnyGate continues after the first gate that admits the sender if the sender
-// has a TLS certificate that no gate has checked yet.
-func (c combinedGate) admit(r *http.Request) (judgedTLS bool, err error) {
-	opened := false
-	for _, g := range c.gates {
-		judged, refused := g.admit(r)
-		if refused != nil && c.every {
-			return false, refused
+func admitEvery(gates []gate, r *http.Request) (judgedTLS bool, err error) {
+	for _, g := range gates {
+		judged, err := g.admit(r)
+		if err != nil {
+			return false, err
 		}
+		judgedTLS = judgedTLS || judged
+	}
+	return judgedTLS, nil
+}
+
+// admitAny continues after the first gate that admits the sender if the sender has a TLS
+// certificate that no gate has checked yet.
+func admitAny(gates []gate, r *http.Request) (judgedTLS bool, err error) {
+	opened := false
+	for _, g := range gates {
+		judged, refused := g.admit(r)
 		if refused != nil {
 			if setUp := (*socket.Error)(nil); !errors.As(err, &setUp) { // its hint says what to repair
 				err = refused
 			}
 			continue
 		}
-		opened = true
-		judgedTLS = judgedTLS || judged
-		if !c.every && (judgedTLS || !hasTLSCertificate(r)) {
+		opened, judgedTLS = true, judgedTLS || judged
+		if judgedTLS || !hasTLSCertificate(r) {
 			break
 		}
 	}
@@ -135,22 +178,6 @@ func (c combinedGate) admit(r *http.Request) (judgedTLS bool, err error) {
 
 func hasTLSCertificate(r *http.Request) bool { return r.TLS != nil && len(r.TLS.PeerCertificates) > 0 }
 
-func (c combinedGate) headers() []string {
-	var names []string
-	for _, g := range c.gates {
-		names = append(names, g.headers()...)
-	}
-	return names
-}
-
-func (c combinedGate) String() string {
-	var parts []string
-	for _, g := range c.gates {
-		parts = append(parts, g.String())
-	}
-	return c.name + "(" + strings.Join(parts, ", ") + ")"
-}
-
 type anyPeer struct{}
 
 // InsecureAnyPeer trusts every sender. What can happen: every client that can reach this
@@ -160,7 +187,8 @@ type anyPeer struct{}
 // it. Use it only in a network in which nothing but the front end can reach this port.
 func InsecureAnyPeer() Gate { return anyPeer{} }
 
-func (anyPeer) prepare(source.Environment) (gate, error) { return anyPeer{}, nil }
-func (anyPeer) admit(*http.Request) (bool, error)        { return false, nil }
-func (anyPeer) headers() []string                        { return nil }
-func (anyPeer) String() string                           { return "InsecureAnyPeer" }
+func (anyPeer) prepare(source.Environment) (gate, error) {
+	g := check("InsecureAnyPeer", func(*http.Request) error { return nil })
+	g.anybody = true
+	return g, nil
+}

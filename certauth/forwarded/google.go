@@ -1,6 +1,8 @@
 package forwarded
 
 import (
+	"cmp"
+
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -54,15 +56,15 @@ type GoogleLB struct {
 
 // Prepare implements [certauth.Source].
 func (s GoogleLB) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(layout{
-		preset: "GoogleLB", from: s.From, header: or(s.Header, "Client-Cert"), codec: sequenceCodec(),
-		chain: chainReader{format: ChainByteSequenceList, name: or(s.ChainHeader, "Client-Cert-Chain")},
+	return layout{
+		preset: "GoogleLB", from: s.From, header: cmp.Or(s.Header, "Client-Cert"), codec: sequenceCodec(),
+		chain: chainReader{format: ChainByteSequenceList, name: cmp.Or(s.ChainHeader, "Client-Cert-Chain")},
 		flags: []Flag{
-			{Header: or(s.PresentHeader, "X-Client-Cert-Present"), Value: "true"},
-			{Header: or(s.VerifiedHeader, "X-Client-Cert-Chain-Verified"), Value: "true"},
-			{Header: or(s.ErrorHeader, "X-Client-Cert-Error"), Absent: true},
+			{Header: cmp.Or(s.PresentHeader, "X-Client-Cert-Present"), Value: "true"},
+			{Header: cmp.Or(s.VerifiedHeader, "X-Client-Cert-Chain-Verified"), Value: "true"},
+			{Header: cmp.Or(s.ErrorHeader, "X-Client-Cert-Error"), Absent: true},
 		},
 		verifies: s.FrontEndVerifies,
 		form:     "a Structured Fields byte sequence (:base64:)",
-	}.prepare(env))
+	}.prepare(env)
 }

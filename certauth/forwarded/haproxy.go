@@ -1,6 +1,9 @@
 package forwarded
 
 import (
+	"cmp"
+	"errors"
+
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -62,19 +65,19 @@ func (s HAProxy) Prepare(env source.Environment) (*source.Reader, error) {
 	chain := chainReader{name: s.ChainHeader}
 	switch {
 	case s.ChainHeader == "" && s.ChainNumbered:
-		found = append(found, errChainNumbered)
+		found = append(found, errors.New("ChainNumbered: set without ChainHeader"))
 	case s.ChainNumbered:
 		chain.format = ChainBase64Numbered
 	case s.ChainHeader != "":
 		chain.format = ChainBase64Concatenated
 	}
-	return served(layout{
-		preset: "HAProxy", from: s.From, header: or(s.Header, "X-SSL-Client-Cert"), codec: decode, chain: chain,
+	return layout{
+		preset: "HAProxy", from: s.From, header: cmp.Or(s.Header, "X-SSL-Client-Cert"), codec: decode, chain: chain,
 		flags: []Flag{
-			{Header: or(s.UsedHeader, "X-SSL-Client-Used"), Value: "1"},
-			{Header: or(s.VerifyHeader, "X-SSL-Client-Verify"), Value: "0"},
+			{Header: cmp.Or(s.UsedHeader, "X-SSL-Client-Used"), Value: "1"},
+			{Header: cmp.Or(s.VerifyHeader, "X-SSL-Client-Verify"), Value: "0"},
 		},
 		verifies: s.FrontEndVerifies,
 		form:     "base64 of one DER certificate, or an RFC 9440 byte sequence if Format says so",
-	}.prepare(env, found...))
+	}.prepare(env, found...)
 }

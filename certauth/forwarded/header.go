@@ -71,38 +71,13 @@ func (h Header) Prepare(env source.Environment) (*source.Reader, error) {
 			found = append(found, fmt.Errorf("Require[%d].Value: %w", i, err))
 		}
 	}
-	return served(layout{
+	return layout{
 		preset: "Header", from: h.From,
 		header: h.Name, codec: decode,
 		chain:       chainReader{format: h.ChainFormat, name: h.ChainName},
 		flags:       append([]Flag(nil), h.Require...),
 		fingerprint: h.FingerprintName, fingerprintHash: h.FingerprintHash,
-		verifies: h.FrontEndVerifies && requiresSomething(h.Require),
+		verifies: h.FrontEndVerifies,
 		form:     "one certificate in the configured format",
-	}.prepare(env, append(found, h.checkVerifies())...))
-}
-
-// checkVerifies refuses flags that an absent header satisfies: absence proves nothing.
-func (h Header) checkVerifies() error {
-	if h.FrontEndVerifies && !requiresSomething(h.Require) {
-		return errors.New("FrontEndVerifies: set, but no flag in Require has a value")
-	}
-	return nil
-}
-
-func requiresSomething(flags []Flag) bool {
-	for _, flag := range flags {
-		if flag.Value != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// or returns the configured name, or the default.
-func or(name, otherwise string) string {
-	if name == "" {
-		return otherwise
-	}
-	return name
+	}.prepare(env, found...)
 }

@@ -1,6 +1,8 @@
 package forwarded
 
 import (
+	"cmp"
+
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -39,5 +41,5 @@ type Kong struct {
 
 // Prepare implements [certauth.Source].
 func (s Kong) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(urlPEM("Kong", s.From, or(s.Header, "X-Client-Cert"), "", "", s.FingerprintHeader, false).prepare(env))
+	return urlPEM("Kong", s.From, cmp.Or(s.Header, "X-Client-Cert"), "", "", s.FingerprintHeader, false).prepare(env)
 }

@@ -1,6 +1,8 @@
 package forwarded
 
 import (
+	"cmp"
+
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -63,8 +65,8 @@ type Nginx struct {
 
 // Prepare implements [certauth.Source].
 func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(urlPEM("Nginx", s.From, or(s.Header, "X-Client-Cert"), or(s.VerifyHeader, "X-Client-Verify"), "SUCCESS",
-		s.FingerprintHeader, s.FrontEndVerifies).prepare(env))
+	return urlPEM("Nginx", s.From, cmp.Or(s.Header, "X-Client-Cert"), cmp.Or(s.VerifyHeader, "X-Client-Verify"), "SUCCESS",
+		s.FingerprintHeader, s.FrontEndVerifies).prepare(env)
 }
 
 // IngressNginx reads the headers of the Kubernetes ingress-nginx controller:
@@ -106,7 +108,7 @@ type IngressNginx struct {
 
 // Prepare implements [certauth.Source].
 func (s IngressNginx) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(urlPEM("IngressNginx", s.From, "ssl-client-cert", "ssl-client-verify", "SUCCESS", "", s.FrontEndVerifies).prepare(env))
+	return urlPEM("IngressNginx", s.From, "ssl-client-cert", "ssl-client-verify", "SUCCESS", "", s.FrontEndVerifies).prepare(env)
 }
 
 // urlPEM is the layout of nginx and of front ends built on it: one certificate, one flag,

@@ -3,8 +3,8 @@ package forwarded
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -37,7 +37,12 @@ func Peers(prefixes ...string) Gate { return peers(prefixes) }
 
 func (p peers) prepare(source.Environment) (gate, error) {
 	networks, err := parseNetworks("Peers", p)
-	return peersGate{networks}, err
+	return onSocket("Peers("+networks.String()+")", func(peer socket.Peer) error {
+		if !networks.contain(peer.Addr.Addr()) {
+			return fmt.Errorf("peer %s is not in Peers", nameOf(peer))
+		}
+		return nil
+	}), err
 }
 
 // networks is a list of prefixes.
@@ -77,12 +82,7 @@ func checkNetwork(network netip.Prefix) error {
 }
 
 func (n networks) contain(address netip.Addr) bool {
-	for _, network := range n {
-		if network.Contains(address) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
 func (n networks) String() string {
@@ -93,38 +93,12 @@ func (n networks) String() string {
 	return strings.Join(list, ", ")
 }
 
-// socketGate is a gate that depends only on the peer of the socket.
-type socketGate interface {
-	gate
-	admitPeer(peer socket.Peer) error
-}
-
-type peersGate struct{ networks }
-
-func (g peersGate) admit(r *http.Request) (bool, error) {
-	peer, err := socket.PeerOf(r)
-	if err != nil {
-		return false, err
-	}
-	return false, g.admitPeer(peer)
-}
-
-func (g peersGate) admitPeer(peer socket.Peer) error {
-	if !g.contain(peer.Addr.Addr()) {
-		return fmt.Errorf("peer %s is not in Peers", nameOf(peer))
-	}
-	return nil
-}
-
 func nameOf(peer socket.Peer) string {
 	if peer.Addr.IsValid() {
 		return peer.Addr.Addr().String()
 	}
 	return peer.Network
 }
-
-func (peersGate) headers() []string { return nil }
-func (g peersGate) String() string  { return "Peers(" + g.networks.String() + ")" }
 
 type unixSocket struct{}
 
@@ -136,25 +110,14 @@ type unixSocket struct{}
 // only the front end's user can connect.
 func UnixSocket() Gate { return unixSocket{} }
 
-func (unixSocket) prepare(source.Environment) (gate, error) { return unixSocket{}, nil }
-
-func (g unixSocket) admit(r *http.Request) (bool, error) {
-	peer, err := socket.PeerOf(r)
-	if err != nil {
-		return false, err
-	}
-	return false, g.admitPeer(peer)
+func (unixSocket) prepare(source.Environment) (gate, error) {
+	return onSocket("UnixSocket", func(peer socket.Peer) error {
+		switch {
+		case peer.Network != "unix":
+			return fmt.Errorf("peer %s is not on a unix socket", nameOf(peer))
+		case peer.Abstract:
+			return socket.ErrAbstract
+		}
+		return nil
+	}), nil
 }
-
-func (unixSocket) admitPeer(peer socket.Peer) error {
-	switch {
-	case peer.Network != "unix":
-		return fmt.Errorf("peer %s is not on a unix socket", nameOf(peer))
-	case peer.Abstract:
-		return socket.ErrAbstract
-	}
-	return nil
-}
-
-func (unixSocket) headers() []string { return nil }
-func (unixSocket) String() string    { return "UnixSocket" }

@@ -42,93 +42,73 @@ func warnOutside(env source.Environment) {
 	}
 }
 
+// prepare returns a gate whose name is empty if there is nothing to report beyond the
+// platform's own evidence.
 func (p platformEvidence) prepare(env source.Environment) (gate, error) {
-	prepared := &platformGate{outside: p.outside}
+	var missing, notes []string
 	if !p.outside {
-		prepared.missing = missingVariables()
+		missing = missingVariables()
 	}
+	switch {
+	case len(missing) > 0:
+		notes = append(notes, "not on App Service: refuses every certificate")
+	case p.outside:
+		notes = append(notes, "insecure: outside App Service")
+	}
+	gates := []gate{check("", func(r *http.Request) error {
+		if len(missing) > 0 {
+			return fmt.Errorf("not on App Service: %s not set", strings.Join(missing, " and "))
+		}
+		return socket.Tunnel(r)
+	})}
 	if p.from != nil {
 		from, err := prepareGate(p.from, env)
 		if err != nil {
-			return nil, err
+			return gate{}, err
 		}
-		prepared.from = from
+		gates = append(gates, from)
+		notes = append(notes, "from "+from.name)
 	}
-	return prepared, nil
+	all := combine("", append(gates, check("", new(platformHeaders).check)), admitEvery)
+	all.name = strings.Join(notes, ", ")
+	return all, nil
 }
 
-type platformGate struct {
-	from    gate
-	missing []string // environment variables of App Service that are not set
-	outside bool
-
+// platformHeaders checks the headers that the platform's front end adds.
+type platformHeaders struct {
 	ssl atomic.Pointer[string] // the last well-formed X-ARR-SSL, which is the same for a whole site
 }
 
 // wellFormed checks the form of a value unless it equals the last well-formed one.
-func (g *platformGate) wellFormed(ssl string) bool {
-	if last := g.ssl.Load(); last != nil && *last == ssl {
+func (h *platformHeaders) wellFormed(ssl string) bool {
+	if last := h.ssl.Load(); last != nil && *last == ssl {
 		return true
 	}
 	if !isARRSSL(ssl) {
 		return false
 	}
 	kept := strings.Clone(ssl)
-	g.ssl.Store(&kept)
+	h.ssl.Store(&kept)
 	return true
 }
 
-func (g *platformGate) headers() []string {
-	if g.from == nil {
-		return nil
-	}
-	return g.from.headers()
-}
-
-// admit requires all evidence that the request came through the platform's front end.
-func (g *platformGate) admit(r *http.Request) (judgedTLS bool, err error) {
-	if len(g.missing) > 0 {
-		return false, fmt.Errorf("not on App Service: %s not set", strings.Join(g.missing, " and "))
-	}
-	if err := socket.Tunnel(r); err != nil {
-		return false, err
-	}
-	if g.from != nil {
-		if judgedTLS, err = g.from.admit(r); err != nil {
-			return false, err
-		}
-	}
+func (h *platformHeaders) check(r *http.Request) error {
 	if id, ok := only(r.Header[headerARRLogID]); !ok || id == "" {
-		return false, errors.New("want exactly one non-empty X-ARR-LOG-ID")
+		return errors.New("want exactly one non-empty X-ARR-LOG-ID")
 	}
-	if ssl, ok := only(r.Header[headerARRSSL]); !ok || !g.wellFormed(ssl) {
-		return false, errors.New("want exactly one well-formed X-ARR-SSL")
+	if ssl, ok := only(r.Header[headerARRSSL]); !ok || !h.wellFormed(ssl) {
+		return errors.New("want exactly one well-formed X-ARR-SSL")
 	}
 	if proto := r.Header[headerAppServiceProto]; len(proto) > 0 {
 		value, ok := only(proto)
 		switch {
 		case !ok:
-			return false, fmt.Errorf("%d values of X-AppService-Proto, want 1", len(proto))
+			return fmt.Errorf("%d values of X-AppService-Proto, want 1", len(proto))
 		case value != "https":
-			return false, fmt.Errorf("X-AppService-Proto is %s, want https", logtext.Quote(value[:min(len(value), maxFlag)]))
+			return fmt.Errorf("X-AppService-Proto is %s, want https", logtext.Quote(value[:min(len(value), maxFlag)]))
 		}
 	}
-	return judgedTLS, nil
-}
-
-// String is empty if there is nothing to report beyond the platform's own evidence.
-func (g *platformGate) String() string {
-	var notes []string
-	switch {
-	case len(g.missing) > 0:
-		notes = append(notes, "not on App Service: refuses every certificate")
-	case g.outside:
-		notes = append(notes, "insecure: outside App Service")
-	}
-	if g.from != nil {
-		notes = append(notes, "from "+g.from.String())
-	}
-	return strings.Join(notes, ", ")
+	return nil
 }
 
 func only(values []string) (string, bool) {
@@ -151,10 +131,5 @@ func isARRSSL(value string) bool {
 }
 
 func isNumber(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 6
+	return s != "" && len(s) <= 6 && strings.Trim(s, "0123456789") == ""
 }

@@ -30,23 +30,17 @@ func (p proxyCertificate) Parts() (name string, parts []any) {
 func (p proxyCertificate) prepare(env source.Environment) (gate, error) {
 	hop, err := env.NewHop(certauth.TLS{}, p.policy)
 	if err != nil {
-		return nil, fmt.Errorf("ProxyCertificate: %w", err)
+		return gate{}, fmt.Errorf("ProxyCertificate: %w", err)
 	}
-	return proxyCertificateGate{hop}, nil
+	admit := func(r *http.Request) (judgedTLS bool, err error) {
+		// On such a connection the certificate is still the front end's, but the client speaks.
+		if err := socket.Tunnel(r); err != nil {
+			return false, err
+		}
+		if err := hop.Admit(r); err != nil {
+			return false, refusedSender("the sender's", err, "the sender presented no certificate: let the front end present one, and set tls.Config.ClientAuth to tls.RequestClientCert or stricter; if the sender is not the front end, check what else can reach this port")
+		}
+		return true, nil
+	}
+	return gate{name: "ProxyCertificate(" + hop.String() + ")", admit: admit}, nil
 }
-
-type proxyCertificateGate struct{ hop source.Hop }
-
-func (g proxyCertificateGate) admit(r *http.Request) (bool, error) {
-	// On such a connection the certificate is still the front end's, but the client speaks.
-	if err := socket.Tunnel(r); err != nil {
-		return false, err
-	}
-	if err := g.hop.Admit(r); err != nil {
-		return false, refusedSender("the sender's", err, "the sender presented no certificate: let the front end present one, and set tls.Config.ClientAuth to tls.RequestClientCert or stricter; if the sender is not the front end, check what else can reach this port")
-	}
-	return true, nil
-}
-
-func (proxyCertificateGate) headers() []string { return nil }
-func (g proxyCertificateGate) String() string  { return "ProxyCertificate(" + g.hop.String() + ")" }

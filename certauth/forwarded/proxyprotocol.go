@@ -52,38 +52,21 @@ func (p proxyProtocol) prepare(env source.Environment) (gate, error) {
 	if err != nil {
 		found = mistakes.Prefix("ProxyProtocol: balancer: ", err)
 	}
-	onSocket, ok := balancer.(socketGate)
-	if err == nil && !ok {
+	if err == nil && balancer.admitPeer == nil {
 		found = append(found, errors.New("ProxyProtocol: balancer: neither Peers nor UnixSocket"))
 	}
 	frontEnds, err := parseNetworks("ProxyProtocol", p.frontEnds)
-	if err := errors.Join(append(found, err)...); err != nil {
-		return nil, err
-	}
-	return proxyProtocolGate{onSocket, frontEnds}, nil
-}
-
-type proxyProtocolGate struct {
-	balancer  socketGate
-	frontEnds networks
-}
-
-func (g proxyProtocolGate) admit(r *http.Request) (bool, error) {
-	balancer, reported, err := socket.Reported(r)
-	if err == nil {
-		err = g.balancer.admitPeer(balancer)
-	}
-	if err != nil {
-		return false, fmt.Errorf("ProxyProtocol: %w", err)
-	}
-	if !g.frontEnds.contain(reported) {
-		return false, fmt.Errorf("ProxyProtocol: the balancer reports %s, which is not listed", reported)
-	}
-	return false, nil
-}
-
-func (proxyProtocolGate) headers() []string { return nil }
-
-func (g proxyProtocolGate) String() string {
-	return "ProxyProtocol(" + g.balancer.String() + ", " + g.frontEnds.String() + ")"
+	return check("ProxyProtocol("+balancer.name+", "+frontEnds.String()+")", func(r *http.Request) error {
+		peer, reported, err := socket.Reported(r)
+		if err == nil {
+			err = balancer.admitPeer(peer)
+		}
+		if err != nil {
+			return fmt.Errorf("ProxyProtocol: %w", err)
+		}
+		if !frontEnds.contain(reported) {
+			return fmt.Errorf("ProxyProtocol: the balancer reports %s, which is not listed", reported)
+		}
+		return nil
+	}), errors.Join(append(found, err)...)
 }

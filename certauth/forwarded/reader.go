@@ -56,6 +56,7 @@ type layout struct {
 	traffic   func(*http.Request) string // a better hint for requests of the platform itself, or ""
 	untrusted string                     // hint if another sender sent the header
 	kept      []string                   // that are read and reach the handler
+	platform  bool                       // the header and the sender are always the same, so String omits them
 }
 
 // Flag is a header by which a front end reports that it verified the certificate. It is
@@ -70,9 +71,9 @@ type Flag struct {
 	Absent bool
 }
 
-// prepare checks the layout, reports all mistakes at once, and returns the source that
-// serves the requests.
-func (l layout) prepare(env source.Environment, found ...error) (*reader, error) {
+// prepare checks the layout, reports all mistakes at once, and returns the form that
+// certauth.New asks for.
+func (l layout) prepare(env source.Environment, found ...error) (*source.Reader, error) {
 	if l.untrusted == "" {
 		l.untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
 	}
@@ -91,8 +92,8 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 		found = append(found, mistakes.Prefix("From: ", err)...)
 		s.gate = from
 	}
-	if l.verifies && len(l.flags) == 0 {
-		found = append(found, errors.New("FrontEndVerifies: set, but no header reports the front end's verification"))
+	if l.verifies && !slices.ContainsFunc(l.flags, func(f Flag) bool { return f.Value != "" }) { // absence proves nothing
+		found = append(found, errors.New("FrontEndVerifies: set, but no header reports the front end's verification by a value"))
 	}
 	if (l.fingerprint == "") != (l.fingerprintHash == HashUnspecified) {
 		found = append(found, errors.New("fingerprint: header and hash are set together or not at all"))
@@ -103,16 +104,17 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 	if err := errors.Join(append(found, l.checkNames(s.gate)...)...); err != nil {
 		return nil, errors.Join(mistakes.Prefix(l.preset+".", err)...)
 	}
-	return s, nil
+	return &source.Reader{
+		Name: s.String(), Headers: append(l.ownHeaders(), s.gate.headers...), Kept: l.kept, FrontEndVerifies: l.verifies,
+		Offer: s.offer, Decode: s.decode,
+	}, nil
 }
 
 // checkNames refuses empty names and names that become equal when "_" and "." are read as
 // "-", because one header cannot hold two things. certauth.New checks the syntax of names.
 func (l layout) checkNames(g gate) []error {
 	names := append(l.ownHeaders(), l.kept...)
-	if g != nil {
-		names = append(names, g.headers()...)
-	}
+	names = append(names, g.headers...)
 	var found []error
 	seen := map[string]string{}
 	for _, name := range names {
@@ -153,21 +155,6 @@ type reader struct {
 	fingerprintKey string
 }
 
-// served returns the form that certauth.New asks for.
-func served(s *reader, err error) (*source.Reader, error) {
-	if err != nil {
-		return nil, err
-	}
-	return s.served(), nil
-}
-
-func (s *reader) served() *source.Reader {
-	return &source.Reader{
-		Name: s.String(), Headers: append(s.ownHeaders(), s.gate.headers()...), Kept: s.kept, FrontEndVerifies: s.verifies,
-		Offer: s.offer, Decode: s.decode,
-	}
-}
-
 // offer makes all checks that come before decoding, in a fixed order: the sender, the
 // number of values, their length. The texts are those of the leaf,
 // of the flags, of the fingerprint if one is configured, and of the chain.
@@ -177,7 +164,7 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 		s.warn(err)
 		// The header of an unknown sender is not read. Only its presence matters, because a
 		// request without it is simply a request without a certificate.
-		if !s.offered(values) {
+		if !offers(values, s.absent) {
 			return s.none(r)
 		}
 		return s.notAdmitted(err)
@@ -185,11 +172,11 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 	if len(values) > 1 {
 		return s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy sent the header in addition to the front end")
 	}
-	if !s.offered(values) {
+	if !offers(values, s.absent) {
 		// RFC 9440, section 2.3: Client-Cert-Chain never occurs without Client-Cert. The
 		// chain headers of other front ends can remain after a client had the leaf dropped
 		// by Connection.
-		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
+		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]], "") {
 			return s.malformed(errors.New("a chain without "+s.header), "")
 		}
 		if flag, ok := s.saysVerified(r.Header); ok {
@@ -230,15 +217,32 @@ func (s *reader) texts(header http.Header, leaf string, o *source.Offer) error {
 
 // decode reads the certificates and then checks the front end's flags.
 func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certificate, error) {
-	certs, err := s.decodeAll(o, see)
-	if refusal, ok := errors.AsType[seeError](err); ok {
-		return nil, refusal.error
+	certs, err := s.codec.read(o.Text(0), see)
+	if refused, ok := err.(seeError); ok { //nolint:errorlint // read returns it bare
+		return nil, refused.error
+	}
+	if err != nil {
+		err = headerError{s.header, err}
+	} else {
+		certs, err = s.addChain(certs, o)
 	}
 	if err != nil {
 		return nil, s.malformed(err, s.hint(o.Text(0), err))
 	}
 	if refused := s.judge(o, certs[0]); refused != nil {
 		return nil, refused
+	}
+	return certs, nil
+}
+
+// addChain appends the certificates of the chain headers.
+func (s *reader) addChain(certs []*x509.Certificate, o source.Offer) ([]*x509.Certificate, error) {
+	chain, err := s.chain.read(o, s.fixedTexts())
+	if err != nil {
+		return nil, err
+	}
+	if certs = append(certs, chain...); len(certs) > maxCertificates {
+		return nil, fmt.Errorf("%d certificates, want at most %d", len(certs), maxCertificates)
 	}
 	return certs, nil
 }
@@ -256,23 +260,10 @@ func (s *reader) admit(r *http.Request) error {
 	return nil
 }
 
-// offered reports whether the header holds a value that could be a certificate.
-func (s *reader) offered(values []string) bool {
-	for _, value := range values {
-		if value != "" && (s.absent == "" || value != s.absent) {
-			return true
-		}
-	}
-	return false
-}
-
-func offers(values []string) bool {
-	for _, value := range values {
-		if value != "" {
-			return true
-		}
-	}
-	return false
+// offers reports whether one of the values could be a certificate. absent is a value that
+// means "no certificate", in addition to the empty one.
+func offers(values []string, absent string) bool {
+	return slices.ContainsFunc(values, func(value string) bool { return value != "" && value != absent })
 }
 
 // saysVerified reports whether the flags say that a certificate was verified, for a request
@@ -290,24 +281,6 @@ func (s *reader) saysVerified(header http.Header) (flag string, yes bool) {
 	return flag, flag != ""
 }
 
-func (s *reader) decodeAll(o source.Offer, see func([]byte) error) ([]*x509.Certificate, error) {
-	certs, err := s.codec.read(o.Text(0), see)
-	if _, ok := err.(seeError); ok { //nolint:errorlint // read returns it bare
-		return nil, err
-	}
-	if err != nil {
-		return nil, headerError{s.header, err}
-	}
-	chain, err := s.chain.read(o, s.fixedTexts())
-	if err != nil {
-		return nil, err
-	}
-	if certs = append(certs, chain...); len(certs) > maxCertificates {
-		return nil, fmt.Errorf("%d certificates, want at most %d", len(certs), maxCertificates)
-	}
-	return certs, nil
-}
-
 // fixedTexts is the number of texts of an Offer that precede those of the chain.
 func (s *reader) fixedTexts() int {
 	n := 1 + len(s.flags)
@@ -322,7 +295,7 @@ func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	for i, flag := range s.flags {
 		if value := o.Text(1 + i); value != flag.Value {
 			return &certauth.Error{
-				Reason: certauth.ReasonFrontEndUnverified, Rule: s.rule(),
+				Reason: certauth.ReasonFrontEndUnverified, Rule: s.rulePath,
 				Err:  fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)),
 				Hint: "the front end did not verify this certificate; look at its own log and its client CA",
 			}
@@ -353,12 +326,18 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 
 // String describes the source and the evidence on which it relies.
 func (s *reader) String() string {
-	notes := s.header + " from " + s.gate.String()
+	notes := s.gate.name
+	if !s.platform {
+		notes = s.header + " from " + notes
+	}
 	for _, flag := range s.flags {
 		notes += fmt.Sprintf(", %s must be %s", flag.Header, logtext.Quote(flag.Value))
 	}
 	if s.verifies {
 		notes += ", the front end's verification replaces an anchor"
+	}
+	if notes == "" {
+		return "forwarded." + s.preset
 	}
 	return "forwarded." + s.preset + " (" + notes + ")"
 }

@@ -12,22 +12,20 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
-func (s *reader) rule() string { return s.rulePath }
-
 func (s *reader) none(r *http.Request) *certauth.Error {
 	hint := s.missing
 	if s.traffic != nil {
 		hint = cmp.Or(s.traffic(r), hint)
 	}
 	return &certauth.Error{
-		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
+		Reason: certauth.ReasonCertificateMissing, Rule: s.rulePath,
 		Hint: hint, Err: errors.New("no " + s.header),
 	}
 }
 
 // notAdmitted is the refusal of a certificate from an unknown sender.
 func (s *reader) notAdmitted(err error) *certauth.Error {
-	refused := &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Hint: s.untrusted, Err: err}
+	refused := &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Rule: s.rulePath, Hint: s.untrusted, Err: err}
 	if unknown := (*socket.Error)(nil); errors.As(err, &unknown) {
 		refused.Hint = unknown.Hint
 	} else if sender := (*senderError)(nil); errors.As(err, &sender) {
@@ -53,14 +51,14 @@ func (s *reader) warn(err error) {
 // Connection makes Apache do: it could as well have sent none.
 func (s *reader) lost(flag string) *certauth.Error {
 	return &certauth.Error{
-		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
+		Reason: certauth.ReasonCertificateMissing, Rule: s.rulePath,
 		Hint: "the front end omitted it; check its size limit, the configuration of this route, and whether Connection names the header",
 		Err:  fmt.Errorf("no %s, although %s reports a verified certificate", s.header, flag),
 	}
 }
 
 func (s *reader) malformed(detail error, hint string) *certauth.Error {
-	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: wordsError{detail}}
+	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: hint, Err: wordsError{detail}}
 }
 
 // wordsError reduces an error to its text, so that errors.Is and errors.As do not find the

@@ -22,21 +22,14 @@ func InsecureRemoteAddr(prefixes ...string) Gate { return remoteAddr(prefixes) }
 
 func (a remoteAddr) prepare(source.Environment) (gate, error) {
 	networks, err := parseNetworks("InsecureRemoteAddr", a)
-	return remoteAddrGate{networks}, err
+	return check("InsecureRemoteAddr("+networks.String()+")", func(r *http.Request) error {
+		if err := socket.Tunnel(r); err != nil {
+			return err
+		}
+		address, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil || !networks.contain(address.Addr().Unmap().WithZone("")) {
+			return fmt.Errorf("RemoteAddr %s is not in InsecureRemoteAddr", logtext.Quote(r.RemoteAddr[:min(len(r.RemoteAddr), maxFlag)]))
+		}
+		return nil
+	}), err
 }
-
-type remoteAddrGate struct{ networks }
-
-func (g remoteAddrGate) admit(r *http.Request) (bool, error) {
-	if err := socket.Tunnel(r); err != nil {
-		return false, err
-	}
-	address, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !g.contain(address.Addr().Unmap().WithZone("")) {
-		return false, fmt.Errorf("RemoteAddr %s is not in InsecureRemoteAddr", logtext.Quote(r.RemoteAddr[:min(len(r.RemoteAddr), maxFlag)]))
-	}
-	return false, nil
-}
-
-func (remoteAddrGate) headers() []string { return nil }
-func (g remoteAddrGate) String() string  { return "InsecureRemoteAddr(" + g.networks.String() + ")" }

@@ -84,5 +84,5 @@ func (s RFC9440) Prepare(env source.Environment) (*source.Reader, error) {
 	} else {
 		l.chain = chainReader{format: ChainByteSequenceList, name: "Client-Cert-Chain"}
 	}
-	return served(l.prepare(env))
+	return l.prepare(env)
 }

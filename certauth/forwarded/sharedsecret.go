@@ -57,13 +57,16 @@ func (s sharedSecret) prepare(source.Environment) (gate, error) {
 	if len(values) == 0 {
 		mistakes = append(mistakes, errors.New("SharedSecret: no value"))
 	}
-	prepared := sharedSecretGate{header: http.CanonicalHeaderKey(s.header)}
+	header := http.CanonicalHeaderKey(s.header)
+	var sums [][sha256.Size]byte
 	for i, value := range values {
 		if err := checkSecret(value); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("SharedSecret: value %d: %w", i, err))
 		}
-		prepared.sums = append(prepared.sums, sha256.Sum256([]byte(value)))
+		sums = append(sums, sha256.Sum256([]byte(value)))
 	}
+	prepared := check("SharedSecret("+header+")", func(r *http.Request) error { return holdsSecret(r.Header[header], header, sums) })
+	prepared.headers = []string{header}
 	return prepared, errors.Join(mistakes...)
 }
 
@@ -87,38 +90,28 @@ func checkSecret(value string) error {
 	if strings.TrimSpace(value) != value {
 		return errors.New("leading or trailing space, which servers trim")
 	}
-	for i := range len(value) {
-		if value[i] < 0x20 || value[i] > 0x7E {
-			return errors.New("byte outside printable ASCII")
-		}
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("byte outside printable ASCII")
 	}
 	return nil
 }
 
-type sharedSecretGate struct {
-	header string
-	sums   [][sha256.Size]byte
-}
-
-func (g sharedSecretGate) admit(r *http.Request) (bool, error) {
-	values := r.Header[g.header]
+// holdsSecret requires one value, whose hash is one of the sums.
+func holdsSecret(values []string, header string, sums [][sha256.Size]byte) error {
 	if len(values) != 1 {
-		return false, fmt.Errorf("%d values of %s, want 1", len(values), g.header)
+		return fmt.Errorf("%d values of %s, want 1", len(values), header)
 	}
 	if len(values[0]) > maxSecret {
-		return false, fmt.Errorf("%s is not the shared secret", g.header)
+		return fmt.Errorf("%s is not the shared secret", header)
 	}
 	// Hashing first makes all lengths equal, so that timing does not reveal the length.
 	have := sha256.Sum256([]byte(values[0]))
 	match := 0
-	for i := range g.sums {
-		match |= subtle.ConstantTimeCompare(have[:], g.sums[i][:])
+	for i := range sums {
+		match |= subtle.ConstantTimeCompare(have[:], sums[i][:])
 	}
 	if match != 1 {
-		return false, fmt.Errorf("%s is not the shared secret", g.header)
+		return fmt.Errorf("%s is not the shared secret", header)
 	}
-	return false, nil
+	return nil
 }
-
-func (g sharedSecretGate) headers() []string { return []string{g.header} }
-func (g sharedSecretGate) String() string    { return "SharedSecret(" + g.header + ")" }

@@ -38,8 +38,8 @@ type Traefik struct {
 
 // Prepare implements [certauth.Source].
 func (s Traefik) Prepare(env source.Environment) (*source.Reader, error) {
-	return served(layout{
+	return layout{
 		preset: "Traefik", from: s.From, header: "X-Forwarded-Tls-Client-Cert", codec: several(decodeBase64List),
 		form: "base64 of DER certificates joined by commas",
-	}.prepare(env))
+	}.prepare(env)
 }
