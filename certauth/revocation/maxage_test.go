@@ -25,7 +25,7 @@ func (w *wired) publish(t *testing.T, entries ...ocsptest.Entry) {
 // was a newer list.
 func TestChecker_AListThatIsTooOldIsFetchedAgain(t *testing.T) {
 	const limit = 2 * time.Hour
-	for name, make := range map[string]func(*testing.T, *wired) *revocation.Checker{
+	for name, checkerOf := range map[string]func(*testing.T, *wired) *revocation.Checker{
 		"at the certificate's point": func(t *testing.T, w *wired) *revocation.Checker {
 			return w.checker(t, crlOnly, func(c *revocation.Config) { c.Verify.MaxAge = limit })
 		},
@@ -36,7 +36,7 @@ func TestChecker_AListThatIsTooOldIsFetchedAgain(t *testing.T) {
 		inBubble(t, name+", while requests arrive", func(t *testing.T) {
 			w := wire(t)
 			w.publish(t)
-			checker := make(t, w)
+			checker := checkerOf(t, w)
 			for range 20 {
 				w.says(t, checker, w.client, isGood, nil)
 				w.clock.advance(20 * time.Minute)
@@ -47,7 +47,7 @@ func TestChecker_AListThatIsTooOldIsFetchedAgain(t *testing.T) {
 		inBubble(t, name+", after a pause, from a CA that is late", func(t *testing.T) {
 			w := wire(t)
 			w.publish(t)
-			checker := make(t, w)
+			checker := checkerOf(t, w)
 			w.says(t, checker, w.client, isGood, nil)
 			w.clock.advance(limit)
 			for range 10 {

@@ -29,7 +29,7 @@ func TestChecker_NoMessageContainsTheQueryOfAListsURL(t *testing.T) {
 			w.net.serve(address, serve(t, w))
 			log := &lines{}
 			checker := w.operated(t, revocation.List{URL: address + "?" + key}, logging(log))
-			require.Zero(t, log.text())
+			require.Empty(t, log.text())
 			said := []error{checker.Preload(t.Context()), checker.Refresh(t.Context()), checker.Ready()}
 			_, err := w.check(t, checker)
 			require.Error(t, err)
