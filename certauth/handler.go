@@ -96,7 +96,7 @@ func (a *Authenticator) conclude(r *http.Request, x *exclusion, id *Identity, re
 		event.Outcome, event.Rule = OutcomeExcluded, x.String()
 	case refused == nil:
 		event.Outcome = OutcomeAccepted
-	case refused.absent && a.config.Optional:
+	case refused.absent && a.config.Optional && !route: // a route demands an identity
 		event.Outcome = OutcomeAnonymous
 	case a.config.InsecureReportOnly:
 		event.Outcome, event.Err = OutcomeReported, refused
@@ -123,7 +123,10 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 			return r
 		}
 	}
-	return r.WithContext(&identityContext{r.Context(), id, by})
+	if by == nil {
+		return r.WithContext(&identityContext{r.Context(), id})
+	}
+	return r.WithContext(&routeContext{identityContext{r.Context(), id}, by})
 }
 
 // Require returns middleware for a route that demands more than the Authenticator's own policy.

@@ -68,11 +68,11 @@ type (
 	judgedKey   struct{}
 )
 
-// identityContext is a context.WithValue for two keys, in less memory.
+// identityContext is a context.WithValue for its key in half the memory. Its identity was judged only
+// by the policy of its Authenticator.
 type identityContext struct {
 	context.Context
 	id *Identity
-	by *judged // the policy of the route that judged it; nil if it was only that of its Authenticator
 }
 
 // Value implements [context.Context].
@@ -80,10 +80,25 @@ func (c *identityContext) Value(key any) any {
 	switch key.(type) {
 	case identityKey:
 		return c.id
-	case judgedKey: // hides the policy of an outer route, which did not judge this identity
-		return c.by
+	case judgedKey: // the policy of an outer route did not judge this identity
+		return (*judged)(nil)
 	}
 	return c.Context.Value(key)
+}
+
+// routeContext is the context of a route, whose identity was judged by further policies.
+type routeContext struct {
+	identityContext
+
+	by *judged
+}
+
+// Value implements [context.Context].
+func (c *routeContext) Value(key any) any {
+	if _, ok := key.(judgedKey); ok {
+		return c.by
+	}
+	return c.identityContext.Value(key)
 }
 
 // NamesVouched reports whether the names in the certificate can be relied on: the certificate
