@@ -87,6 +87,8 @@ func TestGates_MistakesAreErrorsOfNew(t *testing.T) {
 		"AnyGate[0]: nil gate":                     forwarded.AnyGate((*wrapped)(nil), good),
 		"AppService.From: nil gate":                (*wrapped)(nil),
 		"AnyGate[1]: EveryGate[0]: AnyGate: empty": forwarded.AnyGate(good, forwarded.EveryGate(forwarded.AnyGate())),
+		"AnyGate[1]: InsecureAnyPeer must be":      forwarded.AnyGate(good, forwarded.InsecureAnyPeer()),
+		"EveryGate[0]: InsecureAnyPeer must be":    forwarded.EveryGate(wrapped{forwarded.InsecureAnyPeer()}, good),
 		"SharedSecret: header is empty":            forwarded.SharedSecret("", secret),
 		"SharedSecret: no value":                   forwarded.SharedSecret("X-Gate"),
 		"SharedSecret: value 1: ":                  forwarded.SharedSecret("X-Gate", secret, "short"),
@@ -133,6 +135,24 @@ func TestGates_ArePrinted(t *testing.T) {
 		assert.Contains(t, auth.String(), "from "+text)
 		assert.NotContains(t, auth.String(), secret)
 	}
+}
+
+func TestGates_FrontDoorIsPrintedWithItsProfile(t *testing.T) {
+	const profile = "11111111-2222-3333-4444-555555555555"
+	source := forwarded.FrontDoor{From: forwarded.Peers("10.0.0.0/8"), ProfileID: profile, Format: forwarded.FormatBase64DER}
+	auth, err := certauth.New(certauth.Config{Source: source, Policy: newPartner(t).chain()})
+	require.NoError(t, err)
+	assert.Contains(t, auth.String(), "Front Door "+profile+" by Peers(10.0.0.0/8)")
+}
+
+// The refusal of a value that is no certificate names the header that holds it.
+func TestRefusal_NamesTheMalformedHeader(t *testing.T) {
+	onAppService(t)
+	auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{}, Policy: newPartner(t).chain()})
+	require.NoError(t, err)
+	_, err = auth.Check(arriving("MIIC!"))
+	assert.ErrorIs(t, err, certauth.ReasonCertificateMalformed)
+	assert.ErrorContains(t, err, "X-ARR-ClientCert: ")
 }
 
 // The arguments of New may change afterwards.
