@@ -101,7 +101,7 @@ func unread(at int, der []byte, err error) error {
 func OtherText(bundle []byte) error {
 	front := string(bundle[:min(len(bundle), 256)])
 	switch begins := strings.TrimSpace(front); {
-	case IsUTF16(bundle):
+	case isUTF16(bundle):
 		return errors.New("this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8 or ASCII (Out-File -Encoding ascii)")
 	case strings.HasPrefix(begins, "@Microsoft.KeyVault("):
 		return errors.New("this is a Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
@@ -117,9 +117,9 @@ func OtherText(bundle []byte) error {
 	return nil
 }
 
-// IsUTF16 reports whether the text begins with a byte order mark of UTF-16 or with an ASCII
+// isUTF16 reports whether the text begins with a byte order mark of UTF-16 or with an ASCII
 // character encoded in UTF-16.
-func IsUTF16(text []byte) bool {
+func isUTF16(text []byte) bool {
 	if len(text) < 2 {
 		return false
 	}
