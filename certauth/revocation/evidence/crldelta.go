@@ -128,7 +128,7 @@ func (x *index) isOfKind(delta *index) string {
 		return "another issuing distribution point"
 	case !sameExtension(x.keyIDDER, delta.keyIDDER):
 		return "another authority key identifier"
-	case x.signerKey != delta.signerKey:
+	case !bytes.Equal(x.signerKey, delta.signerKey):
 		return "signed by another key"
 	}
 	return ""

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/x509"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -16,7 +15,7 @@ import (
 type index struct {
 	header
 	pointDER, keyIDDER []byte // the extensions unchanged, nil if absent
-	signerKey          [sha256.Size]byte
+	signerKey          []byte // SubjectPublicKeyInfo
 	freshest           []string
 	entries            int
 
@@ -29,7 +28,7 @@ type index struct {
 func newIndex(l *list, by *x509.Certificate) (*index, error) {
 	var counts [listingKinds]serials.Count
 	var exceptions []exception
-	x := &index{header: l.header, signerKey: sha256.Sum256(by.RawSubjectPublicKeyInfo)}
+	x := &index{header: l.header, signerKey: bytes.Clone(by.RawSubjectPublicKeyInfo)}
 	for s := cryptobyte.String(l.entries); !s.Empty(); x.entries++ {
 		one, err := l.readEntry(&s)
 		if err != nil {
@@ -135,7 +134,7 @@ func (l listing) finding() finding {
 // size returns the bytes of the tables, which are nearly all of its memory, and an estimate of the
 // rest.
 func (x *index) size() int {
-	size := indexOverhead + len(x.pointDER) + len(x.keyIDDER) + len(x.responder)
+	size := indexOverhead + len(x.pointDER) + len(x.keyIDDER) + len(x.signerKey) + len(x.responder)
 	for _, url := range x.freshest {
 		size += len(url)
 	}
