@@ -84,13 +84,16 @@
 // distinguished from those that the server itself accepted: use one or the other.
 //
 // The front end must drop the header. The following ones need the lines given here, or drop
-// it as described here. Front ends that are not listed need no configuration for that.
+// it as described here. For the load balancers and gateways of the clouds, apart from
+// Container Apps, which is Envoy, it is not documented: see probe 7 below.
 //
 //	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket
 //	Caddy    @h2c header_regexp Upgrade (?i)h2c
 //	         request_header @h2c -Upgrade
 //	Envoy    removes it (envoyproxy/envoy#7981); upgrade_configs determines what else it passes
+//	gorouter passes it on, as Go's ReverseProxy does (golang/go#80416), and has no setting for it
 //	HAProxy  http-request del-header Upgrade if { req.hdr(Upgrade) -m sub -i h2c }
+//	Kong     drops it
 //	nginx    drops it unless proxy_set_header passes $http_upgrade on; for WebSocket, in the http
 //	         block, map $http_upgrade $websocket { default ""; "~*^websocket$" websocket; }
 //	         and proxy_set_header Upgrade $websocket in the location
