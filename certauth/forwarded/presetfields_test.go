@@ -100,6 +100,30 @@ func TestFrontDoor_TheProfileIsPartOfTheGate(t *testing.T) {
 	}
 }
 
+// finding T26: Cloudflare passes the client's headers on, and no rule can remove one whose name
+// begins with Cf-. Where certificate forwarding is off, or writes the certificate only on the first
+// request of a connection, the certificate is the client's text, next to what Cloudflare says of
+// the one in the handshake.
+func TestCloudflare_TheCertificateIsTheOneThatCloudflareSaw(t *testing.T) {
+	p := newPartner(t)
+	thief := p.ca.Issue(t, "thief").Certificate
+	for name, source := range map[string]certauth.Source{
+		"Cloudflare": forwarded.Cloudflare{From: fromTens()}, "Cloudflare RFC 9440": forwarded.Cloudflare{From: fromTens(), RFC9440: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := named(name)
+			s := newStand(t, certauth.Config{Source: source, Policy: p.chain()})
+			s.judgeAll(t, func() *http.Request { return d.request(p.client.Certificate) }, []row{
+				{"the client's own certificate", nil, certauth.ReasonNone},
+				{"the certificate of another client, which the thief wrote", put("Cf-Cert-Fingerprint-Sha256", thumbprint(thief.Raw)), certauth.ReasonCertificateMalformed},
+				{"the same, with the fingerprint of certificate forwarding", inOrder(put("Cf-Cert-Fingerprint-Sha256", thumbprint(thief.Raw)), put("Cf-Client-Cert-Sha256", thumbprint(p.client.Certificate.Raw))), certauth.ReasonCertificateMalformed},
+				{"no word of Cloudflare on the certificate", put("Cf-Cert-Fingerprint-Sha256"), certauth.ReasonCertificateMalformed},
+				{"a later request of the connection", put(d.header), certauth.ReasonCertificateMissing},
+			})
+		})
+	}
+}
+
 // Header: each chain format together with the leaf, and the end of a numbered chain.
 func TestHeader_ChainFormats(t *testing.T) {
 	p := newPartner(t)

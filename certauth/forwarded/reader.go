@@ -156,7 +156,7 @@ type reader struct {
 }
 
 // offer makes all checks that come before decoding, in a fixed order: the sender, the
-// number of values, their length. The texts are those of the leaf,
+// number of values, early data, their length. The texts are those of the leaf,
 // of the flags, of the fingerprint if one is configured, and of the chain.
 func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 	values := s.codec.values(r.Header[s.key])
@@ -183,6 +183,9 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 			return s.lost(flag)
 		}
 		return s.none(r)
+	}
+	if offers(r.Header["Early-Data"], "") {
+		return s.early()
 	}
 	if n := len(values[0]); n > s.codec.limit {
 		return s.tooLong(n)
