@@ -45,7 +45,7 @@ var sources = map[string]func(from forwarded.Gate) certauth.Source{
 	},
 	"CloudFoundry":  func(from forwarded.Gate) certauth.Source { return forwarded.CloudFoundry{From: from} },
 	"CloudFront":    func(from forwarded.Gate) certauth.Source { return forwarded.CloudFront{From: from, Fingerprint: true} },
-	"Cloudflare":    func(from forwarded.Gate) certauth.Source { return forwarded.Cloudflare{From: from} },
+	"Cloudflare":    func(from forwarded.Gate) certauth.Source { return forwarded.Cloudflare{From: from, Fingerprint: true} },
 	"ContainerApps": func(from forwarded.Gate) certauth.Source { return forwarded.ContainerApps{From: from} },
 	"Envoy":         func(from forwarded.Gate) certauth.Source { return forwarded.Envoy{From: from} },
 	"Envoy/JSON":    func(from forwarded.Gate) certauth.Source { return forwarded.Envoy{From: from, JSON: true} },

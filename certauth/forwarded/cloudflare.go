@@ -14,7 +14,7 @@ import (
 // writes Cf-Client-Cert-Der-Base64, but by its documentation perhaps only on the first
 // request of a connection. Without it Cloudflare passes on what the client sent, and no rule
 // can remove a header whose name begins with Cf-. So the certificate must have the
-// fingerprint that the managed transform reports.
+// fingerprint that the managed transform reports next to the flags.
 //
 // Required configuration: client certificates for the host; the managed transform "Add TLS
 // client auth headers"; client_certificate_forwarding for the host
@@ -24,10 +24,9 @@ import (
 // its certificate for global origin pulls do not identify your zone, because they are the
 // same for all customers: any of them could have a zone of their own send these headers.
 //
-// Refused: verified other than true, revoked other than false or missing, a fingerprint that
-// is missing or of another certificate, and an empty certificate, which Cloudflare sends for
-// one that is larger than 10 KiB. If later requests of a connection have no certificate, use
-// RFC9440.
+// Refused: verified other than true, revoked other than false or missing, a fingerprint of
+// another certificate, and an empty certificate, which Cloudflare sends for one that is larger
+// than 10 KiB. If later requests of a connection have no certificate, use RFC9440.
 //
 // To verify before going live: the probes of the package documentation, one with a revoked
 // certificate, and two requests on one connection.
@@ -44,6 +43,9 @@ import (
 type Cloudflare struct {
 	// From identifies your own zone, not just Cloudflare. Required.
 	From Gate
+	// Fingerprint requires Cf-Cert-Fingerprint-Sha256, which the managed transform sends. By
+	// default a request without it is accepted, for rules that set the flags alone.
+	Fingerprint bool
 	// RFC9440 reads Client-Cert and Client-Cert-Chain instead of Cf-Client-Cert-Der-Base64,
 	// which is then removed unread.
 	RFC9440 bool
@@ -55,7 +57,7 @@ type Cloudflare struct {
 func (s Cloudflare) Prepare(env source.Environment) (*source.Reader, error) {
 	l := layout{
 		preset: "Cloudflare", from: s.From, header: "Cf-Client-Cert-Der-Base64", codec: base64Codec(),
-		fingerprint: "Cf-Cert-Fingerprint-Sha256", fingerprintHash: HashSHA256,
+		fingerprint: "Cf-Cert-Fingerprint-Sha256", fingerprintHash: HashSHA256, mayLackFingerprint: !s.Fingerprint,
 		flags:    []Flag{{Header: "Cf-Cert-Verified", Value: "true"}, {Header: "Cf-Cert-Revoked", Value: "false"}},
 		verifies: s.FrontEndVerifies,
 		form:     "base64 of one DER certificate",

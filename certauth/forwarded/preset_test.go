@@ -200,12 +200,12 @@ func presets() []preset {
 		},
 		{
 			name: "Cloudflare", header: "Cf-Client-Cert-Der-Base64", form: formBase64, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Cert-Fingerprint-Sha256", digest: digestSHA256,
-			source: func(from g) certauth.Source { return forwarded.Cloudflare{From: from} },
+			source: func(from g) certauth.Source { return forwarded.Cloudflare{From: from, Fingerprint: true} },
 		},
 		{
 			name: "Cloudflare RFC 9440", header: "Client-Cert", form: formSequence, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Cert-Fingerprint-Sha256", digest: digestSHA256,
 			source: func(from g) certauth.Source {
-				return forwarded.Cloudflare{From: from, RFC9440: true}
+				return forwarded.Cloudflare{From: from, Fingerprint: true, RFC9440: true}
 			},
 		},
 		{name: "Kong", header: "X-Client-Cert", form: formURL, fingerprint: "X-Client-Cert-Fingerprint", digest: digestSHA1, source: func(from g) certauth.Source {

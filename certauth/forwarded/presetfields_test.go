@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -109,15 +110,20 @@ func TestCloudflare_TheCertificateIsTheOneThatCloudflareSaw(t *testing.T) {
 	thief := p.ca.Issue(t, "thief").Certificate
 	for name, source := range map[string]certauth.Source{
 		"Cloudflare": forwarded.Cloudflare{From: fromTens()}, "Cloudflare RFC 9440": forwarded.Cloudflare{From: fromTens(), RFC9440: true},
+		"Cloudflare, Fingerprint": forwarded.Cloudflare{From: fromTens(), Fingerprint: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := named(name)
+			preset, _, required := strings.Cut(name, ", Fingerprint")
+			d, silent := named(preset), certauth.ReasonNone
+			if required {
+				silent = certauth.ReasonCertificateMalformed
+			}
 			s := newStand(t, certauth.Config{Source: source, Policy: p.chain()})
 			s.judgeAll(t, func() *http.Request { return d.request(p.client.Certificate) }, []row{
 				{"the client's own certificate", nil, certauth.ReasonNone},
 				{"the certificate of another client, which the thief wrote", put("Cf-Cert-Fingerprint-Sha256", thumbprint(thief.Raw)), certauth.ReasonCertificateMalformed},
 				{"the same, with the fingerprint of certificate forwarding", inOrder(put("Cf-Cert-Fingerprint-Sha256", thumbprint(thief.Raw)), put("Cf-Client-Cert-Sha256", thumbprint(p.client.Certificate.Raw))), certauth.ReasonCertificateMalformed},
-				{"no word of Cloudflare on the certificate", put("Cf-Cert-Fingerprint-Sha256"), certauth.ReasonCertificateMalformed},
+				{"no word of Cloudflare on the certificate", put("Cf-Cert-Fingerprint-Sha256"), silent},
 				{"a later request of the connection", put(d.header), certauth.ReasonCertificateMissing},
 			})
 		})

@@ -44,9 +44,10 @@ type layout struct {
 	absent string // value that means "no certificate", in addition to the empty one
 	chain  chainReader
 
-	flags           []Flag
-	fingerprint     string
-	fingerprintHash Hash
+	flags              []Flag
+	fingerprint        string
+	fingerprintHash    Hash
+	mayLackFingerprint bool // then it is compared only if it is sent
 
 	unread []string // headers that are removed without being read
 
@@ -307,7 +308,7 @@ func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	if s.fingerprint == "" {
 		return nil
 	}
-	if value := o.Text(1 + len(s.flags)); !sameFingerprint(value, s.fingerprintHash, leaf) {
+	if value := o.Text(1 + len(s.flags)); !(s.mayLackFingerprint && value == "") && !sameFingerprint(value, s.fingerprintHash, leaf) {
 		return s.malformed(errors.New(s.fingerprint+" is not the fingerprint of the certificate"), "certificate and fingerprint come from different senders; check that every route of the front end sets both")
 	}
 	return nil
