@@ -41,7 +41,11 @@ func (m *localLists) newView() *localView {
 func (view *localView) uses(held *loadedList) bool {
 	return slices.ContainsFunc(held.by, func(by *authority) bool {
 		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
-			return list.isOf(held) || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
+			if held.lone == nil {
+				return list.isOf(held)
+			}
+			_, err := list.base.With(held.lone)
+			return err == nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
 		})
 	})
 }
@@ -93,10 +97,10 @@ func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time
 	if isAhead(next) {
 		return append(lists, next)
 	}
-	kept := make([]*loadedList, 0, len(lists)+1)
+	kept := lists[:0] // this view's own
 	for _, known := range lists {
 		switch {
-		case isAhead(known), !known.base.SameSigner(next.base):
+		case !known.base.SameScope(next.base), isAhead(known): // cheap for lists of other scopes, which may be thousands
 			kept = append(kept, known)
 		case known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil:
 			next = m.ofTwo(next, known, now)

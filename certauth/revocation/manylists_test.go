@@ -1,0 +1,56 @@
+package revocation_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// finding K103: a CA that divides its list by distribution points has hundreds of lists, and a directory
+// may have 4096. Twice as many lists may take little more than twice the work, here counted in
+// allocations, for the view that requests see, which Ready makes, too.
+func TestChecker_TwiceAsManyListsOfOneCAAreTwiceTheWork(t *testing.T) {
+	for _, deltas := range []bool{false, true} {
+		work := func(shards int) float64 {
+			w, dir := wire(t), t.TempDir()
+			for i := range shards {
+				point := ocsptest.IssuingPoint(uri(fmt.Sprintf("http://crl.example/%d.crl", i)))
+				base, delta := w.list(), w.numberedDelta(7, 8, now.Add(-time.Minute), now.Add(day))
+				base.Extensions, delta.Extensions = append(base.Extensions, point), append(delta.Extensions, point)
+				write(t, filepath.Join(dir, fmt.Sprint(i, ".crl")), encode(t, base))
+				if deltas {
+					write(t, filepath.Join(dir, fmt.Sprint(i, "+.crl")), encode(t, delta))
+				}
+			}
+			checker := w.operated(t, revocation.List{Dir: dir})
+			require.NoError(t, checker.Preload(t.Context()))
+			return testing.AllocsPerRun(3, func() { assert.NoError(t, checker.Ready()) })
+		}
+		few, many := work(40), work(80)
+		if deltas { // which list each delta continues is found out by trying
+			assert.Less(t, many, 5*few)
+			continue
+		}
+		assert.Less(t, many, 3*few)
+	}
+}
+
+// To see that a list is for other certificates takes no allocation, so that it is cheap to find the one
+// of many lists that is for a certificate.
+func TestCovers_ToLeaveAListOutAllocatesNothing(t *testing.T) {
+	s := newScene(t, point(uri(shardA)))
+	who, err := evidence.NewSubject(s.client.cert)
+	require.NoError(t, err)
+	other, err := evidence.ParseCRL(encode(t, s.withPoint(uri(shardB))), s.ca.cert, at(now))
+	require.NoError(t, err)
+	assert.Zero(t, testing.AllocsPerRun(10, func() { err = other.Covers(&who) }))
+	assert.ErrorIs(t, err, revocation.ErrCRLScope)
+}
