@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -41,6 +42,28 @@ func TestChecker_TwiceAsManyListsOfOneCAAreTwiceTheWork(t *testing.T) {
 		}
 		assert.Less(t, many, 3*few)
 	}
+}
+
+// While one of the lists has never been read, each request, and at each list that arrives each request that
+// waits, looks for one that covers the certificate.
+func TestChecker_WhileAListIsUnreadARequestSkipsTheListsOfOthers(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		const shards = 100
+		w, dir := wire(t, noPoints, point(uri(shardA))), t.TempDir()
+		for i := range shards {
+			write(t, filepath.Join(dir, fmt.Sprint(i, ".crl")), encode(t, w.withPoint(uri(fmt.Sprintf("http://crl.example/%d.crl", i)))))
+		}
+		write(t, filepath.Join(dir, "ours.crl"), encode(t, w.withPoint(uri(shardA))))
+		w.net.serve(crlURL, hanging)
+		checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) { c.Lists = append(c.Lists, revocation.List{URL: crlURL}) })
+		ask := func() {
+			_, err := w.check(t, checker)
+			assert.NoError(t, err)
+		}
+		ask()
+		require.ErrorIs(t, checker.Ready(), revocation.ErrNotReady)
+		assert.Less(t, testing.AllocsPerRun(20, ask), float64(2*shards))
+	})
 }
 
 // To see that a list is for other certificates takes no allocation, so that it is cheap to find the one
