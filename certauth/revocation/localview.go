@@ -3,6 +3,7 @@ package revocation
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -12,6 +13,8 @@ import (
 func (m *localLists) newView() *localView {
 	now := m.checker.config.Now()
 	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
+	type scope struct{ by, of string }
+	scopes, inOrder := map[scope][]*loadedList{}, []scope{} // not each list with each other: there may be thousands
 	for _, s := range m.sources {
 		view.err = errors.Join(view.err, s.err)
 		view.unread = view.unread || !s.read
@@ -27,27 +30,38 @@ func (m *localLists) newView() *localView {
 			for _, by := range held.by {
 				if held.lone != nil {
 					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
-				} else {
-					view.of[by.key] = m.newest(view.of[by.key], held, now)
+					continue
 				}
+				at := scope{by.key, held.base.Scope()}
+				if scopes[at] == nil {
+					inOrder = append(inOrder, at)
+				}
+				scopes[at] = m.newest(scopes[at], held, now)
 			}
 		}
+	}
+	for _, at := range inOrder {
+		view.of[at.by] = append(view.of[at.by], scopes[at]...)
 	}
 	return view
 }
 
-// uses reports whether a list counts, because no other one of its scope has displaced it, or
-// whether a delta completes a list that counts.
-func (view *localView) uses(held *loadedList) bool {
-	return slices.ContainsFunc(held.by, func(by *authority) bool {
-		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
-			if held.lone == nil {
-				return list.isOf(held)
+// used returns the lists that count, because no other one of their scope has displaced them, and the
+// deltas that complete a list that counts.
+func (view *localView) used() map[any]bool {
+	used := map[any]bool{}
+	for _, lists := range view.of {
+		for _, l := range lists {
+			used[l.base] = true
+			if l.lapsed != nil {
+				used[l.lapsed.base] = true
 			}
-			_, err := list.base.With(held.lone)
-			return err == nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
-		})
-	})
+			for _, by := range l.by {
+				used[view.completed(by, l, &VerifyOptions{}).crl.Delta()] = true
+			}
+		}
+	}
+	return used
 }
 
 // hasNewer reports whether another delta contains all of this one, and more.
@@ -62,12 +76,12 @@ func (view *localView) hasNewer(held *loadedList) bool {
 // forgetGone drops lists that were deleted from a directory, or set aside, once they are replaced
 // or have expired. Until then they count. It reports whether it dropped any.
 func (m *localLists) forgetGone(view *localView) (some bool) {
-	now := m.checker.config.Now()
+	now, used := m.checker.config.Now(), sync.OnceValue(view.used) // if something is gone
 	isOver := func(held *loadedList) bool {
 		if held != nil && held.lone != nil {
 			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(held)
 		}
-		return held == nil || !view.uses(held) || m.isOver(held.base, now)
+		return held == nil || !used()[held.base] || m.isOver(held.base, now)
 	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
@@ -90,23 +104,23 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 	return l.Edition().Current(now, m.checker.skew) != nil
 }
 
-// newest adds the list, or replaces an older one of the same scope and signer (rule C9). If one has
-// the newer base and the other the newer delta, both count. A list from the future displaces none.
+// newest adds the list to those of the same scope and signer, or replaces an older one (rule C9). If one
+// has the newer base and the other the newer delta, both count. A list from the future displaces none.
 func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
 	isAhead := func(l *loadedList) bool { return l.edition().Begun(now, m.checker.skew) != nil }
 	if isAhead(next) {
 		return append(lists, next)
 	}
-	kept := lists[:0] // this view's own
+	kept := make([]*loadedList, 0, len(lists)+1)
 	for _, known := range lists {
 		switch {
-		case !known.base.SameScope(next.base), isAhead(known): // cheap for lists of other scopes, which may be thousands
+		case isAhead(known):
 			kept = append(kept, known)
 		case known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil:
 			next = m.ofTwo(next, known, now)
 		case next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil:
 			next = m.ofTwo(known, next, now)
-		default: // of different scopes, or one with the newer base and the other with the newer delta
+		default: // one has the newer base and the other the newer delta
 			kept = append(kept, known)
 		}
 	}

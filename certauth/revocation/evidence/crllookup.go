@@ -169,11 +169,9 @@ func (l *CRL) Signer() string { return l.base.responder }
 // SignedBy reports whether the certificate's own key has signed the list.
 func (l *CRL) SignedBy(s *Subject) bool { return l.base.signerKey == s.key }
 
-// SameScope reports whether the same key has signed both lists, for the same issuing distribution
-// point. A CA may have a list for each of its keys and points.
-func (l *CRL) SameScope(other *CRL) bool {
-	return l.base.signerKey == other.base.signerKey && sameExtension(l.base.pointDER, other.base.pointDER)
-}
+// Scope identifies the key that has signed the list and its issuing distribution point. A CA may have
+// a list for each of its keys and points.
+func (l *CRL) Scope() string { return string(l.base.signerKey[:]) + string(l.base.pointDER) }
 
 // Covers returns ErrCRLScope if the list does not cover the certificate.
 func (l *CRL) Covers(s *Subject) error {
