@@ -15,8 +15,9 @@ func (m *localLists) newView() *localView {
 	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
 	type scope struct{ by, of string }
 	scopes, inOrder := map[scope][]*loadedList{}, []scope{} // not each list with each other: there may be thousands
+	var failed []error                                      // joined at once, since the text of a join of joins is copied again and again
 	for _, s := range m.sources {
-		view.err = errors.Join(view.err, s.err)
+		failed = append(failed, s.err)
 		view.unread = view.unread || !s.read
 		for _, l := range s.lists {
 			held := l.current.Load()
@@ -40,6 +41,7 @@ func (m *localLists) newView() *localView {
 			}
 		}
 	}
+	view.err = errors.Join(failed...)
 	for _, at := range inOrder {
 		view.of[at.by] = append(view.of[at.by], scopes[at]...)
 	}

@@ -44,6 +44,37 @@ func TestChecker_TwiceAsManyListsOfOneCAAreTwiceTheWork(t *testing.T) {
 	}
 }
 
+// finding K108: the errors of lists that cannot be read were joined one by one. The text of such a join of
+// joins takes time that grows with the square of their number, and each refusal formats it.
+func TestChecker_TheErrorsOfManyListsAreJoinedOnce(t *testing.T) {
+	var files []revocation.List
+	dir := t.TempDir()
+	for i := range 100 {
+		files = append(files, revocation.List{File: filepath.Join(dir, fmt.Sprint(i, ".crl"))})
+		write(t, files[i].File, nil)
+	}
+	for name, lists := range map[string][]revocation.List{"a directory": {{Dir: dir}}, "files": files} {
+		err := wire(t).operated(t, revocation.List{}, func(c *revocation.Config) { c.Lists = lists }).Preload(t.Context())
+		require.ErrorIs(t, err, revocation.ErrMalformed)
+		assert.Less(t, depth(err), 10, name)
+	}
+}
+
+// depth returns how many errors wrap one another.
+func depth(err error) int {
+	switch err := err.(type) { //nolint:errorlint // the tree itself
+	case interface{ Unwrap() error }:
+		return 1 + depth(err.Unwrap())
+	case interface{ Unwrap() []error }:
+		deepest := 0
+		for _, one := range err.Unwrap() {
+			deepest = max(deepest, depth(one))
+		}
+		return 1 + deepest
+	}
+	return 0
+}
+
 // While one of the lists has never been read, each request, and at each list that arrives each request that
 // waits, looks for one that covers the certificate.
 func TestChecker_WhileAListIsUnreadARequestSkipsTheListsOfOthers(t *testing.T) {
