@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -22,8 +23,8 @@ func TestFetch_AServerThatMayCompressDoesNot(t *testing.T) {
 		}
 		w.Header().Set("Content-Encoding", "gzip")
 		compressor := gzip.NewWriter(w)
-		fmt.Fprint(compressor, "list")
-		compressor.Close()
+		_, err := compressor.Write([]byte("list"))
+		assert.NoError(t, errors.Join(err, compressor.Close()))
 	})
 	response, err := newFetcher(t, reaching(t, server.URL)).Fetch(t.Context(), forCRL(server.URL))
 	require.NoError(t, err)
