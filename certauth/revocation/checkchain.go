@@ -215,6 +215,9 @@ func (c *Checker) lacksList(r *record) bool {
 	}
 	terms := c.terms(c.config.Now())
 	for _, l := range c.local.view.Load().listsOf(r.authority, &terms) {
+		if l.crl.Covers(&r.who) != nil {
+			continue
+		}
 		if _, err := l.crl.LookupSubject(&r.who, &terms); err == nil {
 			return false
 		}

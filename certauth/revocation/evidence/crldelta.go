@@ -117,8 +117,15 @@ func (x *index) continuedBy(delta *index) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrDeltaMismatch, why)
+	return mismatchError(why)
 }
+
+// mismatchError is ErrDeltaMismatch with the reason. To find the list of a delta, others are tried.
+type mismatchError string
+
+func (e mismatchError) Error() string { return ErrDeltaMismatch.Error() + ": " + string(e) }
+
+func (mismatchError) Unwrap() error { return ErrDeltaMismatch }
 
 // isOfKind returns why a delta cannot belong to a list, or to the lists of another delta, whatever
 // their numbers, or "".

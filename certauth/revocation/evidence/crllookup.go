@@ -167,13 +167,13 @@ func (l *CRL) Signer() string { return l.base.responder }
 // SignedBy reports whether the certificate's own key has signed the list.
 func (l *CRL) SignedBy(s *Subject) bool { return bytes.Equal(l.base.signerKey, s.key) }
 
-// SameSigner reports whether the same key has signed both lists. A CA that signs with several keys
-// may have a list for each.
-func (l *CRL) SameSigner(other *CRL) bool { return bytes.Equal(l.base.signerKey, other.base.signerKey) }
+// Scope identifies the key that has signed the list and its issuing distribution point. A CA may have
+// a list for each of its keys and points.
+func (l *CRL) Scope() string { return string(l.base.signerKey) + string(l.base.pointDER) }
 
 // Covers returns ErrCRLScope if the list does not cover the certificate.
 func (l *CRL) Covers(s *Subject) error {
-	_, err := l.base.scope(s)
+	_, err := l.base.reasonsFor(s)
 	return err
 }
 
