@@ -91,6 +91,31 @@ func TestPKCS12_FilesOfOtherPrograms(t *testing.T) {
 	}
 }
 
+// finding O38: of a password that is wrong the error did not say that none was given, as by a variable that is not set,
+// or that it ends in the line end of the file from which it was read; and of a reference that App Service had not
+// resolved it said only that the password is another.
+func TestPKCS12_SaysWhatIsPeculiarAboutAWrongPassword(t *testing.T) {
+	for _, tc := range []struct {
+		name, file, password string
+		reason               outbound.Reason
+		want                 string
+	}{
+		{"none", "modern.p12", "", outbound.ReasonPasswordWrong, "no password was given"},
+		{"none, without a MAC", "nomac.p12", "", outbound.ReasonPasswordWrong, "no password was given"},
+		{"a line end", "modern.p12", "changeit\n", outbound.ReasonPasswordWrong, "it begins or ends with white space"},
+		{"a line end, without a MAC", "nomac.p12", "changeit\r\n", outbound.ReasonPasswordWrong, "it begins or ends with white space"},
+		{"a space in front", "modern.p12", " changeit", outbound.ReasonPasswordWrong, "it begins or ends with white space"},
+		{"another", "modern.p12", "change it", outbound.ReasonPasswordWrong, "another password, or the file was changed ("},
+		{"a reference", "modern.p12", "@Microsoft.KeyVault(VaultName=vault;SecretName=password)", outbound.ReasonReferenceUnresolved, "Password returns an unresolved reference"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e := refused(t, outbound.Config{Source: outbound.File{Path: filepath.Join("testdata", "pkcs12", tc.file)}, Password: password(tc.password)}, tc.reason)
+			assert.ErrorContains(t, e, tc.want)
+			assert.NotContains(t, e.Error(), "changeit", "the password itself is a secret")
+		})
+	}
+}
+
 // A file from Azure's own tools: its password is NULL, which gives other keys than the empty
 // password.
 func TestPKCS12_NullPasswordOfAzure(t *testing.T) {
