@@ -2,9 +2,11 @@ package certauth_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -231,6 +233,17 @@ func TestNew_PinnedCertificatesNarrowTheSystemsRoots(t *testing.T) {
 	}
 	_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: system})
 	assert.ErrorContains(t, err, "every public CA")
+}
+
+// finding N64: the hint of a key pin that does not match is to add the new pin, but no part of the record contained it.
+func TestPublicKeys_ARefusalSaysWhichPinTheKeyHas(t *testing.T) {
+	w := newWorld(t)
+	_, err := judge(t, certauth.PublicKeys{strings.Repeat("ab", 32)}, w.leaf.Certificate)
+	require.ErrorIs(t, err, certauth.ReasonPinMismatch)
+	pin := sha256.Sum256(w.leaf.Certificate.RawSubjectPublicKeyInfo)
+	require.ErrorContains(t, err, hex.EncodeToString(pin[:]))
+	_, err = judge(t, certauth.PublicKeys{strings.Repeat("ab", 32), hex.EncodeToString(pin[:])}, w.leaf.Certificate)
+	assert.NoError(t, err)
 }
 
 // finding P22: each pin of a list of another kind had an error of its own, a hundred megabytes for a million of
