@@ -136,6 +136,9 @@ func isNil(s Source) bool {
 
 func parsePin(text string) ([]byte, error) {
 	text = strings.TrimSpace(text)
+	if strings.HasPrefix(strings.ToLower(text), "sha256/") {
+		return nil, errors.New("begins with the name of the hash; the pin is the part after it")
+	}
 	pin, err := hex.DecodeString(strings.NewReplacer(":", "", " ", "").Replace(text))
 	if err != nil {
 		if pin, err = base64.StdEncoding.Strict().DecodeString(text); err != nil {

@@ -78,14 +78,17 @@ const (
 	maxSealed = 256 << 10 // bytes of one encrypted part; the library may allocate up to a hundred times as much for it
 )
 
-// looksLikePKCS12 distinguishes a PKCS#12 file from a certificate: its sequence starts with a version.
-func looksLikePKCS12(data []byte) bool {
+// versionOf returns the version with which a sequence begins: 3 for PKCS#12, 0 or 1 for private keys, and -1 if there is
+// none, as in a certificate.
+func versionOf(data []byte) int {
 	var outer struct {
 		Version int
 		Rest    asn1.RawValue
 	}
-	_, err := asn1.Unmarshal(data, &outer)
-	return err == nil
+	if _, err := asn1.Unmarshal(data, &outer); err != nil {
+		return -1
+	}
+	return outer.Version
 }
 
 // parsedPFX is a PKCS#12 file that was taken apart.

@@ -3,6 +3,10 @@ package outbound_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"path/filepath"
@@ -352,4 +356,25 @@ func TestPKCS12_PBMAC1(t *testing.T) {
 			assert.True(t, open(t, config).Status().Usable)
 		})
 	}
+}
+
+// finding O40: of a private key in DER the error said that it is no PKCS#12 file, and of a pin in the notation of curl that
+// it has 38 bytes.
+func TestOpen_NamesWhatIsThereInstead(t *testing.T) {
+	leaf := issue(t, certauthtest.NewCA(t, "Root"), "orders")
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(leaf.Key)
+	require.NoError(t, err)
+	ec, err := x509.MarshalECPrivateKey(leaf.Key.(*ecdsa.PrivateKey))
+	require.NoError(t, err)
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "tls.pem"), certPEM(leaf.Certificate))
+	modulus, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	for name, der := range map[string][]byte{"PKCS #8": pkcs8, "PKCS #1": x509.MarshalPKCS1PrivateKey(modulus), "of elliptic curves": ec} {
+		write(t, filepath.Join(folder, "tls.key"), der)
+		e := refused(t, outbound.Config{Source: outbound.File{Path: filepath.Join(folder, "tls.pem"), Key: filepath.Join(folder, "tls.key")}}, outbound.ReasonMalformed)
+		assert.ErrorContains(t, e, "if it is a private key in DER, convert it to PEM", name)
+	}
+	_, err = outbound.Open(t.Context(), outbound.Config{Source: outbound.Env{Name: "OWN"}, ServerKeys: []string{"sha256//" + base64.StdEncoding.EncodeToString(make([]byte, 32))}})
+	assert.ErrorContains(t, err, "ServerKeys[0]: begins with the name of the hash")
 }
