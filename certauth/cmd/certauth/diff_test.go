@@ -131,6 +131,10 @@ func TestDiff_WhatIsNotPrintedIsADifference(t *testing.T) {
 		assert.Contains(t, got.out, "Different beside the policy: source.", name)
 		assert.NotContains(t, got.out, "thirty-two", name)
 	}
+	// finding N68: with another interval a pin or a CA that is withdrawn stays accepted for as long.
+	slow := certauthRun(t, "", "diff", document("old.json", `{"appService": {}}`, ""), document("new.json", `{"appService": {}}`, `, "reloadInterval": "30d"`))
+	assert.Equal(t, exitNo, slow.code)
+	assert.Contains(t, slow.out, "Different beside the policy: reloadInterval.")
 	same := certauthRun(t, "", "diff", document("old.json", `{"appService": {}}`, ""), document("new.json", `{ "appService": {} }`, `, "optional": false, "cacheSize": 5, "description": "d"`))
 	assert.Equal(t, run{exitOK, "no difference\n", ""}, same)
 }

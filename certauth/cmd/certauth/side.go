@@ -141,7 +141,7 @@ func (p *program) written(name string) (map[string]any, error) {
 		return nil, err
 	}
 	found := map[string]any{}
-	for _, member := range []string{"policy", "source", "optional", "exclusions", "insecureReportOnly"} {
+	for _, member := range []string{"policy", "source", "optional", "exclusions", "insecureReportOnly", "reloadInterval"} {
 		if value, ok := all[member]; ok && value != any(false) {
 			found[member] = value
 		}
