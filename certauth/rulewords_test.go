@@ -1,6 +1,7 @@
 package certauth_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -418,4 +420,17 @@ func TestPolicyFunc_SeesTheContextOfTheRequest(t *testing.T) {
 	}}), time.Time{}, w.leaf.Certificate).Check(r)
 	require.NoError(t, err)
 	assert.Equal(t, "value", seen)
+}
+
+// finding N70: the record of a reload that failed was the only one without the next step.
+func TestReload_TheRecordOfAFailureHasTheNextStep(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pins")
+	require.NoError(t, os.WriteFile(file, []byte(pinOfNobody), 0o600))
+	var log bytes.Buffer
+	auth := must(t, certauth.Config{
+		Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(certauth.PinFile(file)), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	require.NoError(t, os.Remove(file))
+	require.Error(t, auth.Reload(t.Context()))
+	assert.Contains(t, log.String(), `hint="repair the file or function; until then the last good set stays in use"`)
 }
