@@ -321,3 +321,37 @@ func TestServer_AnExpiredIntermediateIsInTheHint(t *testing.T) {
 	_, _, err := get(t, client(t, own, nil), w.serve(t, nil, nil).URL)
 	assert.Contains(t, reasonIs(t, err, outbound.ReasonRefusedUnknownCA).Hint, "an expired one is not presented")
 }
+
+// finding O41: while a server refused the certificate, or the certificate had expired, each request wrote a record,
+// although a failure that repeats is logged less and less often, as the documentation of Logger says.
+func TestLog_AServerThatRefusesWritesOneRecordAMinute(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	stranger := func(c *tls.Config) { c.ClientCAs = x509.NewCertPool() }
+	d, other := w.serve(t, stranger, nil), w.serve(t, stranger, nil)
+	var logged records
+	var passed atomic.Int64
+	config := w.config()
+	start := time.Now()
+	config.Logger, config.Now = logged.logger(), func() time.Time { return start.Add(time.Duration(passed.Load())) }
+	c := client(t, open(t, config), nil)
+	written := func() int { return logged.count("outbound: refused") }
+	for range 10 {
+		_, _, err := get(t, c, d.URL)
+		reasonIs(t, err, outbound.ReasonRefusedUnknownCA)
+	}
+	require.Equal(t, 1, written())
+	_, _, err := get(t, c, other.URL)
+	require.Error(t, err)
+	assert.Equal(t, 2, written(), "another server")
+	passed.Store(int64(time.Minute))
+	_, _, err = get(t, c, d.URL)
+	require.Error(t, err)
+	assert.Equal(t, 3, written())
+	assert.Contains(t, logged.text(), "repeated=9")
+	passed.Store(0)
+	_, _, err = get(t, c, d.URL)
+	require.Error(t, err)
+	assert.Equal(t, 4, written(), "the clock went back")
+	assert.Len(t, w.journal.of(outbound.OutcomeRefused), 13, "Observe receives all")
+}
