@@ -192,9 +192,18 @@ func TestSharedSecret_IsNeverPrinted(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf(verb, forwarded.Nginx{From: gate}), secret, verb)
 		assert.NotContains(t, fmt.Sprintf(verb, []forwarded.Gate{gate}), secret, verb)
 	}
-	for _, reference := range []string{"@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/gate)", "$(GATE_SECRET_OF_OURS)", "${GATE_SECRET_OF_OURS}"} {
+}
+
+// finding N60: an App Configuration reference that App Service had not resolved was a secret that whoever knows the names
+// in it can write. Microsoft Learn, "Use App Configuration references for App Service and Azure Functions": if a reference
+// is not resolved properly, the reference string is used instead.
+func TestSharedSecret_AReferenceIsNoSecret(t *testing.T) {
+	for _, reference := range []string{
+		"@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/gate)", "@microsoft.keyvault(VaultName=vault;SecretName=gate)",
+		"@Microsoft.AppConfiguration(Endpoint=https://store.azconfig.example; Key=gate)", "$(GATE_SECRET_OF_OURS)", "${GATE_SECRET_OF_OURS}",
+	} {
 		_, err := certauth.New(certauth.Config{Source: forwarded.Nginx{From: forwarded.SharedSecret("X-Gate", reference)}, Policy: newPartner(t).chain()})
-		assert.ErrorContains(t, err, "Source: Nginx.From: SharedSecret: value 0: ")
+		assert.ErrorContains(t, err, "Source: Nginx.From: SharedSecret: value 0: an unresolved reference", reference)
 	}
 }
 

@@ -76,7 +76,7 @@ type Flag struct {
 // certauth.New asks for.
 func (l layout) prepare(env source.Environment, found ...error) (*source.Reader, error) {
 	if l.untrusted == "" {
-		l.untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
+		l.untrusted = "the request did not come through the front end that From describes; if the front end's address or secret was changed, correct From; otherwise check what else can reach this port"
 	}
 	if l.missing == "" {
 		l.missing = "check that the front end requests a client certificate on this host and path, and that its route sets " + l.header + "; a probe or a public path needs an entry in Config.Exclusions with its method and path"
