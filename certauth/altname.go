@@ -84,12 +84,12 @@ type altKind struct {
 	slot       int // in facts
 	rule, what string
 	form       int
-	have       func(*san.Names) []string // the names as written
+	have       func(*facts) []string // the names as written
 
 	// keys appends the texts under which an entry may list the names: each name itself, and what
 	// stands for all names of its host or domain. all reports whether every name has the syntax of
 	// the kind.
-	keys func(names *san.Names, to []string) (keys []string, all bool)
+	keys func(f *facts, to []string) (keys []string, all bool)
 	// entry returns the key that an entry of a rule lists.
 	entry func(string) string
 	// spell is set if a name has spellings with different keys.
@@ -103,24 +103,27 @@ const altKinds = 5
 
 var (
 	altDNS = altKind{
-		slot: 0, rule: "DNSNames", what: "DNS name", form: san.DNSName, keys: dnsKeys,
-		have:  func(n *san.Names) []string { return n.DNS },
+		slot: 0, rule: "DNSNames", what: "DNS name", form: san.DNSName,
+		have:  func(f *facts) []string { return f.names().alt.DNS },
+		keys:  func(f *facts, to []string) ([]string, bool) { return dnsKeys(&f.names().alt, to) },
 		entry: func(s string) string { return strings.TrimPrefix(foldASCII(s), "*") },
 	}
 	altURI = altKind{
 		slot: 1, rule: "URIs", what: "URI", form: san.URI,
-		have:  func(n *san.Names) []string { return n.URIs },
-		keys:  func(n *san.Names, to []string) ([]string, bool) { return append(to, n.URIs...), true },
+		have:  func(f *facts) []string { return f.names().alt.URIs },
+		keys:  func(f *facts, to []string) ([]string, bool) { return append(to, f.names().alt.URIs...), true },
 		entry: func(s string) string { return s }, spell: spellNormal(normalURI),
 	}
 	altEmail = altKind{
-		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name, keys: mailboxKeys,
-		have:  func(n *san.Names) []string { return n.Emails },
+		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name,
+		have:  func(f *facts) []string { return f.names().alt.Emails },
+		keys:  func(f *facts, to []string) ([]string, bool) { return mailboxKeys(&f.names().alt, to) },
 		entry: foldHost, spell: spellNormal(foldASCII),
 	}
 	altUPN = altKind{
-		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName, keys: upnKeys,
-		have:  func(n *san.Names) []string { return n.UPNs },
+		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName,
+		have:  func(f *facts) []string { return f.names().alt.UPNs },
+		keys:  func(f *facts, to []string) ([]string, bool) { return upnKeys(&f.names().alt, to) },
 		entry: foldHost, spell: spellPrincipals, most: maxExcluded,
 	}
 	altSPIFFE = altKind{
@@ -168,10 +171,10 @@ func (r *altRule) refusal(e *evaluation) *Error {
 	if err := names.Fault(r.kind.form); err != nil {
 		return unreadableName(r.path, err)
 	}
-	have := r.kind.have(names)
+	have := r.kind.have(e.facts)
 	if r.kind == &altSPIFFE && len(have) == 0 && slices.ContainsFunc(names.URIs, isOfSPIFFE) {
-		return refusal(ReasonNameNotAllowed, r.path, "%s", notSVID(names.URIs)).
-			withHint("the certificate is trusted, but is not an X.509-SVID, which has a well-formed SPIFFE ID and no other URI; ask the CA for one")
+		return refusal(ReasonNameNotAllowed, r.path, "%s", notSVID{e.facts}).
+			withHint("the certificate is trusted, but is not an X.509-SVID, which has a well-formed SPIFFE ID, no other URI, and no key usage of a CA; ask the CA for one")
 	}
 	refused := unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 	if len(have) == 0 {
