@@ -21,17 +21,19 @@ type DNSNames []string
 // URIs accepts certificates that have one of the listed URIs among their alternative names. The
 // comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
 // every spelling of a listed URI is refused (RFC 3986, section 6.2.2), with another case of the
-// scheme, of the authority or of a URN's namespace, with needless escapes or segments, or with the
-// default port of http or https. A certificate with a URI that is not printable ASCII without spaces
-// is refused as malformed. For workload identities see [SPIFFEIDs].
+// scheme, of the authority or of a URN's namespace, with needless escapes or segments, with the
+// default port of http or https, or with other components behind a URN's name. A certificate with a
+// URI that is not printable ASCII without spaces is refused as malformed. For workload identities
+// see [SPIFFEIDs].
 type URIs []string
 
 // Emails accepts certificates that have one of the listed mailboxes among their alternative
 // names: "alice@partner.example", or "@partner.example" for every mailbox of exactly that host.
 // The local part is compared exactly, the host without regard to case. Under [Not] a listed mailbox
 // is refused in every letter case, because hardly any host distinguishes them (RFC 5321, section
-// 2.4). A name that is not a single plain mailbox never matches; if it contains a space, quoted or
-// not, the certificate is malformed.
+// 2.4), and so is every certificate with an address that is not a plain mailbox. Such an address,
+// which may be internationalized (RFC 9598), never matches; if it contains a space, quoted or not,
+// the certificate is malformed.
 type Emails []string
 
 // UPNs accepts certificates that have one of the listed user principal names among their
@@ -116,7 +118,7 @@ var (
 	}
 	altEmail = altKind{
 		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name,
-		have:  func(f *facts) []string { return f.names().alt.Emails },
+		have:  func(f *facts) []string { return slices.Concat(f.names().alt.Emails, f.names().alt.UTF8Emails) },
 		keys:  func(f *facts, to []string) ([]string, bool) { return mailboxKeys(&f.names().alt, to) },
 		entry: foldHost, spell: spellNormal(foldASCII),
 	}
