@@ -35,7 +35,7 @@ func newCandidate(cert *x509.Certificate) *candidate {
 	c.view = withoutConstraints(cert)
 	c.view.RawSubject, c.view.RawIssuer = []byte(c.name), []byte(c.issuer)
 	c.view.Extensions = without(c.view.Extensions, oidSubjectAltName)
-	c.view.MaxPathLen, c.view.MaxPathLenZero = -1, false
+	c.view.MaxPathLen = -1
 	return c
 }
 

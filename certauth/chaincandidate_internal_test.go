@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// A view differs from its certificate only in its names and its name constraints: crypto/x509
-// refuses both for the same reasons.
+// A view differs from its certificate only in its names, its name constraints and its path length:
+// crypto/x509 refuses both for the same other reasons.
 func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 	_, network, err := net.ParseCIDR("10.0.0.0/8")
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{
-		"RawSubject", "RawIssuer", "Extensions", "UnhandledCriticalExtensions",
+		"RawSubject", "RawIssuer", "Extensions", "UnhandledCriticalExtensions", "MaxPathLen",
 		"PermittedDNSDomainsCritical", "PermittedDNSDomains", "ExcludedDNSDomains", "PermittedIPRanges", "ExcludedIPRanges",
 		"PermittedEmailAddresses", "ExcludedEmailAddresses", "PermittedURIDomains", "ExcludedURIDomains",
 	}, differ)
