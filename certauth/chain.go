@@ -24,8 +24,9 @@ const defaultMaxDepth = 5
 //
 // # Verification
 //
-// crypto/x509 verifies signatures, dates, extended key usages and certificate policies. The signature of one CA on the certificate of another is verified once and
-// remembered, so a new caller usually costs one signature; everything else is verified each time.
+// crypto/x509 verifies signatures, dates, extended key usages and certificate policies. The
+// signature of one CA on the certificate of another is verified once and remembered, so a new caller
+// usually costs one signature; everything else is verified each time.
 // In addition to crypto/x509, or instead of it, these rules apply:
 //
 //   - Names: issuer and subject are compared by RFC 5280, section 7.1, which ignores string type,

@@ -230,7 +230,7 @@ func haveSameNameAndKey(a, b *x509.Certificate) bool {
 // permits. Self-issued ones, which a CA makes for a new key, do not count (RFC 5280, section 6.1.4
 // (l)), although crypto/x509 counts them.
 func pathTooLong(ca *x509.Certificate, below []*x509.Certificate, leaf *x509.Certificate) *Error {
-	if ca.MaxPathLen < 0 || len(below) <= ca.MaxPathLen {
+	if !ca.BasicConstraintsValid || ca.MaxPathLen < 0 || len(below) <= ca.MaxPathLen {
 		return nil
 	}
 	n := 0
