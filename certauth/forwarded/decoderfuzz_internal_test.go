@@ -171,7 +171,7 @@ func FuzzByteSequence(f *testing.F) {
 	addAll(f, capturedValues(f, "rfc9440"))
 	addAll(f, hostile(":"+texts([]*x509.Certificate{capturedCertificate(f, "rfc9440-leaf")})[0]+":"))
 	f.Fuzz(func(t *testing.T, value string) {
-		certs, err := single(decodeByteSequence)(value)
+		certs, err := sequenceCodec().read(value, nil)
 		want, ok := plainList([]string{value}, true, inner)
 		assert.Equal(t, ok, err == nil, "%v", err)
 		if consistent(t, certs, err, 1) {

@@ -47,7 +47,7 @@ func TestLimits_DecodersAreLinear(t *testing.T) {
 		"base64":                  {single(decodeBase64DER), maxLeafHeader},
 		"base64 list":             {decodeBase64List, maxChainHeader},
 		"base64 concatenated":     {decodeBase64Concatenated, maxChainHeader},
-		"byte sequence":           {single(decodeByteSequence), maxLeafHeader},
+		"byte sequence":           {func(value string) ([]*x509.Certificate, error) { return sequenceCodec().read(value, nil) }, maxLeafHeader},
 		"byte sequence list":      {decodeByteSequenceList, maxChainHeader},
 		"url-pem":                 {decodeURLPEM, maxLeafHeader},
 		"url-pem chain":           {decodeURLPEMChain, maxChainHeader},

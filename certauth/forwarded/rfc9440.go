@@ -8,19 +8,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// decodeByteSequence reads the Client-Cert field of RFC 9440, section 2.2: one Structured
+// byteSequence reads the Client-Cert field of RFC 9440, section 2.2: one Structured
 // Fields byte sequence (a colon, base64, a colon). RFC 9651, section 4.2.7, lets parsers
 // tolerate missing padding and surplus bits. No known front end writes them, and refusing
 // them leaves one spelling per certificate. Parameters are refused, because the RFC defines
 // none.
-func decodeByteSequence(value string) (*x509.Certificate, error) {
-	der, err := byteSequence(value)
-	if err != nil {
-		return nil, err
-	}
-	return parseBase64DER(der)
-}
-
 func byteSequence(value string) ([]byte, error) {
 	if len(value) < 2 || value[0] != ':' || value[len(value)-1] != ':' {
 		return nil, errors.New("not a byte sequence between two colons")
