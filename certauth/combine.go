@@ -1,9 +1,7 @@
 package certauth
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // All accepts a certificate that every policy in it accepts. The order of its members changes
@@ -40,17 +38,6 @@ type Any []Policy
 // The laws of logic hold: Not{Not{X}} decides as X does, and Not{Any{X, Y}} as All{Not{X},
 // Not{Y}} does.
 type Not struct {
-	Policy Policy
-}
-
-// Named accepts what its policy accepts and then adds Name to [Identity.Matched]. Use it to give
-// callers roles. An empty name is an error of [New]. Under [Not] names are not recorded.
-//
-// With several partners, put the Chain and the names of each into a Named of its own, and all of
-// these into an [Any]. If one Chain has the roots of several partners, the CA of each can issue the
-// names of the others and thereby gets their roles.
-type Named struct {
-	Name   string
 	Policy Policy
 }
 
@@ -115,22 +102,6 @@ func (p Not) compile(c *compilation, at place) (rule, standing) {
 	return part, at.standing
 }
 
-func (p Named) compile(c *compilation, at place) (rule, standing) {
-	if p.Name == "" {
-		c.mistake(at.path+".Named.Name", "empty")
-	}
-	at.path += ".Named(" + quote(p.Name) + ")"
-	part, end := c.child(p.Policy, at)
-	if at.nots > 0 {
-		return part, end
-	}
-	if slices.Contains(c.roles.wanted, p.Name) {
-		c.mistake(at.path, "comes after a Matched that refers to it; put the Named first")
-	}
-	c.roles.given = append(c.roles.given, p.Name)
-	return namedRule{name: p.Name, part: part}, end
-}
-
 // allRule and anyRule are judged by evaluation.walk, which knows the rules after them. Their judge
 // methods are for rules whose parts are plain.
 type allRule []rule
@@ -172,18 +143,6 @@ func (r *anyRule) judge(e *evaluation) *Error {
 }
 
 func (r *anyRule) describe(p *printer) { p.group("any of", r.parts) }
-
-type namedRule struct {
-	name string
-	part rule
-}
-
-// judge is never called: a Named is not plain.
-func (r namedRule) judge(*evaluation) *Error {
-	return refusal(ReasonInternalError, "Policy", "a Named was evaluated as a plain rule")
-}
-
-func (r namedRule) describe(p *printer) { p.group("named "+quote(r.name), []rule{r.part}) }
 
 // notRule is the negation of a single rule.
 type notRule struct {
@@ -246,106 +205,3 @@ func isPlain(r rule) bool {
 	}
 	return false
 }
-
-// refusals turns the excuses into refusals, each once: a rule after an Any may have refused
-// several of its members.
-func (e *evaluation) refusals(from int) []*Error {
-	var refused []*Error
-	seen := make(map[excuse]bool, len(e.excuses)-from)
-	for _, x := range e.excuses[from:] {
-		if seen[x] {
-			continue
-		}
-		seen[x] = true
-		if x.by != nil {
-			x.err = x.by.refusal(e)
-		}
-		refused = append(refused, x.err)
-	}
-	e.excuses = e.excuses[:from]
-	return refused
-}
-
-// furthest picks the refusal that explains most and appends the texts of the others to it.
-func furthest(refused []*Error) *Error {
-	chosen := 0
-	for i, err := range refused {
-		if err.Reason.info().rank > refused[chosen].Reason.info().rank {
-			chosen = i
-		}
-	}
-	best := *refused[chosen]
-	if len(refused) > 1 {
-		best.Err = branches{chosen: best.Err, others: slices.Delete(slices.Clone(refused), chosen, chosen+1)}
-	}
-	return &best
-}
-
-// branches is the detail of an Any that refused. errors.Is finds only the chosen branch, because
-// a refusal has one class.
-type branches struct {
-	chosen error
-	others []*Error
-}
-
-func (b branches) Error() string {
-	const most = 4
-	var text strings.Builder
-	if b.chosen != nil {
-		text.WriteString(b.chosen.Error())
-	}
-	for i, other := range b.others {
-		if i == most {
-			fmt.Fprintf(&text, "; and %d more", len(b.others)-most)
-			break
-		}
-		text.WriteString("; " + strings.TrimPrefix(other.Error(), "certauth: "))
-	}
-	return clip(text.String(), maxDetail)
-}
-
-func (b branches) Unwrap() error { return b.chosen }
-
-// Matched accepts callers that a preceding [Named] policy accepted under one of the listed names:
-// use auth.Require(Matched{"admin"}) for a route that requires a role. It is an error of [New] if
-// no preceding Named has the name, if a Named with a listed name follows, or if the list is
-// empty. It considers all names that are in [Identity.Matched] at the end. It is not permitted
-// under [Not], because a name is also missing if its rule could not be evaluated.
-type Matched []string
-
-func (p Matched) compile(c *compilation, at place) (rule, standing) {
-	path := at.path + ".Matched"
-	c.forbidUnderNot(path, at)
-	c.needAnchor(path, at)
-	c.texts(path, p)
-	for i, name := range p {
-		if !slices.Contains(c.roles.given, name) {
-			c.mistake(fmt.Sprintf("%s[%d]", path, i), "no Named before it has the name %s", quote(name))
-			continue
-		}
-		c.roles.wanted = append(c.roles.wanted, name)
-	}
-	return &matchedRule{path: path, names: slices.Clone(p)}, at.standing
-}
-
-type matchedRule struct {
-	path  string
-	names []string
-}
-
-func (r *matchedRule) judge(e *evaluation) *Error {
-	e.path.note(r)
-	return nil
-}
-
-func (r *matchedRule) stage() stage { return stageCaller }
-
-func (r *matchedRule) settle(e *evaluation, _ *policyPath) *Error {
-	if slices.ContainsFunc(r.names, func(name string) bool { return slices.Contains(e.roles, name) }) {
-		return nil
-	}
-	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(e.roles), quoteList(e.roles), quoteList(r.names)).
-		withHint("the caller is known but has none of these roles; to give it one, it needs a Named that accepts it")
-}
-
-func (r *matchedRule) describe(p *printer) { p.line("matched as one of %s", quoteList(r.names)) }

@@ -322,55 +322,6 @@ func rolesOf(roles []string, paths []policyPath) []string {
 	return roles
 }
 
-// refuser is a rule that can state its refusal later, because the refusal depends only on facts.
-type refuser interface {
-	refusal(e *evaluation) *Error
-}
-
-// excuse is why a member of an Any was refused: a refusal, or the rule that can state it.
-type excuse struct {
-	err *Error
-	by  refuser
-}
-
-// These are the answers of a rule within an Any or a Not; its excuse has the details. They never
-// leave the evaluation. Not turns only a mismatch into an acceptance: the rule was evaluated
-// completely, and its answer is no. Every other refusal remains a refusal.
-var (
-	errQuietMismatch = &Error{Reason: ReasonPolicyRefused}
-	errQuietRefusal  = &Error{Reason: ReasonPolicyRefused}
-)
-
-func isQuiet(err *Error) bool { return err == errQuietMismatch || err == errQuietRefusal }
-
-// refuse returns the refusal of a rule; mismatch says that the rule was evaluated completely.
-// Within an Any or a Not the text is not made, because it may never be read.
-func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
-	if e.quiet == 0 {
-		return by.refusal(e)
-	}
-	e.excuses = append(e.excuses, excuse{by: by})
-	if mismatch {
-		return errQuietMismatch
-	}
-	return errQuietRefusal
-}
-
-// excuse records why a member of an Any was refused, unless refuse has recorded it.
-func (e *evaluation) excuse(err *Error) {
-	if !isQuiet(err) {
-		e.excuses = append(e.excuses, excuse{err: err})
-	}
-}
-
-// refused returns the refusal of an Any of which no member accepts.
-func (e *evaluation) refused(excuses int) *Error {
-	if e.quiet > 0 {
-		return errQuietRefusal
-	}
-	return furthest(e.refusals(excuses))
-}
-
 // clear forgets the request but keeps the buffers. The owner stays, because evaluations do not
 // leave their Authenticator.
 func (e *evaluation) clear() {
