@@ -37,7 +37,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 			failed = errors.Join(failed, err)
 			return false
 		}
-		decides := a.result.Status == Good || a.result.Status == Revoked && !r.now().isKnownHold(&a.result)
+		decides := a.result.Status == Good || a.result.Status == Revoked && !r.state.Load().isKnownHold(&a.result)
 		if decides || best.result.Status != Revoked {
 			best = a // a decision; until there is one, Unknown or the known hold
 		}
@@ -113,7 +113,7 @@ func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificat
 		if err == nil {
 			der = response.Body
 			terms := c.terms(c.config.Now())
-			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.now().ocsp, terms.Now)
+			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.state.Load().ocsp, terms.Now)
 			result, err = VerifyOCSP(der, cert, r.authority.cert(), terms)
 			r.accuse(&result)
 		}

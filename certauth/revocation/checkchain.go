@@ -84,7 +84,7 @@ func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certau
 		if r == nil || !r.authority.hasMet(chain[i+1:], now) {
 			return certauth.Revocation{}
 		}
-		known := r.now()
+		known := r.state.Load()
 		if !known.holds(generation, now) || known.verdict.result.Status != Good || r.hidesRevocation(&known.verdict) {
 			return certauth.Revocation{}
 		}
@@ -102,10 +102,8 @@ const maxDepth = 10
 // judgement is one certificate on its way to a decision.
 type judgement struct {
 	record *record
-	flight *flight
-	known  bool // there is an answer already; the flight may improve it
-	result Result
-	err    error
+	flight *flight // that is worth waiting for; if the verdict is settled, it may improve it
+	verdict
 }
 
 // judgeChain judges every certificate in scope. Fetches for several certificates run
@@ -214,12 +212,10 @@ func (c *Checker) lacksList(r *record) bool {
 		return false
 	}
 	terms := c.terms(c.config.Now())
-	for _, l := range c.local.view.Load().listsOf(r.authority, &terms) {
-		if _, err := l.crl.LookupSubject(&r.who, &terms); err == nil {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(c.local.view.Load().listsOf(r.authority, &terms), func(l *loadedList) bool {
+		_, err := l.crl.LookupSubject(&r.who, &terms)
+		return err == nil
+	})
 }
 
 // inScope returns how many certificates of the chain are checked.
@@ -234,60 +230,57 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 // first.
 func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
 	issuer := above[0]
-	if known := c.table.find(cert, issuer, above[len(above)-1]); known != nil {
-		known.authority.meet(issuer)
-		c.meetKin(known.authority, above)
-		return known, nil
+	r := c.table.find(cert, issuer, above[len(above)-1])
+	if r == nil {
+		fresh, err := c.newRecord(cert, above)
+		if err != nil {
+			return nil, err
+		}
+		r = c.table.add(fresh, cert, issuer, now)
 	}
-	fresh, err := c.newRecord(cert, above)
-	if err != nil {
-		return nil, err
-	}
-	return c.table.add(fresh, cert, issuer, now), nil
+	r.authority.meet(issuer)
+	c.meetKin(r.authority, above)
+	return r, nil
 }
 
 // start answers from memory, or starts what is needed for an answer.
 func (c *Checker) start(j *judgement, now time.Time) {
 	r := j.record
 	r.touch(now.Unix())
-	v := c.judge(r, now)
-	j.result, j.err = v.result, v.err
-	if v.settled {
-		c.stats.remembered.Add(1)
-		j.known = true
-		if v.due {
-			isOverdue := r.now().isOverdue(v, now) // before the refresh changes it
-			if renewal := c.refresh(r); isOverdue {
-				j.flight = renewal // worth waiting for
-			}
-		}
+	j.verdict = *c.judge(r, now)
+	if !j.settled {
+		j.flight = c.asking(r, wanted{})
 		return
 	}
-	j.flight = c.asking(r, wanted{})
+	c.stats.remembered.Add(1)
+	if j.due {
+		isOverdue := r.state.Load().isOverdue(&j.verdict, now) // before the refresh changes it
+		if renewal := c.refresh(r); isOverdue {
+			j.flight = renewal
+		}
+	}
 }
 
 // await waits for the flight and judges again. It uses all verified evidence that is available by
 // then, even if the preferred source has not answered. Evidence from a store may be as old as the
 // known evidence; in that case the sources are asked once more.
 func (c *Checker) await(ctx, moment context.Context, j *judgement) {
-	if j.known {
+	if j.settled {
 		j.flight.waitAMoment(moment)
-		v := c.judge(j.record, c.config.Now())
-		j.result, j.err = v.result, v.err
+		j.verdict = *c.judge(j.record, c.config.Now())
 		return
 	}
 	c.stats.waited.Add(1)
 	waitErr := j.flight.wait(ctx)
 	now := c.config.Now()
-	v := c.judge(j.record, now)
-	if v.settled && j.record.now().isOverdue(v, now) {
+	j.verdict = *c.judge(j.record, now)
+	if j.settled && j.record.state.Load().isOverdue(&j.verdict, now) {
 		c.refresh(j.record).waitAMoment(moment)
-		v = c.judge(j.record, c.config.Now())
+		j.verdict = *c.judge(j.record, c.config.Now())
 	}
-	j.result, j.err = v.result, v.err
 	wasNotAsked := isAny(waitErr, ErrClosed, ErrOverloaded, context.Canceled)
-	if v.result.Stale && !v.settled && wasNotAsked { // StaleGrace applies only if a source was asked and did not answer
-		j.result, j.err = Result{StaleRevoked: v.result.StaleRevoked}, ErrNotFresh
+	if j.result.Stale && !j.settled && wasNotAsked { // StaleGrace applies only if a source was asked and did not answer
+		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrNotFresh
 	}
 	if j.err != nil && waitErr != nil {
 		j.err = waitErr

@@ -71,7 +71,7 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 	if !ok {
 		return nil
 	}
-	known := r.now().ocsp
+	known := r.state.Load().ocsp
 	result, err := c.verifyStored(r, cert, der, known)
 	r.accuse(&result)
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 		return nil
 	}
 	c.stats.storeHits.Add(1)
-	return r.now().ocsp
+	return r.state.Load().ocsp
 }
 
 // isForStore reports whether a response may be shared through the Store. A Good without nextUpdate
@@ -117,7 +117,7 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 		}
 	}
 	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {}); ok {
-		there, err := c.verifyStored(r, cert, der, r.now().ocsp)
+		there, err := c.verifyStored(r, cert, der, r.state.Load().ocsp)
 		if err == nil && isForStore(&there) && there.ThisUpdate.After(got.result.ThisUpdate) {
 			_ = c.learn(r, cert, there, true) // newer than the fetched response
 			return

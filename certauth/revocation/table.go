@@ -92,7 +92,7 @@ func (s *shard) evict() bool {
 	looked := make([]candidate, 0, sample)
 	for h, r := range s.records { // in random order
 		for ; r != nil && len(looked) < sample; r = r.next {
-			looked = append(looked, candidate{r, h, r.partner.records.Load(), r.now().holdsRevocation()})
+			looked = append(looked, candidate{r, h, r.partner.records.Load(), r.state.Load().holdsRevocation()})
 		}
 		if len(looked) == sample {
 			break
