@@ -41,11 +41,10 @@ func newCrew() *crew {
 	return &crew{base: base, cancel: cancel}
 }
 
-// start starts a flight. When it ends, ended is called before those who wait for it go on. If the
-// crew is closed, it ends at once, with ErrClosed. A panic of f becomes an error.
-func (w *crew) start(one *flight, f func(ctx context.Context) error, ended func()) *flight {
+// start starts a flight. If the crew is closed, it ends at once, with ErrClosed. A panic of f becomes
+// an error.
+func (w *crew) start(one *flight, f func(ctx context.Context) error) *flight {
 	end := func(err error) {
-		ended()
 		one.err = err
 		close(one.done)
 		one.over()
@@ -102,6 +101,7 @@ func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *fl
 		return w.join(s, anew, f)
 	}
 	return w.start(next, func(ctx context.Context) error {
+		defer s.CompareAndSwap(next, nil) // those who wait for it may need another one
 		if before != nil {
 			select {
 			case <-before.done:
@@ -110,7 +110,7 @@ func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *fl
 			}
 		}
 		return f(ctx)
-	}, func() { s.CompareAndSwap(next, nil) })
+	})
 }
 
 // waitAMoment waits until the flight or the request ends, but no longer than aMoment after the

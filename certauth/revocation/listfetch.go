@@ -200,8 +200,8 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	if err != nil {
 		return nil, err
 	}
-	now := c.config.Now()
-	if err := c.remote.servesAny(l, base); err != nil {
+	now, issuer, audience := c.config.Now(), l.authority.cert(), c.remote.audience(l)
+	if err := base.ServesAny(&audience, issuer); err != nil {
 		return nil, err
 	}
 	if err := base.Edition().Begun(now, c.skew); err != nil {
@@ -212,7 +212,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		err := c.mayReplace(old.base.Edition(), base.Edition(), now)
 		// Both lists cover these certificates: the CA has only changed how the list describes its
 		// scope.
-		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && c.remote.servesAll(l, base, old.base) {
+		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}
 		if err != nil {
@@ -227,7 +227,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	}
 	if old != nil {
 		next.replace(old)
-		if c.wantsDelta(base, l.deltas) {
+		if c.wantsDelta(base, &l.place) {
 			next.crl = withDeltaOf(base, old.crl)
 		}
 	}

@@ -79,8 +79,10 @@ func (l *loadedList) result() Result {
 // operator.
 type place struct {
 	partner  *partner // for which it is fetched
-	deltas   deltaPlaces
-	operated bool // by the operator: never unloaded to make room
+	operated bool     // by the operator: never unloaded to make room
+	// The certificates name deltas, but perhaps only some that cannot be fetched, such as by LDAP.
+	namesDelta bool
+	deltas     []string // URLs
 
 	current atomic.Pointer[loadedList]
 	used    atomic.Int64 // Unix seconds

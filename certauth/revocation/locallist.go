@@ -300,6 +300,7 @@ func (m *localLists) add(urls []string) {
 		}
 	}
 	m.present.Store(len(m.sources) > 0)
+	m.flight.Store(nil) // a reading that is running does not include them
 }
 
 // ready says what is missing: a source without a list, or a list that has expired.
@@ -341,11 +342,4 @@ func (m *localLists) ready(now time.Time) error {
 		}
 	}
 	return errors.Join(missing...)
-}
-
-// holds reports whether the URL was read at least once since it was added.
-func (m *localLists) holds(url string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.sources, func(s *localSource) bool { return s.list.URL == url && s.read })
 }

@@ -47,9 +47,10 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 		ok  bool
 	}
 	err := c.crew.start(c.crew.newFlight(0), func(context.Context) (err error) {
+		defer ended()
 		came.der, came.ok, err = c.config.Store.Get(ctx, key)
 		return err
-	}, ended).wait(ctx)
+	}).wait(ctx)
 	if err != nil {
 		c.storeFails(ctx, err)
 		return nil, false
@@ -130,13 +131,14 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
 	c.crew.start(c.crew.newFlight(0), func(base context.Context) error {
+		defer then()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(base), within) // Close waits for it
 		defer cancel()
 		if err := guarded(func() error { return c.config.Store.Set(ctx, key, der, ttl) }); err != nil {
 			c.storeFails(ctx, err)
 		}
 		return nil
-	}, then)
+	})
 }
 
 // storeFails counts and logs an error of the Store.

@@ -149,14 +149,3 @@ func (t *table) all() (all []*record) {
 	}
 	return all
 }
-
-func (t *table) size() int {
-	n := 0
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.RLock()
-		n += s.count
-		s.mu.RUnlock()
-	}
-	return n
-}
