@@ -47,16 +47,14 @@ type list struct {
 }
 
 func parseList(der []byte, kind listKind) (*list, error) {
-	in := newReader(der)
-	outer := in.inside(cbasn1.SEQUENCE, "CertificateList")
-	in.end("CertificateList")
+	outer := readSequence(der, "CertificateList")
 	l := &list{kind: kind, tbs: outer.sequence("CertificateList"), version: 1}
 	l.algorithm = outer.algorithm("signature")
 	l.signature = outer.octetsOfBits("signature")
 	outer.end("signature")
-	l.readTBS(in.of(l.tbs))
-	if *in.err != nil {
-		return nil, *in.err
+	l.readTBS(outer.of(l.tbs))
+	if *outer.err != nil {
+		return nil, *outer.err
 	}
 	err := l.readKnownExtensions()
 	return l, err
@@ -151,9 +149,7 @@ func parseCRLNumber(der []byte) (*big.Int, error) {
 
 // parseKeyID returns the keyIdentifier of an AuthorityKeyIdentifier, nil if it has none.
 func parseKeyID(der []byte) ([]byte, error) {
-	r := newReader(der)
-	in := r.inside(cbasn1.SEQUENCE, "authority key identifier")
-	r.end("authority key identifier")
+	in := readSequence(der, "authority key identifier")
 	id, _ := in.optional(cbasn1.Tag(0).ContextSpecific(), "authority key identifier")
-	return id.rest, *r.err
+	return id.rest, *in.err
 }

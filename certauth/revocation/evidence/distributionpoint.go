@@ -45,18 +45,16 @@ func parseDistributionPoints(der []byte) ([]distributionPoint, error) {
 
 // readDistributionPoints returns all points, usable or not.
 func readDistributionPoints(der []byte) (points []distributionPoint, err error) {
-	r := newReader(der)
-	list := r.inside(cbasn1.SEQUENCE, "distribution points")
-	r.end("distribution points")
-	r.want(!list.rest.Empty(), "distribution points")
+	list := readSequence(der, "distribution points")
+	list.want(!list.rest.Empty(), "distribution points")
 	for list.more() {
 		if len(points) == maxAnswers {
-			r.fail(ErrLimits)
+			list.fail(ErrLimits)
 		}
 		points = append(points, list.distributionPoint())
 	}
-	if *r.err != nil {
-		return nil, *r.err
+	if *list.err != nil {
+		return nil, *list.err
 	}
 	return points, nil
 }
@@ -154,18 +152,16 @@ func directoryName(general cryptobyte.String) ([]byte, bool) {
 
 func parseIssuingPoint(der []byte) (*issuingPoint, error) {
 	const what = "issuing distribution point"
-	r := newReader(der)
-	in := r.inside(cbasn1.SEQUENCE, what)
-	r.end(what)
-	r.want(!in.rest.Empty(), what)
+	in := readSequence(der, what)
+	in.want(!in.rest.Empty(), what)
 	p := &issuingPoint{hasPoint: in.isNext(tagExplicit0), names: in.pointName()}
 	p.onlyUser, p.onlyCA = in.optionalTrue(1), in.optionalTrue(2)
 	p.reasons = in.optionalReasons(3)
 	p.indirect, p.onlyAttribute = in.optionalTrue(4), in.optionalTrue(5)
 	in.end(what)
-	r.want(!(p.onlyUser && p.onlyCA || p.onlyUser && p.onlyAttribute || p.onlyCA && p.onlyAttribute), what)
-	if *r.err != nil {
-		return nil, *r.err
+	in.want(!(p.onlyUser && p.onlyCA || p.onlyUser && p.onlyAttribute || p.onlyCA && p.onlyAttribute), what)
+	if *in.err != nil {
+		return nil, *in.err
 	}
 	return p, nil
 }

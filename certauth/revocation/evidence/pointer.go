@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -39,7 +40,9 @@ type Pointers struct {
 
 // PointersOf returns the sources that the certificate names.
 func PointersOf(cert *x509.Certificate) Pointers {
-	p := Pointers{Named: len(cert.OCSPServer) > 0, Responders: usableURLs(cert.OCSPServer, maxResponders)}
+	isUnusable := func(url string) bool { return whyUnusable(url) != "" }
+	responders := slices.DeleteFunc(slices.Clone(cert.OCSPServer), isUnusable)
+	p := Pointers{Named: len(cert.OCSPServer) > 0, Responders: responders[:min(len(responders), maxResponders)]}
 	var unused []string
 	for _, e := range cert.Extensions {
 		switch {
@@ -95,17 +98,6 @@ func unusedPoints(kind string, der []byte) (unused []string) {
 	return unused
 }
 
-// usableURLs returns the first http and https URLs, at most most of them.
-func usableURLs(urls []string, most int) []string {
-	var usable []string
-	for _, one := range urls {
-		if whyUnusable(one) == "" && len(usable) < most {
-			usable = append(usable, one)
-		}
-	}
-	return usable
-}
-
 // pointURLs returns the URLs of each distribution point, which are alternatives. They are hints, so
 // what cannot be read or fetched is omitted.
 func pointURLs(der []byte) [][]string {
@@ -136,9 +128,7 @@ var (
 // responderLocations returns the GeneralNames of OCSP responders in an AuthorityInfoAccessSyntax
 // (RFC 5280, section 4.2.2.1). crypto/x509 keeps only those that are URIs.
 func responderLocations(der []byte) (locations [][]byte, ok bool) {
-	r := newReader(der)
-	list := r.inside(cbasn1.SEQUENCE, "")
-	r.end("")
+	list := readSequence(der, "")
 	for list.more() {
 		one := list.inside(cbasn1.SEQUENCE, "")
 		method, location := one.oid(""), one.anyElement("")
@@ -147,7 +137,7 @@ func responderLocations(der []byte) (locations [][]byte, ok bool) {
 			locations = append(locations, location)
 		}
 	}
-	if *r.err != nil {
+	if *list.err != nil {
 		return nil, false
 	}
 	return locations, true
