@@ -124,9 +124,16 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		judged[0].err = ErrNoSource
 		return 1, nil
 	}
-	moment, reading := ctx, c.local.look(ctx, c.config.Now())
+	now := c.config.Now()
+	for i := range judged[:n] {
+		j := &judged[i]
+		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
+			c.meetPresented(ctx, j.record.authority, chain[i+1:])
+		}
+	}
+	moment, reading := ctx, c.local.look(ctx, now)
 	if c.local.isUnread() {
-		c.judgeUnread(ctx, chain, judged[:n])
+		c.judgeUnread(ctx, judged[:n])
 		return n, nil
 	}
 	if reading != nil {
@@ -137,18 +144,16 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		defer over()
 		c.local.waitAMoment(moment, reading)
 	}
-	c.judgeAll(ctx, moment, chain, judged[:n])
+	c.judgeAll(ctx, moment, judged[:n])
 	return n, nil
 }
 
 // judgeAll waits for refreshes until moment ends, and for required evidence until ctx ends.
-func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificate, judged []judgement) {
+func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement) {
 	now := c.config.Now()
 	for i := range judged {
-		j := &judged[i]
-		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
-			c.meetPresented(ctx, j.record.authority, chain[i+1:])
-			c.start(j, now)
+		if judged[i].record != nil {
+			c.start(&judged[i], now)
 		}
 	}
 	if !slices.ContainsFunc(judged, func(j judgement) bool { return j.flight != nil }) {
@@ -169,51 +174,41 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 // list in memory covers a certificate, it waits for them. If they are not available in time,
 // no certificate that they might call revoked is good; statements of other sources against a
 // certificate are used in any case.
-func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, judged []judgement) {
+func (c *Checker) judgeUnread(ctx context.Context, judged []judgement) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
 	defer cancel()
 	half, over := context.WithTimeout(ctx, c.config.MaxWait/2)
 	defer over()
 	var notReady error
-	if c.anyIs(c.mayBeListed, chain, judged) {
-		notReady = c.local.firstReading(half, func() bool { return !c.anyIs(c.lacksList, chain, judged) })
+	if slices.ContainsFunc(judged, c.mayBeListed) {
+		notReady = c.local.firstReading(half, func() bool { return !slices.ContainsFunc(judged, c.lacksList) })
 	}
-	c.judgeAll(ctx, ctx, chain, judged)
+	c.judgeAll(ctx, ctx, judged)
 	if notReady == nil {
 		return
 	}
 	for i := range judged {
 		j := &judged[i]
-		if j.record != nil && j.result.Status != Revoked && c.lacksList(j.record) {
+		if j.result.Status != Revoked && c.lacksList(*j) {
 			j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, errors.Join(notReady, j.err)
 		}
 	}
 }
 
-func (c *Checker) anyIs(is func(*record) bool, chain []*x509.Certificate, judged []judgement) bool {
-	now := c.config.Now()
-	for i := range judged {
-		if r, err := c.recordOf(chain[i], chain[i+1:], now); err == nil && is(r) {
-			return true
-		}
-	}
-	return false
-}
-
 // mayBeListed reports whether the operator's lists may say something about a certificate.
-func (c *Checker) mayBeListed(r *record) bool {
-	return r.exempt == "" && c.config.Sources != OCSPOnly && c.local.serves(r.authority)
+func (c *Checker) mayBeListed(j judgement) bool {
+	return j.record != nil && j.record.exempt == "" && c.config.Sources != OCSPOnly && c.local.serves(j.record.authority)
 }
 
 // lacksList reports whether the operator's lists may say something about a certificate, and
 // none that has been read does.
-func (c *Checker) lacksList(r *record) bool {
-	if !c.mayBeListed(r) {
+func (c *Checker) lacksList(j judgement) bool {
+	if !c.mayBeListed(j) {
 		return false
 	}
 	terms := c.terms(c.config.Now())
-	return !slices.ContainsFunc(c.local.view.Load().listsOf(r.authority, &terms), func(l *loadedList) bool {
-		_, err := l.crl.LookupSubject(&r.who, &terms)
+	return !slices.ContainsFunc(c.local.view.Load().listsOf(j.record.authority, &terms), func(l *loadedList) bool {
+		_, err := l.crl.LookupSubject(&j.record.who, &terms)
 		return err == nil
 	})
 }

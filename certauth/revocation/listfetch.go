@@ -14,23 +14,6 @@ import (
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
 // first URL whose list verifies.
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
-	ctx, cancel := context.WithTimeout(ctx, flightLimit)
-	defer cancel()
-	err := c.tryRemote(ctx, l, r, want)
-	if err == nil {
-		l.failed.Store(nil)
-		return nil
-	}
-	now := c.config.Now()
-	tried := setback{err: err, at: now}
-	tried.note(err, now)
-	if !tried.until.IsZero() {
-		l.failed.Store(&tried)
-	}
-	return err
-}
-
-func (c *Checker) tryRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
 	if c.listFromStore(ctx, l) {
 		known, now := l.current.Load(), c.config.Now()
 		if known != nil && !c.isTooOld(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
@@ -39,7 +22,7 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, r *record, want 
 	}
 	var failed error
 	for _, url := range l.urls {
-		err := c.fetchList(ctx, l, url)
+		err := c.fetchList(ctx, &l.place, url, func(response *inHand) (Result, error) { return c.acceptList(ctx, l, response, url) })
 		if err == nil {
 			return nil
 		}
@@ -48,13 +31,16 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, r *record, want 
 	return failed
 }
 
-func (c *Checker) fetchList(ctx context.Context, l *remoteList, url string) error {
-	old := l.current.Load()
-	return c.get(ctx, l.partner, c.listRequest(url, old), func(response *inHand) (Result, error) {
+// fetchList brings the list of a place up to date from a URL. It calls accept for one that has changed.
+func (c *Checker) fetchList(ctx context.Context, p *place, url string, accept func(*inHand) (Result, error)) error {
+	old := p.current.Load()
+	request := c.listRequest(url, old)
+	request.Configured = p.operated
+	return c.get(ctx, p.partner, request, func(response *inHand) (Result, error) {
 		if response.NotModified {
-			return c.renew(ctx, &l.place, old, response.MaxAge)
+			return c.renew(ctx, p, old, response.MaxAge)
 		}
-		return c.acceptList(ctx, l, response, url)
+		return accept(response)
 	})
 }
 

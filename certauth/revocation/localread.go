@@ -60,22 +60,10 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	return failed
 }
 
-// unreadAgain is how often it is logged that the same lists cannot be read.
+// unreadAgain is how often it is logged that the same lists of a source cannot be read.
 const unreadAgain = time.Hour
 
 const unreadable = "a configured CRL could not be read; what was read before stays in use until it expires"
-
-// mayComplain reports whether to log that these lists of a source cannot be read: when the set of
-// them has changed, and otherwise once an hour. The caller holds the mutex.
-func (m *localLists) mayComplain(s *localSource, names []string) bool {
-	slices.Sort(names)
-	what, now := strings.Join(names, "\n"), m.checker.config.Now()
-	if what == s.told && !hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain) {
-		return false
-	}
-	s.told, s.toldAt = what, now
-	return what != ""
-}
 
 // swap makes visible to requests what has been read.
 func (m *localLists) swap(ctx context.Context) {
@@ -110,9 +98,14 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 		}
 	}
 	s.err, s.read = err, true
-	tell := m.mayComplain(s, names)
-	m.mu.Unlock()
+	slices.Sort(names)
+	what, now := strings.Join(names, "\n"), m.checker.config.Now()
+	tell := what != s.told || hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain)
 	if tell {
+		s.told, s.toldAt = what, now
+	}
+	m.mu.Unlock()
+	if tell && err != nil {
 		m.checker.complain(ctx, unreadable, err)
 	}
 	return err
@@ -257,16 +250,10 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	if old != nil && isAsked && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
 		return
 	}
-	request := m.checker.listRequest(s.list.URL, old)
-	request.Configured = true
-	err := m.checker.get(ctx, s.by, request, func(response *inHand) (Result, error) {
-		if response.NotModified {
-			return m.checker.renew(ctx, &l.place, old, response.MaxAge)
-		}
+	m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, func(response *inHand) (Result, error) {
 		if err := m.accept(ctx, s, l, response); err != nil {
 			return Result{}, err
 		}
 		return l.current.Load().result(), nil
-	})
-	m.ended(l, err)
+	}))
 }

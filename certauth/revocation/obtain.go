@@ -299,8 +299,18 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
 		if !c.needsUpdate(r, l, want) { // another flight has just ended
 			return nil
 		}
+		ctx, cancel := context.WithTimeout(ctx, flightLimit)
+		defer cancel()
 		err := c.loadRemote(ctx, l, r, want)
 		l.asked.Store(max(l.asked.Load(), want.anew))
+		now := c.config.Now()
+		tried := setback{err: err, at: now}
+		tried.note(err, now)
+		if err == nil {
+			l.failed.Store(nil)
+		} else if !tried.until.IsZero() {
+			l.failed.Store(&tried)
+		}
 		return err
 	})
 }
