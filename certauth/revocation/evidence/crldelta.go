@@ -54,7 +54,7 @@ func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, 
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
 	}
-	parsed, by, err := openList(der, deltaList, issuer, &o)
+	parsed, by, err := openList(der, true, issuer, &o)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, erro
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
 	}
-	l, by, err := openList(der, completeList, issuer, &o)
+	l, by, err := openList(der, false, issuer, &o)
 	if err != nil {
 		return nil, err
 	}

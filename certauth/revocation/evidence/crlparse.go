@@ -23,18 +23,9 @@ var (
 // maxIssuerName bounds a name that is compared before anything is verified.
 const maxIssuerName = 16 << 10
 
-// listKind is what a list is read as. Neither kind is ever accepted as the other.
-type listKind uint8
-
-const (
-	completeList listKind = iota
-	deltaList
-)
-
 // list is a parsed CertificateList (RFC 5280, section 5.1). Nothing in it is verified.
 type list struct {
 	header
-	kind       listKind
 	tbs        []byte
 	version    int
 	issuer     []byte // the name, DER
@@ -46,9 +37,11 @@ type list struct {
 	signature  []byte
 }
 
-func parseList(der []byte, kind listKind) (*list, error) {
+func (l *list) isDelta() bool { return l.baseNumber != nil }
+
+func parseList(der []byte) (*list, error) {
 	outer := readSequence(der, "CertificateList")
-	l := &list{kind: kind, tbs: outer.sequence("CertificateList"), version: 1}
+	l := &list{tbs: outer.sequence("CertificateList"), version: 1}
 	l.algorithm = outer.algorithm("signature")
 	l.signature = outer.octetsOfBits("signature")
 	outer.end("signature")
@@ -98,12 +91,9 @@ func (l *list) readKnownExtensions() error {
 		case e.oid.Equal(oidCRLNumber):
 			l.number, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidDeltaIndicator):
-			l.baseNumber, err = l.parseDeltaIndicator(e)
+			l.baseNumber, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidFreshestCRL):
 			l.namesDelta = true
-			if l.kind == deltaList { // section 5.2.6
-				err = malformed("a delta CRL with a freshest CRL")
-			}
 		case e.critical:
 			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}
@@ -111,29 +101,27 @@ func (l *list) readKnownExtensions() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// checkKind makes sure that neither a complete list nor a delta is ever accepted as the other.
+func (l *list) checkKind(wantsDelta bool) error {
+	indicator, isDelta := find(l.extensions, oidDeltaIndicator)
 	switch {
-	case l.kind == completeList:
+	case isDelta && !wantsDelta:
+		return fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
+	case !wantsDelta:
 		return nil
-	case l.baseNumber == nil:
+	case !isDelta:
 		return fmt.Errorf("%w: a complete CRL is not a delta", ErrDeltaMismatch)
+	case !indicator.critical: // section 5.2.4: who does not know the extension would take the delta for the complete list
+		return malformed("a delta CRL indicator that is not critical")
+	case l.namesDelta: // section 5.2.6
+		return malformed("a delta CRL with a freshest CRL")
 	case l.number == nil:
 		return malformed("a delta CRL without cRLNumber")
 	}
 	return nil
-}
-
-var errIsDelta = fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
-
-// parseDeltaIndicator is RFC 5280, section 5.2.4: the extension must be critical, because a reader
-// that does not know it would take the delta for the complete list.
-func (l *list) parseDeltaIndicator(e extension) (*big.Int, error) {
-	switch {
-	case l.kind == completeList:
-		return nil, errIsDelta
-	case !e.critical:
-		return nil, malformed("a delta CRL indicator that is not critical")
-	}
-	return parseCRLNumber(e.value)
 }
 
 // parseCRLNumber reads a CRLNumber, which has at most 20 octets (RFC 5280, section 5.2.3).

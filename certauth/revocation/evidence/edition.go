@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -86,14 +85,11 @@ func Look(content []byte) (there Edition, isDelta bool, err error) {
 	if err != nil {
 		return Edition{}, false, err
 	}
-	l, err := parseList(der, completeList)
-	if isDelta = errors.Is(err, errIsDelta); isDelta {
-		l, err = parseList(der, deltaList)
-	}
+	l, err := parseList(der)
 	if err != nil {
 		return Edition{}, false, err
 	}
-	return Edition{ThisUpdate: l.thisUpdate, NextUpdate: l.nextUpdate, issuer: l.issuer, number: l.number}, isDelta, nil
+	return Edition{ThisUpdate: l.thisUpdate, NextUpdate: l.nextUpdate, issuer: l.issuer, number: l.number}, l.isDelta(), nil
 }
 
 // MaySignLists reports whether a certificate is that of a CA, or of a signer of its CRLs, and may
