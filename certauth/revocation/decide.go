@@ -115,9 +115,14 @@ func waived(answer certauth.Revocation, depth int, why string) certauth.Revocati
 	return answer
 }
 
+var statuses = [...]certauth.RevocationStatus{
+	Unavailable: certauth.RevocationUnavailable, Good: certauth.RevocationGood, Revoked: certauth.RevocationRevoked,
+	Unknown: certauth.RevocationUnknown, NotApplicable: certauth.RevocationWaived,
+}
+
 func revocationOf(r *Result, depth int) certauth.Revocation {
 	return certauth.Revocation{
-		Status: statusFor(r.Status), Source: r.Source.String(), Responder: r.Responder, Depth: depth, Stale: r.Stale,
+		Status: statuses[r.Status], Source: r.Source.String(), Responder: r.Responder, Depth: depth, Stale: r.Stale,
 		ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate, RevokedAt: r.RevokedAt,
 	}
 }

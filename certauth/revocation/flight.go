@@ -41,6 +41,9 @@ func newCrew() *crew {
 	return &crew{base: base, cancel: cancel}
 }
 
+// begin starts a flight that nobody joins.
+func (w *crew) begin(f func(ctx context.Context) error) *flight { return w.join(new(slot), 0, f) }
+
 // start starts a flight. If the crew is closed, it ends at once, with ErrClosed. A panic of f becomes
 // an error.
 func (w *crew) start(one *flight, f func(ctx context.Context) error) *flight {
@@ -79,11 +82,6 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-func (w *crew) newFlight(anew uint64) *flight {
-	moment, over := context.WithTimeout(w.base, aMoment)
-	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, anew: anew}
-}
-
 // slot holds the flight to join, if there is one.
 type slot = atomic.Pointer[flight]
 
@@ -95,9 +93,10 @@ func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *fl
 	if before != nil && before.anew >= anew {
 		return before
 	}
-	next := w.newFlight(anew)
+	moment, over := context.WithTimeout(w.base, aMoment)
+	next := &flight{done: make(chan struct{}), soon: moment.Done(), over: over, anew: anew}
 	if !s.CompareAndSwap(before, next) { // another caller was faster
-		next.over()
+		over()
 		return w.join(s, anew, f)
 	}
 	return w.start(next, func(ctx context.Context) error {
@@ -126,7 +125,11 @@ func (f *flight) waitAMoment(ctx context.Context) {
 	}
 }
 
+// wait waits until the flight or the request ends. There is nothing to wait for if f is nil.
 func (f *flight) wait(ctx context.Context) error {
+	if f == nil {
+		return nil
+	}
 	select {
 	case <-f.done:
 		return f.err

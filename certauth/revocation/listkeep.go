@@ -71,24 +71,20 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 		if slices.Contains(urls[:i], url) {
 			continue
 		}
-		merged := base
-		isOver := false
+		merged, missing := base, false
 		err := c.get(ctx, p.partner, c.listRequest(url, nil), func(response *inHand) (Result, error) {
 			next, err := p.partner.hand.build(ctx, func() (*evidence.CRL, error) {
 				return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
 			})
 			if err != nil {
-				isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)
+				missing = base.Delta() == nil && c.deltaIsOver(response.Body)
 				return Result{}, err
 			}
 			merged = next
 			return Result{Status: Good, ThisUpdate: next.ThisUpdate(), NextUpdate: next.NextUpdate()}, nil
 		})
-		if err == nil {
-			return merged, false
-		}
-		if errors.Is(err, evidence.ErrRollback) { // the list already contains the delta
-			return merged, base.Delta() == nil && isOver
+		if err == nil || errors.Is(err, evidence.ErrRollback) { // the list already contains the delta
+			return merged, missing
 		}
 	}
 	return base, isIncomplete(base, c.config.Now(), c.skew)

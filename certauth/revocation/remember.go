@@ -60,7 +60,7 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 		der []byte
 		ok  bool
 	}
-	err := c.crew.start(c.crew.newFlight(0), func(context.Context) (err error) {
+	err := c.crew.begin(func(context.Context) (err error) {
 		defer ended()
 		came.der, came.ok, err = c.config.Store.Get(ctx, key)
 		return err
@@ -144,7 +144,7 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 // toStore stores evidence without making a request wait, and calls then at the end.
 func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
-	c.crew.start(c.crew.newFlight(0), func(base context.Context) error {
+	c.crew.begin(func(base context.Context) error {
 		defer then()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(base), within) // Close waits for it
 		defer cancel()

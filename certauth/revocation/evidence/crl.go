@@ -66,6 +66,9 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 // openList reads a list up to its entries and establishes its signer: rules C2, C3 and C5.
 // Nothing here depends on the certificate in question or on the time.
 func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptions) (*list, *x509.Certificate, error) {
+	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
+		return nil, nil, ErrArgument
+	}
 	der, err := unwrapPEM(der)
 	if err != nil {
 		return nil, nil, err

@@ -22,13 +22,8 @@ type distributionPoint struct {
 	issuer  []byte   // content of cRLIssuer, nil if absent: if present, another CA signs the list
 }
 
-// isUsable reports whether a list can be found at the point. Indirect CRLs are not supported, and
-// a relative name is not a location.
-func (p *distributionPoint) isUsable() bool { return p.issuer == nil && len(p.names) > 0 }
-
 // distributionPoints parses the extension itself, because crypto/x509 does not keep which names
-// belong to one point. It skips points with cRLIssuer (indirect CRLs), and points with only a
-// relative name.
+// belong to one point.
 func distributionPoints(cert *x509.Certificate) ([]distributionPoint, error) {
 	for _, e := range cert.Extensions {
 		if e.Id.Equal(oidDistributionPoints) {
@@ -38,9 +33,11 @@ func distributionPoints(cert *x509.Certificate) ([]distributionPoint, error) {
 	return nil, nil
 }
 
+// parseDistributionPoints returns the points at which a list can be found. Indirect CRLs (cRLIssuer) are
+// not supported, and a name relative to the CA is not a location.
 func parseDistributionPoints(der []byte) ([]distributionPoint, error) {
 	points, err := readDistributionPoints(der)
-	return slices.DeleteFunc(points, func(p distributionPoint) bool { return !p.isUsable() }), err
+	return slices.DeleteFunc(points, func(p distributionPoint) bool { return p.issuer != nil || len(p.names) == 0 }), err
 }
 
 // readDistributionPoints returns all points, usable or not.
