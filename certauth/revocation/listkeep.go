@@ -77,7 +77,9 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 				return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
 			})
 			if err != nil {
-				missing = base.Delta() == nil && c.deltaIsOver(response.Body)
+				// One that has expired is not the newest: the server withholds that.
+				there, _, unreadable := evidence.Look(response.Body)
+				missing = base.Delta() == nil && (unreadable != nil || there.IsOver(c.config.Now(), c.skew))
 				return Result{}, err
 			}
 			merged = next
@@ -97,13 +99,6 @@ func isIncomplete(l *evidence.CRL, now time.Time, skew time.Duration) bool {
 
 func (c *Checker) wantsDelta(base *evidence.CRL, p *place) bool {
 	return !c.config.IgnoreDeltas && (base.NamesDelta() || p.namesDelta)
-}
-
-// deltaIsOver reports whether a delta has expired: then there is a newer one, and the server
-// withholds it.
-func (c *Checker) deltaIsOver(body []byte) bool {
-	there, _, err := evidence.Look(body)
-	return err != nil || there.IsOver(c.config.Now(), c.skew)
 }
 
 // withDeltaOf adds the delta of another list, if it continues this list, too.

@@ -3,6 +3,8 @@ package revocation
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,7 +157,7 @@ func (k *keeper) makeRoom(asking *place, size int) error {
 	for _, may := range []func(p *place, of *partner) bool{
 		func(p *place, _ *partner) bool { return now.Sub(time.Unix(p.used.Load(), 0)) >= unusedFor },
 		func(_ *place, of *partner) bool {
-			return of != by && isLargest(shares, of) && shares[of] > shares[by]+size
+			return of != by && shares[of] == slices.Max(slices.Collect(maps.Values(shares))) && shares[of] > shares[by]+size
 		},
 	} {
 		for p, n := range k.held {
@@ -174,15 +176,6 @@ func (k *keeper) makeRoom(asking *place, size int) error {
 		return fmt.Errorf("%w: %d bytes held, %d more wanted, %d allowed", ErrBudget, held, size, k.most)
 	}
 	return nil
-}
-
-func isLargest(shares map[*partner]int, one *partner) bool {
-	for _, share := range shares {
-		if share > shares[one] {
-			return false
-		}
-	}
-	return true
 }
 
 // count returns the number, size and entries of the lists in memory.

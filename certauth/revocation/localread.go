@@ -54,7 +54,19 @@ func (m *localLists) read(ctx context.Context) error {
 func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	m.fetchURL(ctx, s)
+	l := m.at(s, s.list.URL)
+	now, old, anew := m.checker.config.Now(), l.current.Load(), m.anew.Load()
+	isDue := s.asked < anew || old == nil || hasCome(old.soft, now, maxSoftCRL) ||
+		old.lone == nil && old.edition().Current(now, m.checker.skew) != nil
+	s.asked = anew
+	if isDue {
+		m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, func(response *inHand) (Result, error) {
+			if err := m.accept(ctx, s, l, response); err != nil {
+				return Result{}, err
+			}
+			return l.current.Load().result(), nil
+		}))
+	}
 	failed := m.sourceRead(ctx, s, nil)
 	m.swap(ctx)
 	return failed
@@ -239,21 +251,4 @@ func (m *localLists) readChanged(path string, before seen) (der []byte, now seen
 		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 	}
 	return der, now, err
-}
-
-func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
-	l := m.at(s, s.list.URL)
-	now := m.checker.config.Now()
-	old, anew := l.current.Load(), m.anew.Load()
-	isAsked := s.asked >= anew
-	s.asked = anew
-	if old != nil && isAsked && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
-		return
-	}
-	m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, func(response *inHand) (Result, error) {
-		if err := m.accept(ctx, s, l, response); err != nil {
-			return Result{}, err
-		}
-		return l.current.Load().result(), nil
-	}))
 }

@@ -181,8 +181,7 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error 
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
-	key := ocspKey(r)
-	if found := c.ocspFromStore(ctx, key, r, cert); found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
+	if found := c.ocspFromStore(ctx, r, cert); found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
 		return nil
 	}
 	got, err := c.askResponders(ctx, r, cert)
@@ -192,7 +191,7 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error 
 	if err != nil {
 		return err
 	}
-	c.ocspToStore(ctx, key, r, cert, got)
+	c.ocspToStore(ctx, r, cert, got)
 	return nil
 }
 

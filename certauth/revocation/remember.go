@@ -78,11 +78,11 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 // ocspFromStore learns the stored response, if it verifies and is newer, and returns it if it is
 // Good or Revoked. Whatever the Store returns, the decision rests on the CA's signature: an
 // expired response that says revoked denies, as it does from the network.
-func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) *Result {
+func (c *Checker) ocspFromStore(ctx context.Context, r *record, cert *x509.Certificate) *Result {
 	if c.config.Verify.NonceMode == NonceRequire { // a stored response answers another request
 		return nil
 	}
-	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {})
+	der, ok := c.fromStore(ctx, ocspKey(r), storeTimeoutOCSP, func() {})
 	if !ok {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (c *Checker) verifyStored(r *record, cert *x509.Certificate, der []byte, kn
 
 // ocspToStore stores the fetched response, unless the Store has a newer one, or the response alone
 // does not prove the known revocation: the Store may hold the proof.
-func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *x509.Certificate, got answerOf) {
+func (c *Checker) ocspToStore(ctx context.Context, r *record, cert *x509.Certificate, got answerOf) {
 	if c.config.Store == nil || !isForStore(&got.result) || c.config.Verify.NonceMode == NonceRequire {
 		return
 	}
@@ -131,14 +131,14 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 			return
 		}
 	}
-	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {}); ok {
+	if der, ok := c.fromStore(ctx, ocspKey(r), storeTimeoutOCSP, func() {}); ok {
 		there, err := c.verifyStored(r, cert, der, r.state.Load().ocsp)
 		if err == nil && isForStore(&there) && there.ThisUpdate.After(got.result.ThisUpdate) {
 			_ = c.learn(r, cert, there, true) // newer than the fetched response
 			return
 		}
 	}
-	c.toStore(key, got.der, got.result.UsableUntil, storeTimeoutOCSP, func() {})
+	c.toStore(ocspKey(r), got.der, got.result.UsableUntil, storeTimeoutOCSP, func() {})
 }
 
 // toStore stores evidence without making a request wait, and calls then at the end.

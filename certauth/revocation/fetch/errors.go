@@ -103,24 +103,19 @@ func refusePanic(p any) error {
 
 // located adds where the fetch failed.
 func located(where string, err error) error {
-	known, ok := errors.AsType[*fetchError](err)
-	if !ok {
-		return err
+	if known, ok := errors.AsType[*fetchError](err); ok {
+		known.where = where
 	}
-	moved := *known
-	moved.where = where
-	return &moved
+	return err
 }
 
 // redirectedTo adds that a redirect led to the blocked URL or address.
 func redirectedTo(err error) error {
-	var known *fetchError
-	if !errors.As(err, &known) || !errors.Is(known.classes[0], ErrBlockedURL) && !errors.Is(known.classes[0], ErrBlockedAddress) {
-		return err
+	known, ok := errors.AsType[*fetchError](err)
+	if ok && (errors.Is(known.classes[0], ErrBlockedURL) || errors.Is(known.classes[0], ErrBlockedAddress)) {
+		known.classes = append([]error{ErrRedirect}, known.classes...)
 	}
-	moved := *known
-	moved.classes = append([]error{ErrRedirect}, known.classes...)
-	return &moved
+	return err
 }
 
 // failure classifies the error of the transport. caller is the context that Fetch was given, own
