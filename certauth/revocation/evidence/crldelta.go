@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -44,10 +43,7 @@ func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (
 }
 
 // Delta is a verified delta CRL. [CRL.With] decides which lists it continues.
-type Delta struct {
-	index
-	issuer []byte // name
-}
+type Delta struct{ index }
 
 // ParseDelta verifies a delta CRL on its own, by the rules of [ParseCRL].
 func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, error) {
@@ -59,11 +55,11 @@ func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, 
 	if err != nil {
 		return nil, err
 	}
-	return &Delta{*x, bytes.Clone(issuer.RawSubject)}, nil
+	return &Delta{*x}, nil
 }
 
 // Edition identifies the delta among others.
-func (d *Delta) Edition() Edition { return d.edition(d.issuer) }
+func (d *Delta) Edition() Edition { return d.edition() }
 
 // Size returns the approximate memory that it takes, in bytes.
 func (d *Delta) Size() int { return d.size() }

@@ -15,12 +15,9 @@ import (
 // collected.
 type index struct {
 	header
-	pointDER, keyIDDER []byte // the extensions unchanged, nil if absent
-	signerKey          [sha256.Size]byte
-	freshest           []string
-	entries            int
-
-	listed [listingKinds]serials.Set
+	signerKey [sha256.Size]byte
+	entries   int
+	listed    [listingKinds]serials.Set
 }
 
 // newIndex checks every entry before it takes memory. It reads the entries twice, so that it takes
@@ -43,16 +40,7 @@ func newIndex(l *list, by *x509.Certificate) (*index, error) {
 	if err := x.fill(l.entries, &counts, exceptions); err != nil {
 		return nil, err
 	}
-	for _, e := range l.extensions {
-		switch {
-		case e.oid.Equal(oidIssuingPoint):
-			x.pointDER = bytes.Clone(e.value)
-		case e.oid.Equal(oidAuthorityKeyID):
-			x.keyIDDER = bytes.Clone(e.value)
-		case e.oid.Equal(oidFreshestCRL):
-			x.freshest = freshestURLs(e.value)
-		}
-	}
+	x.issuer = bytes.Clone(l.issuer)
 	return x, nil
 }
 

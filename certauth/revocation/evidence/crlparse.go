@@ -28,7 +28,6 @@ type list struct {
 	header
 	tbs        []byte
 	version    int
-	issuer     []byte // the name, DER
 	keyID      []byte // of the authority key identifier, nil if absent
 	entries    []byte // content of revokedCertificates
 	hasEntries bool
@@ -81,19 +80,19 @@ func (l *list) readKnownExtensions() error {
 		var err error
 		switch {
 		case e.oid.Equal(oidIssuingPoint):
-			// Cloned because the index keeps the point, which must not keep the whole list in
-			// memory.
-			if l.point, err = parseIssuingPoint(bytes.Clone(e.value)); err == nil && l.point.indirect {
+			l.pointDER = bytes.Clone(e.value) // the index keeps it, and must not keep the whole list in memory
+			if l.point, err = parseIssuingPoint(l.pointDER); err == nil && l.point.indirect {
 				err = ErrIndirectCRL
 			}
 		case e.oid.Equal(oidAuthorityKeyID):
+			l.keyIDDER = bytes.Clone(e.value)
 			l.keyID, err = parseKeyID(e.value)
 		case e.oid.Equal(oidCRLNumber):
 			l.number, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidDeltaIndicator):
 			l.baseNumber, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidFreshestCRL):
-			l.namesDelta = true
+			l.namesDelta, l.freshest = true, freshestURLs(e.value)
 		case e.critical:
 			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}

@@ -19,16 +19,12 @@ type Edition struct {
 	number        *big.Int
 }
 
-func (x *index) edition(issuer []byte) Edition {
-	return Edition{x.thisUpdate, x.nextUpdate, issuer, x.pointDER, x.number}
-}
-
 // Edition returns the edition of the list with its delta.
 func (l *CRL) Edition() Edition {
 	if l == nil || l.by == nil {
 		return Edition{}
 	}
-	e := l.newest().edition(l.by.RawSubject)
+	e := l.newest().edition()
 	e.NextUpdate = l.NextUpdate()
 	return e
 }
@@ -89,7 +85,7 @@ func Look(content []byte) (there Edition, isDelta bool, err error) {
 	if err != nil {
 		return Edition{}, false, err
 	}
-	return Edition{ThisUpdate: l.thisUpdate, NextUpdate: l.nextUpdate, issuer: l.issuer, number: l.number}, l.isDelta(), nil
+	return l.edition(), l.isDelta(), nil
 }
 
 // MaySignLists reports whether a certificate is that of a CA, or of a signer of its CRLs, and may
