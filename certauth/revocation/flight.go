@@ -44,24 +44,6 @@ func newCrew() *crew {
 // begin starts a flight that nobody joins.
 func (w *crew) begin(f func(ctx context.Context) error) *flight { return w.join(new(slot), 0, f) }
 
-// start starts a flight. If the crew is closed, it ends at once, with ErrClosed. A panic of f becomes
-// an error.
-func (w *crew) start(one *flight, f func(ctx context.Context) error) *flight {
-	end := func(err error) {
-		one.err = err
-		close(one.done)
-		one.over()
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.isClosed() {
-		end(ErrClosed)
-		return one
-	}
-	w.wg.Go(func() { end(guarded(func() error { return f(w.base) })) })
-	return one
-}
-
 func (w *crew) close() {
 	w.mu.Lock()
 	w.cancel()
@@ -87,7 +69,8 @@ type slot = atomic.Pointer[flight]
 
 // join returns the flight in the slot, or starts one. For the call of Refresh with the number anew it
 // joins no flight that was not started for it or a later one, because any other accepts older
-// evidence: the new flight waits until that one has ended.
+// evidence: the new flight waits until that one has ended. If the crew is closed, the flight ends at
+// once, with ErrClosed. A panic of f becomes an error.
 func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *flight {
 	before := s.Load()
 	if before != nil && before.anew >= anew {
@@ -99,17 +82,32 @@ func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *fl
 		over()
 		return w.join(s, anew, f)
 	}
-	return w.start(next, func(ctx context.Context) error {
-		defer s.CompareAndSwap(next, nil) // those who wait for it may need another one
-		if before != nil {
-			select {
-			case <-before.done:
-			case <-ctx.Done():
-				return ctx.Err()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.isClosed() {
+		next.end(ErrClosed)
+		return next
+	}
+	w.wg.Go(func() {
+		next.end(guarded(func() error {
+			defer s.CompareAndSwap(next, nil) // those who wait for it may need another one
+			if before != nil {
+				select {
+				case <-before.done:
+				case <-w.base.Done():
+					return ErrClosed
+				}
 			}
-		}
-		return f(ctx)
+			return f(w.base)
+		}))
 	})
+	return next
+}
+
+func (f *flight) end(err error) {
+	f.err = err
+	close(f.done)
+	f.over()
 }
 
 // waitAMoment waits until the flight or the request ends, but no longer than aMoment after the
