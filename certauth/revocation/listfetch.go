@@ -60,16 +60,13 @@ func (c *Checker) listRequest(url string, known *loadedList) Request {
 type inHand struct {
 	Response
 	size    int
-	hand    *hand // nil for a file, which is not counted
-	counted int
+	hand    *hand
+	counted int // 0 for a file
 }
 
 func (r *inHand) drop() {
-	r.Body = nil
-	if r.hand != nil {
-		r.hand.give(r.counted)
-		r.counted = 0
-	}
+	r.hand.give(r.counted)
+	r.Body, r.counted = nil, 0
 }
 
 // get fetches once through the gate and passes the response to use, whose error becomes that of
@@ -221,13 +218,39 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	return next, nil
 }
 
-// listFromStore uses the list in the Store if it verifies and is newer.
+// listFromStore uses the list in the Store if it verifies and is newer. Only one list of a partner is
+// read at a time; a caller that cannot wait for its turn, no longer than for the Store itself, uses the
+// network.
 func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
-	der, ok := c.takeFromStore(ctx, l)
+	if c.config.Store == nil {
+		return false
+	}
+	hand := l.partner.hand
+	turn, cancel := context.WithTimeout(ctx, min(storeTimeoutCRL, c.config.MaxWait/4))
+	defer cancel()
+	select {
+	case hand.stored <- struct{}{}:
+	case <-turn.Done():
+		return false
+	}
+	der, ok := c.fromStore(turn, listKey(l), storeTimeoutCRL, func() { <-hand.stored })
 	if !ok {
 		return false
 	}
-	response := inHand{Response: Response{Body: der}, hand: l.partner.hand, counted: len(der)}
+	if len(der) > c.config.MaxListBytes {
+		c.storeLies(ctx, ErrTooLarge)
+		return false
+	}
+	if old := l.current.Load(); old != nil { // a list that is in memory already is not parsed again
+		there, isDelta, err := evidence.Look(der)
+		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
+			return false
+		}
+	}
+	if hand.take(len(der)) != nil {
+		return false
+	}
+	response := inHand{Response: Response{Body: der}, hand: hand, counted: len(der)}
 	defer response.drop()
 	if _, err := c.acceptList(ctx, l, &response, ""); err != nil {
 		c.storeLies(ctx, err)
@@ -235,36 +258,4 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 	}
 	c.stats.storeHits.Add(1)
 	return true
-}
-
-// takeFromStore reads a newer list and counts it as in hand. Only one list of a partner is read at
-// a time; a caller that cannot wait for its turn, no longer than for the Store itself, uses the
-// network.
-func (c *Checker) takeFromStore(ctx context.Context, l *remoteList) ([]byte, bool) {
-	if c.config.Store == nil {
-		return nil, false
-	}
-	hand := l.partner.hand
-	ctx, cancel := context.WithTimeout(ctx, min(storeTimeoutCRL, c.config.MaxWait/4))
-	defer cancel()
-	select {
-	case hand.stored <- struct{}{}:
-	case <-ctx.Done():
-		return nil, false
-	}
-	der, ok := c.fromStore(ctx, listKey(l), storeTimeoutCRL, func() { <-hand.stored })
-	if !ok {
-		return nil, false
-	}
-	if len(der) > c.config.MaxListBytes {
-		c.storeLies(ctx, ErrTooLarge)
-		return nil, false
-	}
-	if old := l.current.Load(); old != nil { // a list that is in memory already is not parsed again
-		there, isDelta, err := evidence.Look(der)
-		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
-			return nil, false
-		}
-	}
-	return der, hand.take(len(der)) == nil
 }

@@ -207,7 +207,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		return // l.err, if any, still says what is wrong with it
 	}
 	if err == nil {
-		err = m.accept(ctx, s, l, &inHand{Response: Response{Body: der}, size: len(der)})
+		err = m.accept(ctx, s, l, &inHand{Response: Response{Body: der}, hand: s.by.hand})
 	}
 	m.ended(l, err)
 	// The same file may succeed after these errors. One that could not be opened was not seen, so that
