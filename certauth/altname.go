@@ -21,17 +21,19 @@ type DNSNames []string
 // URIs accepts certificates that have one of the listed URIs among their alternative names. The
 // comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
 // every spelling of a listed URI is refused (RFC 3986, section 6.2.2), with another case of the
-// scheme, of the authority or of a URN's namespace, with needless escapes or segments, or with the
-// default port of http or https. A certificate with a URI that is not printable ASCII without spaces
-// is refused as malformed. For workload identities see [SPIFFEIDs].
+// scheme, of the authority or of a URN's namespace, with needless escapes or segments, with the
+// default port of http or https, or with other components behind a URN's name. A certificate with a
+// URI that is not printable ASCII without spaces is refused as malformed. For workload identities
+// see [SPIFFEIDs].
 type URIs []string
 
 // Emails accepts certificates that have one of the listed mailboxes among their alternative
 // names: "alice@partner.example", or "@partner.example" for every mailbox of exactly that host.
 // The local part is compared exactly, the host without regard to case. Under [Not] a listed mailbox
 // is refused in every letter case, because hardly any host distinguishes them (RFC 5321, section
-// 2.4). A name that is not a single plain mailbox never matches; if it contains a space, quoted or
-// not, the certificate is malformed.
+// 2.4), and so is every certificate with an address that is not a plain mailbox. Such an address,
+// which may be internationalized (RFC 9598), never matches; if it contains a space, quoted or not,
+// the certificate is malformed.
 type Emails []string
 
 // UPNs accepts certificates that have one of the listed user principal names among their
@@ -84,12 +86,12 @@ type altKind struct {
 	slot       int // in facts
 	rule, what string
 	form       int
-	have       func(*san.Names) []string // the names as written
+	have       func(*facts) []string // the names as written
 
 	// keys appends the texts under which an entry may list the names: each name itself, and what
 	// stands for all names of its host or domain. all reports whether every name has the syntax of
 	// the kind.
-	keys func(names *san.Names, to []string) (keys []string, all bool)
+	keys func(f *facts, to []string) (keys []string, all bool)
 	// entry returns the key that an entry of a rule lists.
 	entry func(string) string
 	// spell is set if a name has spellings with different keys.
@@ -103,24 +105,27 @@ const altKinds = 5
 
 var (
 	altDNS = altKind{
-		slot: 0, rule: "DNSNames", what: "DNS name", form: san.DNSName, keys: dnsKeys,
-		have:  func(n *san.Names) []string { return n.DNS },
+		slot: 0, rule: "DNSNames", what: "DNS name", form: san.DNSName,
+		have:  func(f *facts) []string { return f.names().alt.DNS },
+		keys:  func(f *facts, to []string) ([]string, bool) { return dnsKeys(&f.names().alt, to) },
 		entry: func(s string) string { return strings.TrimPrefix(foldASCII(s), "*") },
 	}
 	altURI = altKind{
 		slot: 1, rule: "URIs", what: "URI", form: san.URI,
-		have:  func(n *san.Names) []string { return n.URIs },
-		keys:  func(n *san.Names, to []string) ([]string, bool) { return append(to, n.URIs...), true },
+		have:  func(f *facts) []string { return f.names().alt.URIs },
+		keys:  func(f *facts, to []string) ([]string, bool) { return append(to, f.names().alt.URIs...), true },
 		entry: func(s string) string { return s }, spell: spellNormal(normalURI),
 	}
 	altEmail = altKind{
-		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name, keys: mailboxKeys,
-		have:  func(n *san.Names) []string { return n.Emails },
+		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name,
+		have:  func(f *facts) []string { return slices.Concat(f.names().alt.Emails, f.names().alt.UTF8Emails) },
+		keys:  func(f *facts, to []string) ([]string, bool) { return mailboxKeys(&f.names().alt, to) },
 		entry: foldHost, spell: spellNormal(foldASCII),
 	}
 	altUPN = altKind{
-		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName, keys: upnKeys,
-		have:  func(n *san.Names) []string { return n.UPNs },
+		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName,
+		have:  func(f *facts) []string { return f.names().alt.UPNs },
+		keys:  func(f *facts, to []string) ([]string, bool) { return upnKeys(&f.names().alt, to) },
 		entry: foldHost, spell: spellPrincipals, most: maxExcluded,
 	}
 	altSPIFFE = altKind{
@@ -168,10 +173,10 @@ func (r *altRule) refusal(e *evaluation) *Error {
 	if err := names.Fault(r.kind.form); err != nil {
 		return unreadableName(r.path, err)
 	}
-	have := r.kind.have(names)
+	have := r.kind.have(e.facts)
 	if r.kind == &altSPIFFE && len(have) == 0 && slices.ContainsFunc(names.URIs, isOfSPIFFE) {
-		return refusal(ReasonNameNotAllowed, r.path, "%s", notSVID(names.URIs)).
-			withHint("the certificate is trusted, but is not an X.509-SVID, which has a well-formed SPIFFE ID and no other URI; ask the CA for one")
+		return refusal(ReasonNameNotAllowed, r.path, "%s", notSVID{e.facts}).
+			withHint("the certificate is trusted, but is not an X.509-SVID, which has a well-formed SPIFFE ID, no other URI, and no key usage of a CA; ask the CA for one")
 	}
 	refused := unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 	if len(have) == 0 {

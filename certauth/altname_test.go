@@ -282,6 +282,9 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		}
 		return all
 	}
+	mails8 := func(name string) []asn1.RawValue {
+		return []asn1.RawValue{otherName(t, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 9}, name)}
+	}
 	mailbox := certauth.Emails{"Eve@partner.example", "@other.example"}
 	eve, german := certauth.UPNs{"eve@corp.example"}, certauth.UPNs{"j\u00F6rg@corp.example"}
 	folder := certauth.URIs{"https://partner.example/a/"}
@@ -359,6 +362,22 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T25: another file", certauth.URIs{"file:///a/b"}, uris("file:///a/./c"), none},
 		{"finding T25: three dots", web, uris("https://partner.example/.../x"), none},
 		{"finding T25: the same path elsewhere", certauth.URIs{"x:a/b"}, uris("y:./a/b"), none},
+
+		// RFC 9598: an address with other characters than those of ASCII is an otherName.
+		{"finding T41: a mailbox of the host, internationalized", mailbox, mails8("\u00E9ve@other.example"), unlike},
+		{"finding T41: the mailbox itself in the form for others", mailbox, mails8("Eve@partner.example"), unlike},
+		{"finding T41: an internationalized mailbox beside another", mailbox, append(mails("alice@partner.example"), mails8("\u00E9ve@other.example")...), unlike},
+		{"finding T41: a mailbox that cannot be read", mailbox, mails8("\xFF@other.example"), unlike},
+		{"finding T41: an otherName of another type", mailbox, principal("eve@other.example"), none},
+
+		// RFC 8141, section 3.1: the components behind the name do not count.
+		{"finding T42: a URN with an r-component", device, uris("urn:dev:a?+b"), unlike},
+		{"finding T42: a URN with a q-component", device, uris("urn:dev:a?=b"), unlike},
+		{"finding T42: a URN with an f-component, in capitals", device, uris("URN:DEV:a#b"), unlike},
+		{"finding T42: a URN with an empty component", device, uris("urn:dev:a?"), unlike},
+		{"finding T42: a URN that is listed with components", certauth.URIs{"urn:dev:a?+b?=c#d"}, uris("urn:dev:a"), unlike},
+		{"finding T42: another URN with them", device, uris("urn:dev:b?=a#a"), none},
+		{"finding T42: a query of another scheme", certauth.URIs{"tag:dev:a"}, uris("tag:dev:a?=b"), none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			leaf := w.issue(t, san(t, tc.names...))

@@ -24,7 +24,7 @@ func newHealthToken() (*healthToken, error) {
 	if strings.TrimSpace(key) == "" {
 		return nil, errors.New(healthKeyVariable + " is empty, and anyone can compute the hash of an empty key")
 	}
-	if strings.HasPrefix(key, "@Microsoft.KeyVault(") {
+	if strings.HasPrefix(strings.ToLower(key), "@microsoft.") {
 		return nil, errors.New(healthKeyVariable + " is an unresolved reference, not a secret; check that the app can read what it refers to")
 	}
 	sum := sha256.Sum256([]byte(key))

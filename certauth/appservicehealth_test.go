@@ -73,6 +73,7 @@ func TestAppServiceHealth_EmptyKeyIsAnErrorOfNew(t *testing.T) {
 	x.AppServiceHealth = true
 	for key, want := range map[string]string{
 		"": "is empty", " ": "is empty", "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/key)": "is an unresolved reference",
+		"@Microsoft.AppConfiguration(Endpoint=https://store.azconfig.example; Key=key)": "is an unresolved reference", // finding N60
 	} {
 		t.Setenv("WEBSITE_AUTH_ENCRYPTION_KEY", key)
 		_, err := certauth.New(certauth.Config{

@@ -80,7 +80,7 @@ func (n *certNames) shown() string {
 	for _, kind := range []struct {
 		label string
 		names []string
-	}{{"URI:", n.alt.URIs}, {"DNS:", n.alt.DNS}, {"email:", n.alt.Emails}, {"UPN:", n.alt.UPNs}} {
+	}{{"URI:", n.alt.URIs}, {"DNS:", n.alt.DNS}, {"email:", n.alt.Emails}, {"email:", n.alt.UTF8Emails}, {"UPN:", n.alt.UPNs}} {
 		for _, name := range kind.names {
 			add(kind.label, name)
 		}

@@ -24,9 +24,9 @@ const defaultMaxDepth = 5
 //
 // # Verification
 //
-// crypto/x509 verifies signatures, dates, path lengths, extended key usages and certificate
-// policies. The signature of one CA on the certificate of another is verified once and
-// remembered, so a new caller usually costs one signature; everything else is verified each time.
+// crypto/x509 verifies signatures, dates, extended key usages and certificate policies. The
+// signature of one CA on the certificate of another is verified once and remembered, so a new caller
+// usually costs one signature; everything else is verified each time.
 // In addition to crypto/x509, or instead of it, these rules apply:
 //
 //   - Names: issuer and subject are compared by RFC 5280, section 7.1, which ignores string type,
@@ -35,6 +35,7 @@ const defaultMaxDepth = 5
 //     names of all certificates below. Those of the roots apply too, and it does not matter
 //     whether the extension is critical. A form, minimum or maximum that cannot be compared
 //     refuses the names that it concerns.
+//   - Path lengths: a self-issued CA certificate does not count, except under [InsecureSystemRoots].
 //   - Key usage: the extension of the leaf, if present, must allow digitalSignature or
 //     keyAgreement, and that of a CA keyCertSign.
 //   - Extended key usage: an extension without any purpose allows nothing.

@@ -218,3 +218,43 @@ func TestChain_PathLengthOfTheCAIsKept(t *testing.T) {
 		{"a CA below the limited CA", policy, below.Issue(t, "client").Certificate, certauth.ReasonChainUntrusted},
 	})
 }
+
+// finding C19: RFC 5280, section 6.1.4 (l): a self-issued CA certificate, as a CA makes one for its new key (RFC 4210,
+// section 4.4), does not count for the path length of the CAs above. openssl verify accepts it too.
+func TestChain_SelfIssuedCAsDoNotCountForThePathLength(t *testing.T) {
+	zero := func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }
+	narrow, wide := newRoot(t, "Root", zero), newRoot(t, "Root")
+	another := func(by *party, change ...certauthtest.Template) *party { return by.newCA(t, "Root", change...) } // key of the same CA
+	spelled := func(c *x509.Certificate) { c.Subject.CommonName = "ROOT" }
+	for _, tc := range []struct {
+		name string
+		cas  []*party // from the root down
+		want certauth.Reason
+	}{
+		{"one other key", []*party{narrow, another(narrow)}, certauth.ReasonNone},
+		{"one other key, in another spelling", []*party{narrow, another(narrow, spelled)}, certauth.ReasonNone},
+		{"two other keys", []*party{narrow, another(narrow), nil}, certauth.ReasonNone},
+		{"the other key has a path length itself", []*party{wide, another(wide, zero)}, certauth.ReasonNone},
+		{"a CA of another name", []*party{narrow, narrow.newCA(t, "Issuing")}, certauth.ReasonChainUntrusted},
+	} {
+		if last := len(tc.cas) - 1; tc.cas[last] == nil {
+			tc.cas[last] = another(tc.cas[last-1])
+		}
+		issuing := tc.cas[len(tc.cas)-1]
+		below := issuing.newCA(t, "Below")
+		intermediates := certsFrom(append(tc.cas[1:], below)...)
+		policy := certauth.Chain{Roots: certsFrom(tc.cas[0]), Intermediates: intermediates}
+		t.Run(tc.name, func(t *testing.T) {
+			leaf := issuing.newClient(t).Certificate
+			everyWay(t, tc.want, policy, leaf)
+			sent := []*x509.Certificate{leaf}
+			for _, ca := range tc.cas[1:] {
+				sent = append(sent, ca.Certificate)
+			}
+			everyWay(t, tc.want, certauth.Chain{Roots: policy.Roots}, sent...)
+		})
+		t.Run(tc.name+", with a CA below", func(t *testing.T) {
+			everyWay(t, certauth.ReasonChainUntrusted, policy, below.newClient(t).Certificate)
+		})
+	}
+}

@@ -17,10 +17,9 @@ import (
 // support, and uses the same name with the same key several times in a chain if only some of its
 // certificates have alternative names. It therefore receives a view: a copy of the certificate in
 // which the names are replaced by their keys, so that names which are equal by RFC 5280, section
-// 7.1, are equal bytes. The view has no alternative names and no name constraints; the latter are
-// checked here when a chain is found. Signature, signed bytes, key, dates, basic constraints,
-// usages and policies are those of the certificate. No view leaves the search: chains are
-// translated back.
+// 7.1, are equal bytes. The view has no alternative names, no name constraints and no path length;
+// the latter two are checked here when a chain is found. Signature, signed bytes, key, dates, usages
+// and policies are those of the certificate. No view leaves the search: chains are translated back.
 type candidate struct {
 	cert         *x509.Certificate
 	name, issuer string // keys of subject and issuer
@@ -36,6 +35,7 @@ func newCandidate(cert *x509.Certificate) *candidate {
 	c.view = withoutConstraints(cert)
 	c.view.RawSubject, c.view.RawIssuer = []byte(c.name), []byte(c.issuer)
 	c.view.Extensions = without(c.view.Extensions, oidSubjectAltName)
+	c.view.MaxPathLen = -1
 	return c
 }
 

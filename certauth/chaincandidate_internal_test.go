@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// A view differs from its certificate only in its names and its name constraints: crypto/x509
-// refuses both for the same reasons.
+// A view differs from its certificate only in its names, its name constraints and its path length:
+// crypto/x509 refuses both for the same other reasons.
 func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 	_, network, err := net.ParseCIDR("10.0.0.0/8")
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{
-		"RawSubject", "RawIssuer", "Extensions", "UnhandledCriticalExtensions",
+		"RawSubject", "RawIssuer", "Extensions", "UnhandledCriticalExtensions", "MaxPathLen",
 		"PermittedDNSDomainsCritical", "PermittedDNSDomains", "ExcludedDNSDomains", "PermittedIPRanges", "ExcludedIPRanges",
 		"PermittedEmailAddresses", "ExcludedEmailAddresses", "PermittedURIDomains", "ExcludedURIDomains",
 	}, differ)
@@ -156,4 +156,21 @@ func FuzzPolicyQualifiers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Some roots of an operating system are of version 1 and have no extensions, so no path length either. crypto/x509
+// then has a path length of 0 for them.
+func TestCandidate_RootsOfVersion1HaveNoPathLength(t *testing.T) {
+	root := certauthtest.NewCA(t, "Public Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	first := *root.Certificate
+	first.Version, first.BasicConstraintsValid, first.IsCA, first.MaxPathLen, first.Extensions, first.KeyUsage = 1, false, false, 0, nil, 0
+	system := x509.NewCertPool()
+	system.AddCert(&first)
+	pool, err := newCAPool([]*x509.Certificate{issuing.Certificate}, "test")
+	require.NoError(t, err)
+	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: defaultMaxDepth}}
+	material := chainMaterial{intermediates: &reload.Loaded[caPool]{Value: pool}}
+	f := factsIn(t, []*x509.Certificate{issuing.Issue(t, "client").Certificate})
+	assert.Equal(t, ReasonNone, reasonOfAnswer(node.search(f, material, time.Now())))
 }

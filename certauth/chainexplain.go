@@ -108,7 +108,7 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 // through checks the last certificate of the path, a CA.
 func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstacle {
 	child, ca := path[len(path)-2], c.cert
-	below := len(path) - 2 // CA certificates
+	tooLong := pathTooLong(ca, path[1:len(path)-1], w.leaf)
 	w.search.span.watch(ca, w.node.skew)
 	switch {
 	case !canHaveSigned(ca, child):
@@ -118,9 +118,8 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 			withHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")}
 	case c.fault != noFault:
 		return obstacle{weight: barFault, refused: c.fault.refusal("", nameIn(ca, w.leaf), ca, ReasonChainUntrusted)}
-	case ca.BasicConstraintsValid && ca.MaxPathLen >= 0 && below > ca.MaxPathLen:
-		return obstacle{weight: barFault, refused: refusal(ReasonChainUntrusted, "", "%s allows %d CA certificates below it (pathLenConstraint), the chain has %d", nameIn(ca, w.leaf), ca.MaxPathLen, below).
-			withHint("the partner's CA must issue a CA certificate with a larger pathLenConstraint, or leave out a CA below it")}
+	case tooLong != nil:
+		return obstacle{weight: barFault, refused: tooLong}
 	case outside(ca, w.search.now, w.node.skew):
 		if !w.holds(path) {
 			return obstacle{weight: barOtherKey, refused: otherKey(path)}

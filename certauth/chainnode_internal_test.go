@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -205,6 +206,23 @@ func TestChain_SameSettingsShareOneNode(t *testing.T) {
 			assert.Len(t, auth.chains.nodes, tc.want)
 		})
 	}
+	t.Run("a text that was overwritten since", func(t *testing.T) {
+		auth, err := New(Config{
+			Source: SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }},
+			Policy: All{Chain{Roots: text}, DNSNames{"a.example"}},
+		})
+		require.NoError(t, err)
+		reused := make(PEM, 4096)
+		write := func(text []byte) {
+			n := copy(reused, text)
+			copy(reused[n:], bytes.Repeat([]byte("\n"), len(reused)))
+		}
+		write(root.PEM())
+		auth.Require(Chain{Roots: reused, MaxDepth: 1})
+		write(other.PEM())
+		auth.Require(Chain{Roots: reused, MaxDepth: 1})
+		assert.Len(t, auth.chains.nodes, 3, "the second route has roots of its own")
+	})
 	t.Run("another clock skew", func(t *testing.T) {
 		auth, err := New(Config{
 			Source: SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }},

@@ -42,8 +42,7 @@ func (s *search) learn(chains [][]*x509.Certificate) {
 // changes nothing:
 //
 //   - It verifies the signatures on the CAs. They are known.
-//   - It checks the dates, the basic constraints and the path lengths of the upper CAs.
-//     [unobjectionable] does this.
+//   - It checks the dates and the basic constraints of the upper CAs. [unobjectionable] does this.
 //   - It removes the extended key usages that an upper CA does not allow. All of them allow the
 //     requested ones.
 //   - It applies certificate policies. If no CA or leaf restricts or maps them, and Chain.Policies
@@ -51,8 +50,8 @@ func (s *search) learn(chains [][]*x509.Certificate) {
 //   - It refuses a chain in which the same name occurs twice with the same key. The names of the CAs
 //     differ, and no CA has the leaf's key.
 //
-// Critical extensions and weak keys of CAs are checked when the CAs are loaded or admitted. MaxDepth
-// and name constraints are checked later, on the whole chain.
+// Critical extensions and weak keys of CAs are checked when the CAs are loaded or admitted. MaxDepth,
+// path lengths and name constraints are checked later, on the whole chain.
 func (n *chainNode) knownWay(found *search, times []time.Time) []*candidate {
 	if n.system != nil || n.policies != "" || len(times) != 1 || restrictsPolicies(found.leaf) {
 		return nil
@@ -65,7 +64,7 @@ func (n *chainNode) knownWay(found *search, times []time.Time) []*candidate {
 		if restrictsPolicies(ca.cert) || !ca.cert.BasicConstraintsValid || !ca.cert.IsCA {
 			return nil
 		}
-		if i > 0 && (!way[i-1].signedBy(ca.cert) || !n.unobjectionable(ca.cert, i, times[0])) {
+		if i > 0 && (!way[i-1].signedBy(ca.cert) || !n.unobjectionable(ca.cert, times[0])) {
 			return nil
 		}
 	}
@@ -97,10 +96,10 @@ func (s *search) onlyWay() []*candidate {
 	return way
 }
 
-// unobjectionable reports whether crypto/x509 would accept an upper CA at that time, with below CA
-// certificates under it, whatever the leaf is.
-func (n *chainNode) unobjectionable(ca *x509.Certificate, below int, at time.Time) bool {
-	if at.Before(ca.NotBefore) || at.After(ca.NotAfter) || ca.MaxPathLen >= 0 && below > ca.MaxPathLen {
+// unobjectionable reports whether crypto/x509 would accept an upper CA at that time, whatever the leaf
+// is.
+func (n *chainNode) unobjectionable(ca *x509.Certificate, at time.Time) bool {
+	if at.Before(ca.NotBefore) || at.After(ca.NotAfter) {
 		return false
 	}
 	return len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || n.serverAuth == "" && inExtendedUsage(ca, false)

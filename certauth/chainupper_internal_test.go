@@ -361,7 +361,7 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	way := n.knownWay(s, []time.Time{now})
 	require.Len(t, way, 3)
 
-	const nowhere, leafUp, issuingUp, upperUp, rootOnly = 4, 0, 1, 2, 3 // the lowest certificate for which it matters
+	const nowhere, leafUp, issuingUp, upperUp = 4, 0, 1, 2 // the lowest certificate for which it matters
 	for _, tc := range []struct {
 		name   string
 		change func(*x509.Certificate)
@@ -380,9 +380,7 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 		{"valid from a second later", func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }, upperUp},
 		{"valid until now", func(c *x509.Certificate) { c.NotAfter = now }, nowhere},
 		{"valid until a second ago", func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) }, upperUp},
-		{"path length 2", func(c *x509.Certificate) { c.MaxPathLen = 2 }, nowhere},
-		{"path length 1", func(c *x509.Certificate) { c.MaxPathLen = 1 }, rootOnly},
-		{"path length 0", func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }, upperUp},
+		{"path length 0, which is checked on the whole chain", func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }, nowhere},
 		{"for clients", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }, nowhere},
 		{"for servers", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, upperUp},
 		{"for an unknown usage", func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 2, 3}} }, upperUp},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
@@ -179,6 +180,11 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 	if cas := len(chain) - 1; cas > n.maxDepth {
 		return tooDeep(cas, n.maxDepth)
 	}
+	for i, ca := range chain[1:] {
+		if refused := pathTooLong(ca, chain[1:i+1], f.leaf); refused != nil {
+			return refused
+		}
+	}
 	if f.fault != noFault {
 		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
 	}
@@ -218,6 +224,26 @@ func datesInChain(path string, cert, leaf *x509.Certificate, now time.Time, skew
 
 func haveSameNameAndKey(a, b *x509.Certificate) bool {
 	return bytes.Equal(a.RawSubject, b.RawSubject) && bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
+}
+
+// pathTooLong returns a refusal if there are more CA certificates below a CA than its path length
+// permits. Self-issued ones, which a CA makes for a new key, do not count (RFC 5280, section 6.1.4
+// (l)), although crypto/x509 counts them.
+func pathTooLong(ca *x509.Certificate, below []*x509.Certificate, leaf *x509.Certificate) *Error {
+	if !ca.BasicConstraintsValid || ca.MaxPathLen < 0 || len(below) <= ca.MaxPathLen {
+		return nil
+	}
+	n := 0
+	for _, lower := range below {
+		if !dn.Match(lower.RawSubject, lower.RawIssuer) {
+			n++
+		}
+	}
+	if n <= ca.MaxPathLen {
+		return nil
+	}
+	return refusal(ReasonChainUntrusted, "", "%s allows %d CA certificates below it (pathLenConstraint), the chain has %d", nameIn(ca, leaf), ca.MaxPathLen, n).
+		withHint("the partner's CA must issue a CA certificate with a larger pathLenConstraint, or leave out a CA below it")
 }
 
 func tooDeep(cas, most int) *Error {

@@ -59,6 +59,7 @@ func (p All) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(at.path+".All", "empty")
 		return denyRule{path: at.path}, at.standing
 	}
+	outer, anchors := at.skew, c.anchors
 	at.skew = c.skewOf(p, at)
 	var parts []rule
 	for i, policy := range p {
@@ -67,6 +68,9 @@ func (p All) compile(c *compilation, at place) (rule, standing) {
 		part, after := c.child(policy, inner)
 		parts = append(parts, part)
 		at.standing = after
+	}
+	if at.skew != outer && c.anchors == anchors && !(c.verified && at.path == "Policy") { // there it applies to the front end's
+		c.mistake(at.path+".All.Validity.ClockSkew", skewWithoutEffect)
 	}
 	if at.negated() {
 		return newAnyRule(parts), at.standing

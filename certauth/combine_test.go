@@ -405,6 +405,11 @@ func TestNot_ManyValuesOfOneAttributeAcceptNobody(t *testing.T) {
 		{"17 organizations", excludes("Other"), bearing(17), certauth.ReasonNameNotAllowed},
 		{"17 organizations, listed", excludes("Partner"), bearing(17), certauth.ReasonPolicyRefused},
 	})
+	const tooMany = "want at most 16"
+	_, err := judge(t, excludes("PARTNER"), bearing(16))
+	assert.NotContains(t, err.Error(), tooMany, "16 are compared, and one of them is listed in another letter case")
+	_, err = judge(t, excludes("PARTNER"), bearing(17))
+	assert.ErrorContains(t, err, tooMany)
 }
 
 // A member of Any is judged as if it stood alone: the chain that another member verified does not
@@ -651,6 +656,7 @@ func TestNot_AnAttributeThatCannotBeReadAcceptsNobody(t *testing.T) {
 		{"another organization", not(certauth.Organizations{"abc"}), leaf(nameValue{oidO, asn1.TagUTF8String, "xyz"}), certauth.ReasonNone},
 		{"one that cannot be read to its end", not(certauth.Organizations{"abc"}), unreadable, certauth.ReasonNameNotAllowed},
 		{"one that cannot be read, and no common name", not(certauth.CommonNames{"abc"}), unreadable, certauth.ReasonNone},
+		{"one that cannot be read, in another subject", not(certauth.Subject{"O=abc"}), unreadable, certauth.ReasonNameNotAllowed},
 	})
 }
 

@@ -162,7 +162,7 @@ policy:
       not
         OrganizationalUnits: one of "Test"
       IP address is within 10.0.0.0/8, 192.0.2.7/32
-      keys: RSA from 3072 bits, curves from 384 bits
+      keys: RSA from 3072 bits, ECDSA curves from 384 bits
       not one of 0 denied serials and 1 denied keys
       function "user store"
 `, auth.String())

@@ -192,7 +192,7 @@ func (a *Authenticator) reloaded(path string, err error) {
 	}
 	if logger := a.config.Logger; logger != nil {
 		if err != nil {
-			logger.Error("certauth: reload failed, last good set kept", "rule", path, "detail", event.Err.Error())
+			logger.Error("certauth: reload failed, last good set kept", "rule", path, "detail", event.Err.Error(), "hint", event.Err.Hint)
 		} else {
 			logger.Info("certauth: reloaded", "rule", path)
 		}

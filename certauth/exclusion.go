@@ -10,9 +10,9 @@ import (
 
 // Exclusion names one kind of request that needs no certificate: one method and one path,
 // compared exactly as the client sent them. There are no prefixes, wildcards or patterns, and
-// only method and path count. A path with an escape, a dot segment, a double slash, a backslash
-// or a semicolon is never excluded, nor is an absolute-form or CONNECT request, nor a path that
-// was rewritten before this middleware saw it.
+// only method and path count. A path with an escape, a dot segment, a double slash, or a character
+// other than letters, digits and -_.~$&+,=:@ is never excluded, nor is an absolute-form or CONNECT
+// request, nor a path that was rewritten before this middleware saw it.
 //
 // An excluded request has no identity, even if it carries a certificate, and the certificate
 // headers are removed from it. Prefer wrapping the routes that need a certificate to excluding
@@ -122,7 +122,7 @@ func checkExclusionPath(p string) error {
 // isPlainPath accepts paths that every server, proxy and router interprets in the same way.
 func isPlainPath(p string) bool {
 	for i := range len(p) {
-		if !isAlphanumeric(p[i]) && strings.IndexByte("/-_.~!$&'()+,=:@", p[i]) < 0 {
+		if !isAlphanumeric(p[i]) && strings.IndexByte("/-_.~$&+,=:@", p[i]) < 0 {
 			return false
 		}
 	}

@@ -94,6 +94,24 @@ func TestExclusion_MatchesTheRequestAsServed(t *testing.T) {
 }
 
 // CVE-2025-54576, CVE-2026-41059, CVE-2026-34457 oauth2-proxy; CVE-2026-32811 heimdall.
+// finding T31: New accepted paths with characters that net/http keeps in RawPath, and no request
+// for them was ever excluded.
+func TestExclusion_EveryPathThatNewAcceptsIsExcluded(t *testing.T) {
+	accepted := 0
+	for c := byte('!'); c <= '~'; c++ {
+		path := "/a" + string(c) + "b"
+		auth, err := certauth.New(certauth.Config{
+			Source: noCertificate(), Policy: certauth.Thumbprints{pinOfNobody}, Exclusions: []certauth.Exclusion{public("", path)},
+		})
+		if err != nil {
+			continue
+		}
+		accepted++
+		assert.Equal(t, http.StatusOK, exclusionStatus(t, &door{auth: auth}, http.MethodGet, path), path)
+	}
+	assert.Equal(t, 26+26+10+len("/-_.~$&+,=:@"), accepted)
+}
+
 func TestExclusion_QueryFragmentAndAgentNeverMatter(t *testing.T) {
 	d := excluding(t, public("GET", "/public"))
 	assert.Equal(t, 200, exclusionStatus(t, d, "GET", "/public?x=/admin"), "a query does not undo the exclusion")

@@ -105,8 +105,8 @@ func (f *facts) altKeys(kind *altKind) *altKeys {
 		return known
 	}
 	made := &altKeys{}
-	if alt := &f.names().alt; alt.Fault(kind.form) == nil {
-		made.list, made.all = kind.keys(alt, made.room[:0])
+	if f.names().alt.Fault(kind.form) == nil {
+		made.list, made.all = kind.keys(f, made.room[:0])
 		slices.Sort(made.list)
 	}
 	f.alt[kind.slot].Store(made)
@@ -118,7 +118,7 @@ func (f *facts) spelled(kind *altKind) *spelled {
 	keys := f.altKeys(kind)
 	known := keys.spelled.Load()
 	if known == nil {
-		if names := kind.have(&f.names().alt); kind.most > 0 && len(names) > kind.most {
+		if names := kind.have(f); kind.most > 0 && len(names) > kind.most {
 			known = &spelled{many: true}
 		} else {
 			known = kind.spell(names)

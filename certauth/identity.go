@@ -141,12 +141,12 @@ func (id *Identity) X5TS256() string {
 }
 
 // SPIFFEID returns the workload's SPIFFE ID. It returns false if the certificate is not an
-// X.509-SVID (exactly one URI name, which is a valid SPIFFE ID) or its names are not vouched for.
+// X.509-SVID (see [SPIFFEIDs]) or its names are not vouched for.
 func (id *Identity) SPIFFEID() (string, bool) {
 	if !id.NamesVouched() {
 		return "", false
 	}
-	return spiffeID(&id.verdict.facts.names().alt)
+	return spiffeID(id.verdict.facts)
 }
 
 // Remaining returns how long the certificate is still valid at the given time; the result is

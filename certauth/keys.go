@@ -21,7 +21,8 @@ type Keys struct {
 	// MinRSABits is the minimum size of an RSA modulus, 2048 to 8192. 0 means 2048.
 	MinRSABits int
 
-	// MinECBits is the minimum size of an elliptic curve: 256, 384 or 521. 0 means 256.
+	// MinECBits is the minimum size of the curve of an ECDSA key: 256, 384 or 521. 0 means 256. It
+	// does not concern Ed25519, whose curve has 255 bits; leave that out of Algorithms.
 	MinECBits int
 }
 
@@ -82,7 +83,7 @@ func (r *keysRule) describe(p *printer) {
 		parts = append(parts, fmt.Sprintf("RSA from %d bits", r.MinRSABits))
 	}
 	if r.MinECBits > 0 {
-		parts = append(parts, fmt.Sprintf("curves from %d bits", r.MinECBits))
+		parts = append(parts, fmt.Sprintf("ECDSA curves from %d bits", r.MinECBits))
 	}
 	p.line("keys: %s", strings.Join(parts, ", "))
 }

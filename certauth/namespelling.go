@@ -52,8 +52,8 @@ func spellNormal(normal func(string) string) func(names []string) *spelled {
 
 // normalURI returns the same text for all spellings of a URI (RFC 3986, section 6.2.2, with the
 // default ports of section 6.2.3). It ignores the letter case of the scheme, of the authority (RFC
-// 5280, section 4.2.1.6) and of a URN's namespace (RFC 8141, section 3.1), and segments that change
-// nothing, empty ones included.
+// 5280, section 4.2.1.6) and of a URN's namespace, what follows a URN's name (RFC 8141, section 3.1),
+// and segments that change nothing, empty ones included.
 func normalURI(uri string) string {
 	u, err := url.Parse(normalEscapes(uri))
 	if err != nil { // New refuses such an entry, and crypto/x509 such a certificate
@@ -65,6 +65,7 @@ func normalURI(uri string) string {
 	}
 	if namespace, name, ok := strings.Cut(path, ":"); ok && u.Scheme == "urn" {
 		path = foldASCII(namespace) + ":" + name
+		u = &url.URL{Scheme: u.Scheme}
 	}
 	u.Opaque, u.Path, u.RawPath = "", "", ""
 	host, port := foldASCII(u.Hostname()), strings.TrimLeft(u.Port(), "0")

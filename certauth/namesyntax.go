@@ -68,8 +68,9 @@ func parseMailboxPattern(s string) error {
 }
 
 // mailboxKeys returns the mailboxes with the host in lower case, each with "@" and that host.
+// Internationalized ones are not compared.
 func mailboxKeys(n *san.Names, keys []string) ([]string, bool) {
-	all := true
+	all := len(n.UTF8Emails) == 0
 	for _, name := range n.Emails {
 		local, _, ok := san.SplitMailbox(name)
 		if !ok {

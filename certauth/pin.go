@@ -162,7 +162,10 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 	return checkUnchained(r.path, e.facts, r.serverAuth)
 }
 
-func (r *pinRule) refusal(*evaluation) *Error {
+func (r *pinRule) refusal(e *evaluation) *Error {
+	if r.kind.vouches == vouchedKey { // no other part of the record contains it
+		return refusal(ReasonPinMismatch, r.path, "the key %x matches none of %d pins", e.facts.sums.of(&r.kind, e.facts.leaf), r.pins.Get().len())
+	}
 	return refusal(ReasonPinMismatch, r.path, "the certificate matches none of %d pins", r.pins.Get().len())
 }
 

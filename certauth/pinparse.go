@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
@@ -45,8 +46,8 @@ func parsePin(kind pinKind, text string) ([]byte, error) {
 // them. None of them can be a pin.
 func otherThanPin(kind pinKind, text string) error {
 	switch lower := strings.ToLower(text); {
-	case strings.HasPrefix(text, "@Microsoft.KeyVault("):
-		return errors.New("a Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
+	case strings.HasPrefix(lower, "@microsoft."):
+		return errors.New("an App Configuration or Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
 	case strings.Contains(lower, "fingerprint="):
 		return errors.New("the output of openssl x509 -fingerprint; the pin is the part after the equals sign")
 	case strings.HasPrefix(lower, "sha256/"), strings.HasPrefix(lower, "sha256:"), strings.HasPrefix(lower, "pin-sha256="):
@@ -78,6 +79,10 @@ func wrongLength(kind pinKind, n int) error {
 // hexPin reads pairs of hex digits with at most one separator, a colon or a space,
 // between any two of them.
 func hexPin(s string) ([]byte, error) {
+	if at := strings.IndexFunc(s, isNoHex); at >= 0 {
+		found, _ := utf8.DecodeRuneInString(s[at:])
+		return nil, fmt.Errorf("the character %+q at offset %d is no hex digit", found, at)
+	}
 	digits := make([]byte, 0, len(s))
 	separated := true // a separator now would stand at the start or beside another
 	for i := range len(s) {
@@ -101,6 +106,8 @@ func hexPin(s string) ([]byte, error) {
 	}
 	return pin, nil
 }
+
+func isNoHex(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF: ", r) }
 
 func isDigestOfNothing(pin []byte) bool {
 	nothing := sha256.Sum256(nil)

@@ -252,6 +252,7 @@ func wordsAboutTheConfiguration(t *testing.T, row func(certauth.Reason)) {
 	directory, err := os.Getwd()
 	require.NoError(t, err)
 	const vault = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/pin/)"
+	const store = "@Microsoft.AppConfiguration(Endpoint=https://store.azconfig.io; Key=pin)" // finding N60
 	sum := strings.Repeat("AB:", 31) + "AB"
 	roots := func(source certauth.CertSource) certauth.Policy { return certauth.Chain{Roots: source} }
 	for _, tc := range []struct {
@@ -272,6 +273,8 @@ func wordsAboutTheConfiguration(t *testing.T, row func(certauth.Reason)) {
 		{"a path of Windows as PEM", roots(certauth.PEM(`C:\certs\roots`)), []string{"PEMFile"}, []string{"no certificate"}},
 		{"a file that is missing", roots(certauth.PEMFile("certs/roots.pem")), []string{`"certs/roots.pem"`, "the working directory is", filepath.Base(directory)}, []string{"stat "}},
 		{"a Key Vault reference as PEM", roots(certauth.PEM(vault)), []string{"Key Vault reference", "not resolved"}, []string{"no certificate"}},
+		{"an App Configuration reference as PEM", roots(certauth.PEM(store)), []string{"App Configuration", "not resolved"}, []string{"no certificate"}},
+		{"an App Configuration reference as a pin", certauth.Thumbprints{store}, []string{"App Configuration", "not resolved"}, []string{"separator"}},
 		{"a Key Vault reference as a pin", certauth.Thumbprints{vault}, []string{"Policy.Thumbprints[0]", "Key Vault reference", "not resolved"}, []string{"separator"}},
 		{"a Key Vault reference as a pin of a key", certauth.PublicKeys{vault}, []string{"Key Vault reference"}, []string{"neither hex"}},
 		{"the output of openssl as a pin", certauth.Thumbprints{"sha256 Fingerprint=" + sum}, []string{"openssl x509 -fingerprint", "equals sign"}, []string{"separator"}},
@@ -280,6 +283,10 @@ func wordsAboutTheConfiguration(t *testing.T, row func(certauth.Reason)) {
 		{"base64url as a pin", certauth.Thumbprints{base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xFB}, 32))}, []string{"base64 of 32 bytes"}, []string{"not whole bytes"}},
 		{"a certificate as a pin", certauth.Thumbprints{good}, []string{"PEM, not a pin", "Certificates"}, []string{"separator"}},
 		{"curl's pin", certauth.PublicKeys{"sha256//" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xAB}, 32))}, []string{"starts with the name of the hash"}, []string{"neither hex"}},
+		{"finding P34: a pin from a dialog of Windows, with its mark inside", certauth.ThumbprintsSHA1{sum[:6] + "\u200e" + sum[6:59]}, []string{`the character '\u200e' at offset 6`}, []string{"not whole bytes"}},
+		{"finding P34: a pin from a web page, with its spaces", certauth.Thumbprints{strings.ReplaceAll(sum, ":", "\u00a0")}, []string{`the character '\u00a0' at offset 2`}, []string{"not whole bytes"}},
+		{"finding P34: the letter O", certauth.Thumbprints{"O" + sum[1:]}, []string{`the character 'O' at offset 0`}, []string{"not whole bytes"}},
+		{"a digit less", certauth.Thumbprints{strings.ReplaceAll(sum, ":", "")[1:]}, []string{"not whole bytes in hex"}, nil},
 		{"SHA-256 for SHA-1", certauth.ThumbprintsSHA1{sum}, []string{"32 bytes, want 20", "Thumbprints"}, nil},
 		{"a function that gives nothing", roots(certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return nil, nil })), []string{"no certificate"}, nil},
 	} {

@@ -167,11 +167,16 @@ func TestValidity_SkewLifetimeAndRemaining(t *testing.T) {
 		{"the largest skew and a nanosecond", with(certauth.Validity{ClockSkew: time.Hour + 1}), []string{path + ".ClockSkew: 1h0m0.000000001s, want 0 to 1h0m0s"}},
 		{"negative", with(certauth.Validity{ClockSkew: -1, MaxLifetime: -1, MinRemaining: -1}), []string{path + ".ClockSkew: -1ns, want 0 to 1h0m0s", path + ".MaxLifetime: negative", path + ".MinRemaining: negative"}},
 		{"in an Any", certauth.All{chain, certauth.Any{skewed}}, []string{"Policy.All[1].Any[0].Validity" + nowhere}},
+		// finding C20: this was no mistake, and the printed policy showed a skew that no certificate had.
+		{"in an All without an anchor", certauth.All{chain, certauth.All{skewed, certauth.CommonNames{"client"}}}, []string{
+			"Policy.All[1].All.Validity" + nowhere,
+		}},
 		{"within Named", certauth.All{chain, certauth.Named{Name: "x", Policy: skewed}}, []string{`Policy.All[1].Named("x").Validity` + nowhere}},
 		{"two skews in one All", certauth.All{chain, skewed, certauth.Validity{ClockSkew: time.Minute}}, []string{
 			"Policy.All[2].Validity.ClockSkew: 1m0s contradicts 5m0s in the same All; set it once", "Policy.All[2].Validity" + nowhere,
 		}},
 	})
+	assert.Panics(t, func() { authOf(t, chain, noon).Require(certauth.All{skewed, certauth.CommonNames{"client"}}) }, "finding C20, in a route")
 }
 
 func TestKeys_NarrowWhatIsAllowed(t *testing.T) {

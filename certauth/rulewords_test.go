@@ -1,11 +1,15 @@
 package certauth_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -233,6 +237,17 @@ func TestNew_PinnedCertificatesNarrowTheSystemsRoots(t *testing.T) {
 	assert.ErrorContains(t, err, "every public CA")
 }
 
+// finding N64: the hint of a key pin that does not match is to add the new pin, but no part of the record contained it.
+func TestPublicKeys_ARefusalSaysWhichPinTheKeyHas(t *testing.T) {
+	w := newWorld(t)
+	_, err := judge(t, certauth.PublicKeys{strings.Repeat("ab", 32)}, w.leaf.Certificate)
+	require.ErrorIs(t, err, certauth.ReasonPinMismatch)
+	pin := sha256.Sum256(w.leaf.Certificate.RawSubjectPublicKeyInfo)
+	require.ErrorContains(t, err, hex.EncodeToString(pin[:]))
+	_, err = judge(t, certauth.PublicKeys{strings.Repeat("ab", 32), hex.EncodeToString(pin[:])}, w.leaf.Certificate)
+	assert.NoError(t, err)
+}
+
 // finding P22: each pin of a list of another kind had an error of its own, a hundred megabytes for a million of
 // them, at each reload.
 func TestPinFile_OfAnotherKindHasAShortError(t *testing.T) {
@@ -405,4 +420,17 @@ func TestPolicyFunc_SeesTheContextOfTheRequest(t *testing.T) {
 	}}), time.Time{}, w.leaf.Certificate).Check(r)
 	require.NoError(t, err)
 	assert.Equal(t, "value", seen)
+}
+
+// finding N70: the record of a reload that failed was the only one without the next step.
+func TestReload_TheRecordOfAFailureHasTheNextStep(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pins")
+	require.NoError(t, os.WriteFile(file, []byte(pinOfNobody), 0o600))
+	var log bytes.Buffer
+	auth := must(t, certauth.Config{
+		Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(certauth.PinFile(file)), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	require.NoError(t, os.Remove(file))
+	require.Error(t, auth.Reload(t.Context()))
+	assert.Contains(t, log.String(), `hint="repair the file or function; until then the last good set stays in use"`)
 }

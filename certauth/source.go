@@ -39,7 +39,9 @@ type Source interface {
 // session. If a fixed set of client CAs is all you need, use tls.Config.ClientCAs without this
 // library.
 //
-// Who proved possession: the client, in the TLS handshake with this process.
+// Who proved possession: the client, in the TLS handshake with this process. A certificate in
+// early data, which an HTTP/3 server passes on before the handshake ends, is
+// [ReasonFrontEndUnverified]: whoever recorded the request can send it again.
 //
 // A request without TLS, or without a client certificate, offers no certificate. Headers are not
 // read. What must be true of your infrastructure: no front end terminates TLS before this
@@ -61,8 +63,19 @@ func (TLS) offer(r *http.Request, offer *source.Offer) error {
 	if len(r.TLS.PeerCertificates) == 0 {
 		return errNoTLSCertificate
 	}
+	if r.TLS.DidResume && !r.TLS.HandshakeComplete {
+		return errEarlyTLS
+	}
 	offer.Certificates = r.TLS.PeerCertificates
 	return nil
+}
+
+// errEarlyTLS is the refusal of a request in early data, which only QUIC offers to a Go server. The
+// certificate is that of the resumed session.
+var errEarlyTLS = &Error{
+	Reason: ReasonFrontEndUnverified, Rule: "Source.TLS",
+	Err:  errors.New("the request came in TLS 1.3 early data, which anyone who recorded it can send again without the key"),
+	Hint: "switch early data (0-RTT) off in the HTTP/3 server: quic.Config.Allow0RTT",
 }
 
 var errNoTLSCertificate = &Error{

@@ -1,6 +1,7 @@
 package certauth_test
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -115,6 +117,23 @@ func TestTLS_SaysThatTheConnectionIsNotTLS(t *testing.T) {
 	assert.Equal(t, certauth.ReasonCertificateMissing, refused.Reason)
 	assert.ErrorContains(t, refused, "the connection is not TLS")
 	assert.Contains(t, refused.Hint, "package forwarded")
+}
+
+// T33: in early data of HTTP/3 (http3.Server of quic-go accepts it by default) the state of the
+// connection has the certificate of the resumed session, and no handshake has ended.
+func TestTLS_EarlyDataIsRefused(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	for _, optional := range []bool{false, true} {
+		auth := must(t, certauth.Config{Source: certauth.TLS{}, Policy: certauth.Thumbprints{client.Thumbprint()}, Optional: optional})
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, DidResume: true, PeerCertificates: []*x509.Certificate{client.Certificate}}
+		_, err := auth.Check(r)
+		assert.Equal(t, certauth.ReasonFrontEndUnverified, reasonOf(err), "%v", err)
+
+		r.TLS.HandshakeComplete = true
+		_, err = auth.Check(r)
+		require.NoError(t, err, "a resumed session after the handshake")
+	}
 }
 
 func TestNew_SourceGetsClockAndLogger(t *testing.T) {

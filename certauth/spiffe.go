@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,8 +12,9 @@ import (
 // SPIFFEIDs accepts X.509-SVIDs whose SPIFFE ID is listed: exactly, as in
 // "spiffe://prod.example/orders", or by trust domain, as in "spiffe://prod.example" without a
 // path, which accepts every workload of that trust domain. A certificate with another URI in
-// addition to the SPIFFE ID, or with a SPIFFE ID that is not well formed, is not an X.509-SVID
-// and never matches (SPIFFE X509-SVID, section 2).
+// addition to the SPIFFE ID, with a SPIFFE ID that is not well formed, or with the key usage
+// keyCertSign or cRLSign, is not an X.509-SVID and never matches (SPIFFE X509-SVID, sections 2
+// and 5.2).
 type SPIFFEIDs []string
 
 func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {
@@ -20,9 +22,9 @@ func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {
 }
 
 // spiffeIDs returns the SPIFFE ID, if there is one.
-func spiffeIDs(names *san.Names) []string {
-	if _, ok := spiffeID(names); ok {
-		return names.URIs
+func spiffeIDs(f *facts) []string {
+	if _, ok := spiffeID(f); ok {
+		return f.names().alt.URIs
 	}
 	return nil
 }
@@ -33,33 +35,38 @@ func isOfSPIFFE(uri string) bool {
 	return found && foldASCII(scheme) == "spiffe"
 }
 
-// notSVID describes URIs of which one is meant to be a SPIFFE ID, but is not well formed or not the
-// only one. It is formatted when it is read.
-type notSVID []string
+// notSVID says why a certificate with a URI that is meant to be a SPIFFE ID is no X.509-SVID. It is
+// formatted when it is read.
+type notSVID struct{ facts *facts }
 
-func (uris notSVID) String() string {
+func (n notSVID) String() string {
+	uris := n.facts.names().alt.URIs
 	text := fmt.Sprintf("%d URIs (%s), want exactly one, a SPIFFE ID", len(uris), quoteList(uris))
 	if len(uris) > 1 {
 		return text
 	}
-	if _, _, err := splitSPIFFE(uris[0]); err != nil {
+	switch _, path, err := splitSPIFFE(uris[0]); {
+	case err != nil:
 		return text + ": " + err.Error()
+	case path == "":
+		return text + ": without a path it names no workload"
 	}
-	return text + ": without a path it names no workload"
+	return fmt.Sprintf("key usage of the leaf: %s, want neither keyCertSign nor cRLSign beside a SPIFFE ID (%s)", keyUsages(n.facts.leaf), quoteList(uris))
 }
 
 // spiffeKeys returns the SPIFFE ID and that of its trust domain.
-func spiffeKeys(names *san.Names, keys []string) ([]string, bool) {
-	id, ok := spiffeID(names)
+func spiffeKeys(f *facts, keys []string) ([]string, bool) {
+	id, ok := spiffeID(f)
 	if !ok {
-		return keys, len(names.URIs) == 0
+		return keys, len(f.names().alt.URIs) == 0
 	}
 	domain, _, _ := splitSPIFFE(id)
 	return append(keys, id, id[:len("spiffe://")+len(domain)]), true
 }
 
-func spiffeID(names *san.Names) (string, bool) {
-	if len(names.URIs) != 1 || names.Fault(san.URI) != nil {
+func spiffeID(f *facts) (string, bool) {
+	names := &f.names().alt
+	if len(names.URIs) != 1 || names.Fault(san.URI) != nil || f.leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0 {
 		return "", false
 	}
 	_, path, err := splitSPIFFE(names.URIs[0])

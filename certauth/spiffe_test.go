@@ -1,6 +1,7 @@
 package certauth_test
 
 import (
+	"crypto/x509"
 	"encoding/asn1"
 	"strings"
 	"testing"
@@ -100,6 +101,45 @@ func TestSPIFFE_MalformedIsNeitherMatchNorDifference(t *testing.T) {
 		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: behind(certauth.SPIFFEIDs{pattern})})
 		assert.Error(t, err, pattern)
 	}
+}
+
+// finding T40: X509-SVID, section 5.2: the validator makes sure that neither keyCertSign nor cRLSign is set. A
+// certificate with one of them is no client of its trust domain, although it is no CA certificate.
+func TestSPIFFE_ALeafThatMaySignIsNoSVID(t *testing.T) {
+	w := newWorld(t)
+	const id, domain = "spiffe://prod.example/orders", "spiffe://prod.example"
+	const sign = x509.KeyUsageDigitalSignature
+	for _, tc := range []struct {
+		name  string
+		usage x509.KeyUsage
+		svid  bool
+	}{
+		{"for signatures", sign, true},
+		{"for everything that a leaf may do", sign | x509.KeyUsageKeyEncipherment | x509.KeyUsageKeyAgreement, true},
+		{"no key usage", 0, true},
+		{"keyCertSign", sign | x509.KeyUsageCertSign, false},
+		{"cRLSign", sign | x509.KeyUsageCRLSign, false},
+	} {
+		usage := func(c *x509.Certificate) { c.KeyUsage = tc.usage }
+		leaf, other := w.issue(t, certauthtest.URI(t, id), usage), w.issue(t, usage)
+		identity, err := judge(t, w.chain(), leaf)
+		require.NoError(t, err, tc.name)
+		_, ok := identity.SPIFFEID()
+		assert.Equal(t, tc.svid, ok, tc.name)
+		match, mismatch := certauth.ReasonNameNotAllowed, certauth.ReasonNameNotAllowed
+		if tc.svid {
+			match, mismatch = certauth.ReasonNone, certauth.ReasonNone
+		}
+		elsewhere := certauth.Not{Policy: certauth.SPIFFEIDs{"spiffe://other.example"}}
+		runVerdicts(t, []verdict{
+			{tc.name + ", by ID", w.behind(certauth.SPIFFEIDs{id}), leaf, match},
+			{tc.name + ", by trust domain", w.behind(certauth.SPIFFEIDs{domain}), leaf, match},
+			{tc.name + ", excluded with another trust domain", w.behind(elsewhere), leaf, mismatch},
+			{tc.name + ", without a SPIFFE ID", w.behind(elsewhere), other, certauth.ReasonNone},
+		})
+	}
+	_, err := judge(t, w.behind(certauth.SPIFFEIDs{id}), w.issue(t, certauthtest.URI(t, id), func(c *x509.Certificate) { c.KeyUsage = sign | x509.KeyUsageCRLSign }))
+	assert.ErrorContains(t, err, `key usage of the leaf: digitalSignature, cRLSign, want neither keyCertSign nor cRLSign beside a SPIFFE ID ("spiffe://prod.example/orders")`)
 }
 
 // SPIFFE-ID, section 2.2: a path segment consists of letters, digits, dots, hyphens and

@@ -24,6 +24,8 @@ type Validity struct {
 // maxClockSkew is the largest Validity.ClockSkew.
 const maxClockSkew = time.Hour
 
+const skewWithoutEffect = "has no effect here; put the Validity directly into the All that has the anchor"
+
 func (p Validity) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Validity"
 	c.forbidUnderNot(path, at)
@@ -34,7 +36,7 @@ func (p Validity) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path+".ClockSkew", "%s, want 0 to %s", p.ClockSkew, maxClockSkew)
 	}
 	if p.ClockSkew != 0 && p.ClockSkew != at.skew {
-		c.mistake(path+".ClockSkew", "has no effect here; put the Validity directly into the All that has the anchor")
+		c.mistake(path+".ClockSkew", skewWithoutEffect)
 	}
 	if p.MaxLifetime < 0 {
 		c.mistake(path+".MaxLifetime", "negative")

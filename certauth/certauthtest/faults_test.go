@@ -2,6 +2,7 @@ package certauthtest_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -380,6 +381,31 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "kube-probe/") }))
 			},
 			rows: []string{"exempt: as a User-Agent of a probe"},
+		},
+		{ // finding N66
+			name: "App Service's health check is let in by its User-Agent",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "HealthCheck/") }))
+			},
+			rows: []string{"exempt: as App Service's health check"},
+		},
+		{ // finding N66: Microsoft's recipe, with which a key that is not set is no key
+			name: "App Service's health check is let in by the hash of a key",
+			plant: func(t *testing.T, s *service) http.Handler {
+				const key = "" // os.Getenv("WEBSITE_AUTH_ENCRYPTION_KEY")
+				sum := sha256.Sum256([]byte(key))
+				return s.behind(t, opens(func(r *http.Request) bool {
+					return r.Header.Get("X-Ms-Auth-Internal-Token") == base64.StdEncoding.EncodeToString(sum[:])
+				}))
+			},
+			rows: []string{"exempt: as App Service's health check"},
+		},
+		{ // finding N66
+			name: "the machine itself is let in by its name",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.Host, "localhost") }))
+			},
+			rows: []string{"no certificate, Host is localhost"},
 		},
 		{
 			name: "HTTP/2 is served past the check",

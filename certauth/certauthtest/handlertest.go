@@ -83,6 +83,9 @@ type HandlerTest struct {
 // HandlerTest.URL. The table is forged.json; FORGED.md in the same folder documents its format
 // and the origin of its rows, which are advisories and bugs of other libraries and front ends.
 //
+// It sends no OPTIONS request, because a service may answer CORS preflights to everybody: make sure that
+// none reaches a handler that does more.
+//
 // The handler is served on loopback, over HTTP/1.1, where requests are written byte by byte
 // because no client library would send them, and over HTTP/2 with TLS. Client must be accepted over
 // each protocol before and after the table, because a handler that refuses every request would

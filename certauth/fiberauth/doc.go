@@ -5,7 +5,7 @@
 // fasthttp has already added the trailers that the client sent after the body, it passes on
 // only one of several lines of the same name, and it loses the connection. This package parses
 // the headers again from the bytes that arrived, as net/http does, and answers 400 to a request
-// to which net/http would answer 400.
+// to which net/http would answer 400, or with a trailer that has the name of one of its headers.
 //
 // Gates such as forwarded.Peers see the socket of the connection, and certauth.TLS sees the
 // certificate of its handshake. The headers of the source and all headers that came from

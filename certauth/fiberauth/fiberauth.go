@@ -131,16 +131,21 @@ var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Trai
 const maxStripped = 128
 
 // strip deletes all headers that the admitted request does not have: those of the source and
-// those from trailers.
+// those from trailers. A trailer with the name of a header that stays is an error.
 func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 	for range 2 {
 		var gone [][]byte
+		lines := map[string]int{}
 		for key := range header.All() {
 			name := http.CanonicalHeaderKey(string(key))
-			if _, stays := admitted[name]; !stays && !hostHeaders[name] {
-				if len(gone) == maxStripped {
-					return errors.New("fiberauth: too many trailers")
-				}
+			lines[name]++
+			switch values, stays := admitted[name]; {
+			case hostHeaders[name]:
+			case stays && lines[name] > len(values):
+				return errors.New("fiberauth: a trailer has the name of a header")
+			case !stays && len(gone) == maxStripped:
+				return errors.New("fiberauth: too many trailers")
+			case !stays:
 				gone = append(gone, bytes.Clone(key))
 			}
 		}

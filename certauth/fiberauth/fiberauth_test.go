@@ -220,6 +220,8 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 		"the certificate in a trailer":             {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
 		"the certificate in an announced trailer":  {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nTrailer: X-Client-Cert, X-Client-Verify\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
 		"a second certificate in a trailer":        {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Client-Cert: x\r\n\r\n", 200},
+		"T28: a trailer with the name of a header": {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nX-Tenant: ours\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Tenant: theirs\r\n\r\n", 400},
+		"two lines of one name":                    {"GET / HTTP/1.1\r\nHost: app\r\nX-Tenant: a\r\nx-tenant: b\r\n" + lines + "\r\n", 200},
 		"more trailers than anybody sends":         {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
 		"a hundred trailers":                       {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 100) + "\r\n", 200},
 		"Connection: close, and the header's name": {"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\nConnection: X-Client-Cert\r\n" + lines + "\r\n", 401},

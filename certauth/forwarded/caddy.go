@@ -25,6 +25,9 @@ import (
 //		header_up X-Client-Cert {http.request.tls.client.certificate_der_base64}
 //	}
 //
+// and, if HTTP/3 is on, as it is by default, servers { 0rtt off } in the global options: see
+// section "Early data" of the package documentation.
+//
 // Refused: {http.request.tls.client.certificate_pem}, and everything that is not exactly
 // one certificate.
 //

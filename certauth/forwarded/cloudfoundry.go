@@ -21,6 +21,9 @@ import (
 //	  client_cert_validation: request
 //	  forwarded_client_cert: sanitize_set
 //
+// The gorouter also passes "Upgrade: h2c" on: see section "Upgrade" of the package
+// documentation.
+//
 // Refused: Envoy's text form, PEM.
 //
 // To verify before going live: the probes of the package documentation, above all the first

@@ -15,7 +15,9 @@ import (
 //
 // Required configuration:
 //
-//	az containerapp ingress update -n app -g group --set properties.configuration.ingress.clientCertificateMode=require
+//	id=$(az containerapp show -n app -g group --query id -o tsv)
+//	az rest --method patch --url "https://management.azure.com$id?api-version=2025-01-01" \
+//		--body '{"properties": {"configuration": {"ingress": {"clientCertificateMode": "require"}}}}'
 //
 // and the ingress's addresses in From.
 //

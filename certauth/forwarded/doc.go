@@ -84,18 +84,40 @@
 // distinguished from those that the server itself accepted: use one or the other.
 //
 // The front end must drop the header. The following ones need the lines given here, or drop
-// it as described here. Front ends that are not listed need no configuration for that.
+// it as described here. For the load balancers and gateways of the clouds, apart from
+// Container Apps, which is Envoy, it is not documented: see probe 7 below.
 //
 //	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket
 //	Caddy    @h2c header_regexp Upgrade (?i)h2c
 //	         request_header @h2c -Upgrade
 //	Envoy    removes it (envoyproxy/envoy#7981); upgrade_configs determines what else it passes
+//	gorouter passes it on, as Go's ReverseProxy does (golang/go#80416), and has no setting for it
 //	HAProxy  http-request del-header Upgrade if { req.hdr(Upgrade) -m sub -i h2c }
+//	Kong     drops it
 //	nginx    drops it unless proxy_set_header passes $http_upgrade on; for WebSocket, in the http
 //	         block, map $http_upgrade $websocket { default ""; "~*^websocket$" websocket; }
 //	         and proxy_set_header Upgrade $websocket in the location
 //	Traefik  drops it since traefik/traefik#13797; before, a headers middleware on every router with
 //	         customRequestHeaders.Upgrade=""
+//
+// # Early data
+//
+// In TLS 1.3 a client that resumes a session can send a request together with its first
+// message (0-RTT). The front end then reports the certificate of the session, as verified,
+// although the client has not proved again that it holds the key: whoever recorded the bytes
+// can send them again, and the request is executed again in the client's name. A front end
+// that accepts early data says so in the header Early-Data (RFC 8470), and a certificate in
+// such a request is [certauth.ReasonFrontEndUnverified], whatever the value. Switch early
+// data off, so that no client is refused for it:
+//
+//	Caddy       accepts it with HTTP/3 unless servers has "0rtt off"; sends the header since
+//	            caddyserver/caddy#6427, before that set "protocols h1 h2"
+//	Cloudflare  off by default (0-RTT Connection Resumption); sends the header
+//	Envoy       accepts it with HTTP/3 unless enable_early_data is false; sends the header
+//	Google      off by default (tlsEarlyData); sends the header
+//	HAProxy     only with allow-0rtt; sends the header
+//	nginx       only with ssl_early_data, and then sends the header only if the location has
+//	            proxy_set_header Early-Data $ssl_early_data
 //
 // # The PROXY protocol, in-memory connections, other servers
 //
@@ -147,7 +169,9 @@
 //  4. Connect with an expired certificate, a self-signed one, and one of a foreign CA.
 //     Expect 401.
 //  5. Send "Connection: close, NAME-OF-THE-HEADER". Expect 401 or the right identity.
-//  6. Repeat the request on a resumed TLS session. Expect the same identity.
+//  6. Repeat the request on a resumed TLS session. Expect the same identity. Send it in early
+//     data (openssl s_client -sess_in session.pem -early_data request.txt). Expect "Early data
+//     was rejected" or 401.
 //  7. Over HTTP/1.1 with "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c" and
 //     "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA". Expect anything but 101. With curl:
 //     curl -si --http1.1 -H 'Connection: Upgrade, HTTP2-Settings' -H 'Upgrade: h2c' -H

@@ -30,6 +30,9 @@ import (
 //	forward_client_cert_details: SANITIZE_SET
 //	set_current_client_cert_details: {cert: true, chain: true}
 //
+// and, in the transport socket of a listener for HTTP/3, enable_early_data: false (section
+// "Early data" of the package documentation).
+//
 // Leave uri and dns out. In the text form Envoy writes them without quotes
 // (envoyproxy/envoy#32945), and "URI=" if the client has none. With one element, a client
 // whose names hold a separator is then refused. With Hops, every value is refused that has

@@ -15,9 +15,11 @@ import (
 // ALLOW_INVALID_OR_MISSING_CLIENT_CERT forwards invalid ones.
 //
 // Overwritten: according to an example in the documentation, custom headers of the backend
-// service overwrite the client's headers of the same name.
+// service overwrite the client's headers of the same name. Those of a URL map do so with
+// replace: true; the default leaves the client's value in front, which is malformed here.
 //
-// Required configuration, as custom request headers of the backend service:
+// Required configuration, as custom request headers of the backend service, or of the URL map
+// (requestHeadersToAdd), the only place for regional and cross-region load balancers:
 //
 //	Client-Cert: {client_cert_leaf}
 //	Client-Cert-Chain: {client_cert_chain}

@@ -12,12 +12,15 @@ import (
 // Verified: possession of the key. The plugin does not validate the certificate. The plugin
 // mtls-auth can, but no header reports it. The policy needs an anchor.
 //
-// Overwritten: not documented. Remove the header before the plugin runs
-// (request-transformer), on every route.
+// Overwritten: not documented. Remove the client's own header with pre-function, on every
+// route: the plugins run by their priority, and request-transformer would run after this one
+// and remove the certificate itself.
 //
 // Required configuration:
 //
 //	plugins:
+//	- name: pre-function
+//	  config: {access: ['kong.service.request.clear_header("X-Client-Cert")']}
 //	- name: tls-handshake-modifier
 //	- name: tls-metadata-headers
 //	  config: {inject_client_cert_details: true}
@@ -25,9 +28,11 @@ import (
 // Refused: Envoy's X-Forwarded-Client-Cert text and Cloud Foundry's base64 DER, which share
 // a header name with one of Kong's examples.
 //
-// To verify before going live: the probes of the package documentation.
+// To verify before going live: the probes of the package documentation, above all the first
+// one.
 //
-// Source: Kong, "TLS Metadata Headers". Tested against documentation only.
+// Source: Kong, "TLS Metadata Headers" and the priorities of its plugins. Tested against
+// documentation only.
 type Kong struct {
 	// From identifies Kong. Required.
 	From Gate

@@ -199,11 +199,11 @@ func presets() []preset {
 			source: func(from g) certauth.Source { return forwarded.GoogleLB{From: from} },
 		},
 		{
-			name: "Cloudflare", header: "Cf-Client-Cert-Der-Base64", form: formBase64, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Client-Cert-Sha256", digest: digestSHA256,
+			name: "Cloudflare", header: "Cf-Client-Cert-Der-Base64", form: formBase64, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Cert-Fingerprint-Sha256", digest: digestSHA256,
 			source: func(from g) certauth.Source { return forwarded.Cloudflare{From: from, Fingerprint: true} },
 		},
 		{
-			name: "Cloudflare RFC 9440", header: "Client-Cert", form: formSequence, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Client-Cert-Sha256", digest: digestSHA256,
+			name: "Cloudflare RFC 9440", header: "Client-Cert", form: formSequence, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Cert-Fingerprint-Sha256", digest: digestSHA256,
 			source: func(from g) certauth.Source {
 				return forwarded.Cloudflare{From: from, Fingerprint: true, RFC9440: true}
 			},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -100,6 +101,35 @@ func TestFrontDoor_TheProfileIsPartOfTheGate(t *testing.T) {
 	}
 }
 
+// finding T26: Cloudflare passes the client's headers on, and no rule can remove one whose name
+// begins with Cf-. Where certificate forwarding is off, or writes the certificate only on the first
+// request of a connection, the certificate is the client's text, next to what Cloudflare says of
+// the one in the handshake.
+func TestCloudflare_TheCertificateIsTheOneThatCloudflareSaw(t *testing.T) {
+	p := newPartner(t)
+	thief := p.ca.Issue(t, "thief").Certificate
+	for name, source := range map[string]certauth.Source{
+		"Cloudflare": forwarded.Cloudflare{From: fromTens()}, "Cloudflare RFC 9440": forwarded.Cloudflare{From: fromTens(), RFC9440: true},
+		"Cloudflare, Fingerprint": forwarded.Cloudflare{From: fromTens(), Fingerprint: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			preset, _, required := strings.Cut(name, ", Fingerprint")
+			d, silent := named(preset), certauth.ReasonNone
+			if required {
+				silent = certauth.ReasonCertificateMalformed
+			}
+			s := newStand(t, certauth.Config{Source: source, Policy: p.chain()})
+			s.judgeAll(t, func() *http.Request { return d.request(p.client.Certificate) }, []row{
+				{"the client's own certificate", nil, certauth.ReasonNone},
+				{"the certificate of another client, which the thief wrote", put("Cf-Cert-Fingerprint-Sha256", thumbprint(thief.Raw)), certauth.ReasonCertificateMalformed},
+				{"the same, with the fingerprint of certificate forwarding", inOrder(put("Cf-Cert-Fingerprint-Sha256", thumbprint(thief.Raw)), put("Cf-Client-Cert-Sha256", thumbprint(p.client.Certificate.Raw))), certauth.ReasonCertificateMalformed},
+				{"no word of Cloudflare on the certificate", put("Cf-Cert-Fingerprint-Sha256"), silent},
+				{"a later request of the connection", put(d.header), certauth.ReasonCertificateMissing},
+			})
+		})
+	}
+}
+
 // Header: each chain format together with the leaf, and the end of a numbered chain.
 func TestHeader_ChainFormats(t *testing.T) {
 	p := newPartner(t)
@@ -162,9 +192,18 @@ func TestSharedSecret_IsNeverPrinted(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf(verb, forwarded.Nginx{From: gate}), secret, verb)
 		assert.NotContains(t, fmt.Sprintf(verb, []forwarded.Gate{gate}), secret, verb)
 	}
-	for _, reference := range []string{"@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/gate)", "$(GATE_SECRET_OF_OURS)", "${GATE_SECRET_OF_OURS}"} {
+}
+
+// finding N60: an App Configuration reference that App Service had not resolved was a secret that whoever knows the names
+// in it can write. Microsoft Learn, "Use App Configuration references for App Service and Azure Functions": if a reference
+// is not resolved properly, the reference string is used instead.
+func TestSharedSecret_AReferenceIsNoSecret(t *testing.T) {
+	for _, reference := range []string{
+		"@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/gate)", "@microsoft.keyvault(VaultName=vault;SecretName=gate)",
+		"@Microsoft.AppConfiguration(Endpoint=https://store.azconfig.example; Key=gate)", "$(GATE_SECRET_OF_OURS)", "${GATE_SECRET_OF_OURS}",
+	} {
 		_, err := certauth.New(certauth.Config{Source: forwarded.Nginx{From: forwarded.SharedSecret("X-Gate", reference)}, Policy: newPartner(t).chain()})
-		assert.ErrorContains(t, err, "Source: Nginx.From: SharedSecret: value 0: ")
+		assert.ErrorContains(t, err, "Source: Nginx.From: SharedSecret: value 0: an unresolved reference", reference)
 	}
 }
 

@@ -35,7 +35,6 @@ func TestPresets_HeadersThatAreNotReadAreRemovedToo(t *testing.T) {
 					d.without(r)
 				}
 				put(tc.removed, "the client's")(r)
-				r.Header.Del("Cf-Client-Cert-Sha256") // read only if Fingerprint is set
 				recorder := httptest.NewRecorder()
 				auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					_, known := certauth.FromContext(r.Context())

@@ -44,9 +44,10 @@ type layout struct {
 	absent string // value that means "no certificate", in addition to the empty one
 	chain  chainReader
 
-	flags           []Flag
-	fingerprint     string
-	fingerprintHash Hash
+	flags              []Flag
+	fingerprint        string
+	fingerprintHash    Hash
+	mayLackFingerprint bool // then it is compared only if it is sent
 
 	unread []string // headers that are removed without being read
 
@@ -75,7 +76,7 @@ type Flag struct {
 // certauth.New asks for.
 func (l layout) prepare(env source.Environment, found ...error) (*source.Reader, error) {
 	if l.untrusted == "" {
-		l.untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
+		l.untrusted = "the request did not come through the front end that From describes; if the front end's address or secret was changed, correct From; otherwise check what else can reach this port"
 	}
 	if l.missing == "" {
 		l.missing = "check that the front end requests a client certificate on this host and path, and that its route sets " + l.header + "; a probe or a public path needs an entry in Config.Exclusions with its method and path"
@@ -156,7 +157,7 @@ type reader struct {
 }
 
 // offer makes all checks that come before decoding, in a fixed order: the sender, the
-// number of values, their length. The texts are those of the leaf,
+// number of values, early data, their length. The texts are those of the leaf,
 // of the flags, of the fingerprint if one is configured, and of the chain.
 func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 	values := s.codec.values(r.Header[s.key])
@@ -183,6 +184,9 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 			return s.lost(flag)
 		}
 		return s.none(r)
+	}
+	if offers(r.Header["Early-Data"], "") {
+		return s.early()
 	}
 	if n := len(values[0]); n > s.codec.limit {
 		return s.tooLong(n)
@@ -304,7 +308,7 @@ func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	if s.fingerprint == "" {
 		return nil
 	}
-	if value := o.Text(1 + len(s.flags)); !sameFingerprint(value, s.fingerprintHash, leaf) {
+	if value := o.Text(1 + len(s.flags)); !(s.mayLackFingerprint && value == "") && !sameFingerprint(value, s.fingerprintHash, leaf) {
 		return s.malformed(errors.New(s.fingerprint+" is not the fingerprint of the certificate"), "certificate and fingerprint come from different senders; check that every route of the front end sets both")
 	}
 	return nil

@@ -57,6 +57,16 @@ func (s *reader) lost(flag string) *certauth.Error {
 	}
 }
 
+// early is the refusal of a request that came before the end of the TLS handshake. Every value
+// of Early-Data means that (RFC 8470, section 5.1).
+func (s *reader) early() *certauth.Error {
+	return &certauth.Error{
+		Reason: certauth.ReasonFrontEndUnverified, Rule: s.rulePath,
+		Err:  errors.New("Early-Data: the request came in TLS 1.3 early data, which anyone who recorded it can send again without the key"),
+		Hint: "switch early data (0-RTT) off in the front end",
+	}
+}
+
 func (s *reader) malformed(detail error, hint string) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: hint, Err: wordsError{detail}}
 }

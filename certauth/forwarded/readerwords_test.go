@@ -45,7 +45,7 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 	}
 	const (
 		missing   = "check that the front end requests a client certificate on this host and path, and that its route sets "
-		untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
+		untrusted = "the request did not come through the front end that From describes; if the front end's address or secret was changed, correct From; otherwise check what else can reach this port" // finding N63
 		pem       = "Nginx sends one certificate in percent-encoded PEM"
 		base64DER = "it looks like base64 of DER, as App Service, HAProxy and Traefik send it"
 	)

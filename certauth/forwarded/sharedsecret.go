@@ -31,7 +31,8 @@ type sharedSecret struct {
 //
 // It is an error of certauth.New if there is no value, or if a value is shorter than
 // [MinSecret] or longer than 4096 bytes, begins or ends with a space, holds a byte outside
-// printable ASCII, or is an unresolved Key Vault reference.
+// printable ASCII, or is a reference to Key Vault or App Configuration that App Service has not
+// resolved.
 //
 // Your infrastructure must ensure that the front end overwrites the header on every route,
 // and that the connection from there to this process is TLS or a private link.
@@ -77,10 +78,11 @@ func checkSecret(value string) error {
 	if len(value) > maxSecret {
 		return fmt.Errorf("%d bytes, want at most %d", len(value), maxSecret)
 	}
-	for _, prefix := range []string{"@Microsoft.KeyVault(", "$(", "${"} {
-		if strings.HasPrefix(value, prefix) {
+	for _, prefix := range []string{"@microsoft.", "$(", "${"} {
+		if strings.HasPrefix(strings.ToLower(value), prefix) {
 			// If App Service cannot resolve a reference, it delivers the text of the
-			// reference.
+			// reference (Microsoft Learn, "Use Key Vault references" and "Use App
+			// Configuration references").
 			return errors.New("an unresolved reference, not a secret; check that the app can read what it refers to")
 		}
 	}

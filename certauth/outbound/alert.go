@@ -15,7 +15,7 @@ func Explain(err error) error {
 		return err
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &Error{Reason: ReasonServerUntrusted, Rule: "connection", Hint: ReasonServerUntrusted.hint(), Err: err}
+		return &Error{Reason: ReasonServerUntrusted, Rule: "connection", Hint: serverHint(err), Err: err}
 	}
 	if reason := reasonOfAlert(err); reason != "" {
 		return &Error{Reason: reason, Rule: "connection", Hint: reason.hint(), Err: err}

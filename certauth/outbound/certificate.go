@@ -41,6 +41,7 @@ type Certificate struct {
 	failures   int        // consecutive failed reloads
 	checked    time.Time  // time of the last successful reload
 	transports []weak.Pointer[transport]
+	repeated   map[repeatKey]repeatCount // events about connections
 }
 
 // state is the material in use at one time. It is immutable.

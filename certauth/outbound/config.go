@@ -51,7 +51,9 @@ type Config struct {
 	// first after a sixteenth of the interval, and then twice as long each time.
 	Interval time.Duration
 
-	// Logger receives a record for every event; nil logs nothing. A failure that repeats is logged less and less often.
+	// Logger receives a record for every event; nil logs nothing. A failed load that repeats is logged less and less
+	// often, and a failure or warning about connections to one host, for one reason, once a minute; the attribute
+	// repeated counts those in between.
 	Logger *slog.Logger
 
 	// Observe receives every event; nil is ignored. It is called during handshakes and from several goroutines, so it
@@ -136,6 +138,9 @@ func isNil(s Source) bool {
 
 func parsePin(text string) ([]byte, error) {
 	text = strings.TrimSpace(text)
+	if strings.HasPrefix(strings.ToLower(text), "sha256/") {
+		return nil, errors.New("begins with the name of the hash; the pin is the part after it")
+	}
 	pin, err := hex.DecodeString(strings.NewReplacer(":", "", " ", "").Replace(text))
 	if err != nil {
 		if pin, err = base64.StdEncoding.Strict().DecodeString(text); err != nil {

@@ -97,7 +97,7 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 	case b.form == formAny && bytes.Contains(data, pemBegin):
 		return decodePEM(data)
 	}
-	if !isDER(data) {
+	if !isDER(data) && versionOf(data) < 0 {
 		decoded, err := fromBase64(data)
 		if other := otherText(data); other != nil && !isDER(decoded) {
 			return nil, nil, other
@@ -106,7 +106,10 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 			return nil, nil, err
 		}
 	}
-	if b.form == formAny && !looksLikePKCS12(data) {
+	switch version := versionOf(data); {
+	case version == 0 || version == 1:
+		return nil, nil, errors.New("neither PKCS#12 nor a certificate; if it is a private key in DER, convert it to PEM (openssl pkey -inform DER)")
+	case b.form == formAny && version < 0:
 		cert, err := x509.ParseCertificate(data)
 		switch {
 		case err != nil && parsefault.Help(err) != "":

@@ -301,6 +301,7 @@ func TestEnv_Variables(t *testing.T) {
 		{"PEM in two variables", string(certPEM(leaf.Certificate)), string(keyPEM(t, leaf.Key)), ""},
 		{"a reference that was not resolved", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/orders)", "", outbound.ReasonReferenceUnresolved},
 		{"the same in other letters and spaces", " @microsoft.keyvault(VaultName=v;SecretName=orders)", "", outbound.ReasonReferenceUnresolved},
+		{"one to App Configuration", "@Microsoft.AppConfiguration(Endpoint=https://store.azconfig.io; Key=orders)", "", outbound.ReasonReferenceUnresolved}, // finding N60
 		{"not set", "", "", outbound.ReasonSourceUnavailable},
 		{"line ends that were escaped", strings.ReplaceAll(string(bundle(t, leaf)), "\n", `\n`), "", outbound.ReasonMalformed},
 		{"something else", "hunter2", "", outbound.ReasonMalformed},

@@ -75,6 +75,10 @@ func (c *Certificate) log(event *Event, quiet bool) {
 	if !c.config.Logger.Enabled(ctx, level) {
 		return
 	}
+	repeated, first := c.repeats(event)
+	if !first {
+		return
+	}
 	attrs := []slog.Attr{slog.String("fingerprint", event.Fingerprint), slog.Time("not_after", event.NotAfter)}
 	if event.Host != "" {
 		attrs = append(attrs, slog.String("host", event.Host))
@@ -85,5 +89,43 @@ func (c *Certificate) log(event *Event, quiet bool) {
 	if event.Err != nil {
 		attrs = append(attrs, slog.String("reason", string(event.Err.Reason)), slog.String("error", event.Err.Error()), slog.String("hint", event.Err.Hint))
 	}
+	if repeated > 0 {
+		attrs = append(attrs, slog.Int("repeated", repeated))
+	}
 	c.config.Logger.LogAttrs(ctx, level, "outbound: "+string(event.Outcome), attrs...)
+}
+
+// repeatInterval is the minimum time between two records about connections to one host, for one reason.
+const repeatInterval = time.Minute
+
+type repeatKey struct {
+	host   string
+	reason Reason
+}
+
+// repeatCount is the number of events since the last record.
+type repeatCount struct {
+	logged time.Time
+	since  int
+}
+
+// repeats reports whether to log an event, and how many of its kind were not logged before.
+func (c *Certificate) repeats(event *Event) (since int, first bool) {
+	if event.Err == nil || event.Outcome != OutcomeRefused && event.Outcome != OutcomePresented {
+		return 0, true
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	key := repeatKey{event.Host, event.Err.Reason}
+	known, ok := c.repeated[key]
+	if elapsed := event.Time.Sub(known.logged); ok && elapsed >= 0 && elapsed < repeatInterval {
+		known.since++
+		c.repeated[key] = known
+		return 0, false
+	}
+	if c.repeated == nil || len(c.repeated) >= maxHosts {
+		c.repeated = map[repeatKey]repeatCount{}
+	}
+	c.repeated[key] = repeatCount{logged: event.Time}
+	return known.since, true
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/asn1"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"unicode/utf16"
 
 	"software.sslmate.com/src/go-pkcs12"
@@ -77,14 +78,17 @@ const (
 	maxSealed = 256 << 10 // bytes of one encrypted part; the library may allocate up to a hundred times as much for it
 )
 
-// looksLikePKCS12 distinguishes a PKCS#12 file from a certificate: its sequence starts with a version.
-func looksLikePKCS12(data []byte) bool {
+// versionOf returns the version with which a sequence begins: 3 for PKCS#12, 0 or 1 for private keys, and -1 if there is
+// none, as in a certificate.
+func versionOf(data []byte) int {
 	var outer struct {
 		Version int
 		Rest    asn1.RawValue
 	}
-	_, err := asn1.Unmarshal(data, &outer)
-	return err == nil
+	if _, err := asn1.Unmarshal(data, &outer); err != nil {
+		return -1
+	}
+	return outer.Version
 }
 
 // parsedPFX is a PKCS#12 file that was taken apart.
@@ -127,7 +131,7 @@ func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []crypto.S
 	case err == nil:
 		return certs, keys, nil
 	case file.encrypted && file.macKind == macNone:
-		return nil, nil, fail(ReasonPasswordWrong, "cannot be decrypted with this password, or damaged; there is no MAC to distinguish the two")
+		return nil, nil, wrongPassword(password, "cannot be decrypted with this password, or damaged; there is no MAC to distinguish the two")
 	}
 	return nil, nil, asError(err, ReasonMalformed)
 }
@@ -257,7 +261,7 @@ func (p *parsedPFX) checkMAC(data []byte, password string) error {
 		return errors.Is(err, pkcs12.ErrIncorrectPassword), err
 	}
 	if is, _ := wrong(data); is {
-		return fail(ReasonPasswordWrong, "the MAC does not match: another password, or the file was changed")
+		return wrongPassword(password, "the MAC does not match: another password, or the file was changed")
 	}
 	if p.macKind != macPBMAC1 {
 		return nil // its parameters are known to be valid, so the MAC matches
@@ -277,6 +281,17 @@ func (p *parsedPFX) checkMAC(data []byte, password string) error {
 		return fail(ReasonMalformed, "the parameters of the MAC are not valid")
 	}
 	return nil
+}
+
+// wrongPassword adds what is peculiar about the password, and never the password itself.
+func wrongPassword(password, detail string) *Error {
+	switch {
+	case password == "":
+		detail += "; no password was given"
+	case strings.TrimSpace(password) != password:
+		detail += "; it begins or ends with white space, such as the line end of a file"
+	}
+	return fail(ReasonPasswordWrong, "%s", detail)
 }
 
 // bmpString encodes the password in UTF-16, big endian, with two zero bytes at the end (RFC 7292, appendix B.1). It

@@ -3,6 +3,10 @@ package outbound_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"path/filepath"
@@ -87,6 +91,31 @@ func TestPKCS12_FilesOfOtherPrograms(t *testing.T) {
 			} else {
 				assert.Equal(t, "CN=orders,O=Contoso", status.Subject)
 			}
+		})
+	}
+}
+
+// finding O38: of a password that is wrong the error did not say that none was given, as by a variable that is not set,
+// or that it ends in the line end of the file from which it was read; and of a reference that App Service had not
+// resolved it said only that the password is another.
+func TestPKCS12_SaysWhatIsPeculiarAboutAWrongPassword(t *testing.T) {
+	for _, tc := range []struct {
+		name, file, password string
+		reason               outbound.Reason
+		want                 string
+	}{
+		{"none", "modern.p12", "", outbound.ReasonPasswordWrong, "no password was given"},
+		{"none, without a MAC", "nomac.p12", "", outbound.ReasonPasswordWrong, "no password was given"},
+		{"a line end", "modern.p12", "changeit\n", outbound.ReasonPasswordWrong, "it begins or ends with white space"},
+		{"a line end, without a MAC", "nomac.p12", "changeit\r\n", outbound.ReasonPasswordWrong, "it begins or ends with white space"},
+		{"a space in front", "modern.p12", " changeit", outbound.ReasonPasswordWrong, "it begins or ends with white space"},
+		{"another", "modern.p12", "change it", outbound.ReasonPasswordWrong, "another password, or the file was changed ("},
+		{"a reference", "modern.p12", "@Microsoft.KeyVault(VaultName=vault;SecretName=password)", outbound.ReasonReferenceUnresolved, "Password returns an unresolved reference"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e := refused(t, outbound.Config{Source: outbound.File{Path: filepath.Join("testdata", "pkcs12", tc.file)}, Password: password(tc.password)}, tc.reason)
+			assert.ErrorContains(t, e, tc.want)
+			assert.NotContains(t, e.Error(), "changeit", "the password itself is a secret")
 		})
 	}
 }
@@ -327,4 +356,25 @@ func TestPKCS12_PBMAC1(t *testing.T) {
 			assert.True(t, open(t, config).Status().Usable)
 		})
 	}
+}
+
+// finding O40: of a private key in DER the error said that it is no PKCS#12 file, and of a pin in the notation of curl that
+// it has 38 bytes.
+func TestOpen_NamesWhatIsThereInstead(t *testing.T) {
+	leaf := issue(t, certauthtest.NewCA(t, "Root"), "orders")
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(leaf.Key)
+	require.NoError(t, err)
+	ec, err := x509.MarshalECPrivateKey(leaf.Key.(*ecdsa.PrivateKey))
+	require.NoError(t, err)
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "tls.pem"), certPEM(leaf.Certificate))
+	modulus, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	for name, der := range map[string][]byte{"PKCS #8": pkcs8, "PKCS #1": x509.MarshalPKCS1PrivateKey(modulus), "of elliptic curves": ec} {
+		write(t, filepath.Join(folder, "tls.key"), der)
+		e := refused(t, outbound.Config{Source: outbound.File{Path: filepath.Join(folder, "tls.pem"), Key: filepath.Join(folder, "tls.key")}}, outbound.ReasonMalformed)
+		assert.ErrorContains(t, e, "if it is a private key in DER, convert it to PEM", name)
+	}
+	_, err = outbound.Open(t.Context(), outbound.Config{Source: outbound.Env{Name: "OWN"}, ServerKeys: []string{"sha256//" + base64.StdEncoding.EncodeToString(make([]byte, 32))}})
+	assert.ErrorContains(t, err, "ServerKeys[0]: begins with the name of the hash")
 }

@@ -16,7 +16,7 @@ type Reason string
 // The reasons. Those of the first group concern loading, those of the second connections.
 const (
 	ReasonSourceUnavailable      Reason = "source_unavailable"        // a file, variable or Fetch returned nothing
-	ReasonReferenceUnresolved    Reason = "reference_unresolved"      // the variable holds a Key Vault reference instead of the secret
+	ReasonReferenceUnresolved    Reason = "reference_unresolved"      // a variable holds an App Configuration or Key Vault reference instead of the secret
 	ReasonMalformed              Reason = "malformed"                 // neither readable PEM nor readable PKCS#12, or too large
 	ReasonPasswordWrong          Reason = "password_wrong"            // the password does not open the PKCS#12 data, or a PEM key is encrypted
 	ReasonKeyMissing             Reason = "key_missing"               // there is no key, or none matches the certificate
@@ -48,7 +48,7 @@ func (r Reason) hint() string {
 	case ReasonSourceUnavailable:
 		return "does the file, variable or secret exist, and may this process read it?"
 	case ReasonReferenceUnresolved:
-		return "App Service did not resolve the Key Vault reference: check the setting's status in the portal, the app's identity and its permission to read the secret"
+		return "App Service did not resolve the reference: check the setting's status in the portal, the app's identity and its permission to read the secret"
 	case ReasonMalformed:
 		return "compare with openssl x509 -text or openssl pkcs12 -info; is the file still being written?"
 	case ReasonPasswordWrong:
@@ -84,7 +84,7 @@ func (r Reason) hint() string {
 	case ReasonServerUntrusted:
 		return "is this the right server, and is its CA in Config.ServerRoots?"
 	case ReasonRefusedUnknownCA:
-		return "the server needs the issuer among its client CAs, or the intermediates must be in the source"
+		return "the server needs the issuer among its client CAs, or the intermediates must be in the source; an expired one is not presented"
 	case ReasonRefusedExpired:
 		return "compare the dates of the certificate with the server's clock"
 	case ReasonRefusedRevoked:

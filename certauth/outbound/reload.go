@@ -310,6 +310,9 @@ func (c *Certificate) password(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fail(ReasonSourceUnavailable, "Password: %w", err)
 	}
+	if isReference(password) {
+		return "", fail(ReasonReferenceUnresolved, "Password returns an unresolved reference")
+	}
 	return password, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 )
 
 // verifyServer does the whole verification of a server: chain, name, dates, usage and pins, with the roots in use now.
@@ -17,7 +18,7 @@ func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
 		return err
 	}
 	if name == "" {
-		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "no server name to verify; pass the IP address to TLSConfig"))
+		return c.distrust(s, name, cs, untrusted("pass the IP address to TLSConfig", "no server name to verify"))
 	}
 	if len(cs.PeerCertificates) == 0 {
 		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server has no certificate"))
@@ -34,7 +35,7 @@ func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
 	if err != nil {
-		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "%w", &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}))
+		return c.distrust(s, name, cs, untrusted(serverHint(err), "%w", &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}))
 	}
 	if err := c.checkPins(cs); err != nil {
 		return c.distrust(s, name, cs, err)
@@ -64,9 +65,27 @@ func (c *Certificate) checkPins(cs tls.ConnectionState) *Error {
 				return nil
 			}
 		}
-		return fail(ReasonServerUntrusted, "the server's key %x is not in ServerKeys", digest)
+		return untrusted("is this the right server? if its key was renewed, add it to Config.ServerKeys", "the server's key %x is not in ServerKeys", digest)
 	}
 	return fail(ReasonServerUntrusted, "the server has no certificate")
+}
+
+// untrusted returns the error about a server, with a hint that fits the cause.
+func untrusted(hint, format string, args ...any) *Error {
+	e := fail(ReasonServerUntrusted, format, args...)
+	e.Hint = hint
+	return e
+}
+
+// serverHint returns the first step after an error of crypto/x509.
+func serverHint(err error) string {
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "the server's certificate, or one above it, has to be renewed there; check this host's clock too"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "is this the right server? its certificate is for other names than the one that was called"
+	}
+	return ReasonServerUntrusted.hint()
 }
 
 // distrust reports that a server was refused.

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -265,4 +266,92 @@ func TestTransport_ThroughAProxy(t *testing.T) {
 	assert.EqualValues(t, 1, tunnels.Load())
 	assert.Equal(t, []string{fingerprint(leaf.Certificate)}, d.seen())
 	assert.Len(t, w.journal.of(outbound.OutcomeAccepted), 1)
+}
+
+// finding O37: whatever was wrong with a server, the hint was to look for its CA in ServerRoots: also if its certificate
+// had expired or was for another name, if its key is not in ServerKeys, and if no name was there to verify.
+func TestServer_TheHintFitsTheCause(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	usage, here := certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauthtest.IP("127.0.0.1")
+	for _, tc := range []struct {
+		name string
+		leaf *certauthtest.Certificate
+		pins []string
+		want string
+	}{
+		{"another CA", w.clients.Issue(t, "server", usage, here), nil, "is its CA in Config.ServerRoots"},
+		{"another name", w.servers.Issue(t, "server", usage, certauthtest.IP("127.0.0.2")), nil, "its certificate is for other names"},
+		{"expired", w.servers.Issue(t, "server", usage, here, certauthtest.Valid(time.Now().Add(-2*day), time.Now().Add(-day))), nil, "has to be renewed there; check this host's clock too"},
+		{"not yet valid", w.servers.Issue(t, "server", usage, here, certauthtest.Valid(time.Now().Add(day), time.Now().Add(2*day))), nil, "this host's clock"},
+		{"another key", w.serverCertificate(t), []string{strings.Repeat("ab", 32)}, "add it to Config.ServerKeys"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := w.serve(t, func(c *tls.Config) {
+				c.Certificates = []tls.Certificate{{Certificate: [][]byte{tc.leaf.Raw}, PrivateKey: tc.leaf.Key}}
+			}, nil)
+			config := w.config()
+			config.ServerKeys = tc.pins
+			own := open(t, config)
+			_, _, viaTransport := get(t, client(t, own, nil), d.URL)
+			viaGet := &tls.Config{ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool(), GetClientCertificate: own.GetClientCertificate}
+			viaGet.RootCAs.AddCert(w.servers.Certificate)
+			all := []error{viaTransport, dial(d, own.TLSConfig("127.0.0.1"))}
+			if tc.pins == nil {
+				all = append(all, outbound.Explain(dial(d, viaGet)))
+			}
+			for _, err := range all {
+				assert.Contains(t, reasonIs(t, err, outbound.ReasonServerUntrusted).Hint, tc.want)
+			}
+		})
+	}
+	d := w.serve(t, nil, nil)
+	err := dial(d, open(t, w.config()).TLSConfig(""))
+	assert.Equal(t, "pass the IP address to TLSConfig", reasonIs(t, err, outbound.ReasonServerUntrusted).Hint)
+}
+
+// finding O39: an intermediate that has expired is not presented, and the hint of the refusal by a server that needs it
+// was to put the intermediates into the source, where it is.
+func TestServer_AnExpiredIntermediateIsInTheHint(t *testing.T) {
+	w := newWorld(t)
+	issuing := w.clients.NewIntermediate(t, "Issuing", certauthtest.Valid(time.Now().Add(-2*day), time.Now().Add(-day)))
+	replace(t, w.path("tls.pem"), bundle(t, issue(t, issuing, "orders"), issuing.Certificate))
+	own := open(t, w.config())
+	assert.Zero(t, own.Status().Intermediates)
+	_, _, err := get(t, client(t, own, nil), w.serve(t, nil, nil).URL)
+	assert.Contains(t, reasonIs(t, err, outbound.ReasonRefusedUnknownCA).Hint, "an expired one is not presented")
+}
+
+// finding O41: while a server refused the certificate, or the certificate had expired, each request wrote a record,
+// although a failure that repeats is logged less and less often, as the documentation of Logger says.
+func TestLog_AServerThatRefusesWritesOneRecordAMinute(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	stranger := func(c *tls.Config) { c.ClientCAs = x509.NewCertPool() }
+	d, other := w.serve(t, stranger, nil), w.serve(t, stranger, nil)
+	var logged records
+	var passed atomic.Int64
+	config := w.config()
+	start := time.Now()
+	config.Logger, config.Now = logged.logger(), func() time.Time { return start.Add(time.Duration(passed.Load())) }
+	c := client(t, open(t, config), nil)
+	written := func() int { return logged.count("outbound: refused") }
+	for range 10 {
+		_, _, err := get(t, c, d.URL)
+		reasonIs(t, err, outbound.ReasonRefusedUnknownCA)
+	}
+	require.Equal(t, 1, written())
+	_, _, err := get(t, c, other.URL)
+	require.Error(t, err)
+	assert.Equal(t, 2, written(), "another server")
+	passed.Store(int64(time.Minute))
+	_, _, err = get(t, c, d.URL)
+	require.Error(t, err)
+	assert.Equal(t, 3, written())
+	assert.Contains(t, logged.text(), "repeated=9")
+	passed.Store(0)
+	_, _, err = get(t, c, d.URL)
+	require.Error(t, err)
+	assert.Equal(t, 4, written(), "the clock went back")
+	assert.Len(t, w.journal.of(outbound.OutcomeRefused), 13, "Observe receives all")
 }

@@ -99,7 +99,7 @@ func readVariable(name string) blob {
 	switch text := strings.TrimSpace(value); {
 	case !ok || text == "":
 		b.err = fail(ReasonSourceUnavailable, "%s is not set", b.name)
-	case strings.HasPrefix(strings.ToLower(text), "@microsoft.keyvault("):
+	case isReference(text):
 		b.err = fail(ReasonReferenceUnresolved, "%s holds an unresolved reference", b.name)
 	case strings.Contains(text, `\n`) && strings.Contains(text, "-----BEGIN"):
 		b.err = fail(ReasonMalformed, "%s contains the characters \\n instead of line ends", b.name)
@@ -108,6 +108,10 @@ func readVariable(name string) blob {
 	}
 	return b
 }
+
+// isReference reports whether the text is a reference to Key Vault or App Configuration. App Service delivers it instead of
+// the value if it cannot resolve it.
+func isReference(text string) bool { return strings.HasPrefix(strings.ToLower(text), "@microsoft.") }
 
 // Fetch obtains a certificate from elsewhere, such as Key Vault. The content type it returns is "application/x-pkcs12"
 // (in base64, as Key Vault returns it, or binary), "application/x-pem-file", or empty to detect the format from the

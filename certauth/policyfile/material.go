@@ -163,6 +163,9 @@ func parsePEM(text []byte) ([]*x509.Certificate, error) {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
 		return nil, errors.New("this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8")
 	}
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(string(text[:min(len(text), 64)]))), "@microsoft.") {
+		return nil, errors.New("this is an App Configuration or Key Vault reference that App Service has not resolved; its identity needs access to the secret")
+	}
 	for _, mark := range []string{"\n<<<<<<<", "\n>>>>>>>"} { // with a label or without
 		if strings.Contains("\n"+string(text), mark) {
 			return nil, errors.New("it contains the marks of a merge conflict (<<<<<<<); resolve it, because otherwise both sides would be trusted")

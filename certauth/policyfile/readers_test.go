@@ -55,6 +55,26 @@ func TestLoad_RefusesWhatReadsOtherwiseThanItActs(t *testing.T) {
 	}
 }
 
+// finding N60: of a setting whose reference App Service had not resolved, the mistake was that it contains no
+// certificate, or none, and the reference was the secret.
+func TestLoad_SaysThatAReferenceIsNotResolved(t *testing.T) {
+	f := newFolder(t)
+	for _, reference := range []string{"@Microsoft.KeyVault(VaultName=vault;SecretName=name)", "@Microsoft.AppConfiguration(Endpoint=https://store.azconfig.io; Key=name)"} {
+		t.Setenv("NOT_RESOLVED", reference)
+		const nginx = `{"nginx": {"from": {"sharedSecret": {"header": "X-Gate", "values": [{"env": "NOT_RESOLVED"}]}}}}`
+		for _, document := range []string{
+			`{"source": {"appService": {}}, "policy": {"certificates": {"env": "NOT_RESOLVED"}}}`,
+			`{"source": {"appService": {}}, "policy": {"chain": {"roots": {"env": "NOT_RESOLVED"}}}}`,
+			`{"source": {"appService": {}}, "policy": {"thumbprintsFrom": {"env": "NOT_RESOLVED"}}}`,
+			`{"source": ` + nginx + `, "policy": {"chain": {"roots": {"pemFile": "a.pem"}}}}`,
+		} {
+			_, err := policyfile.Load(f.write("policy.json", document), certauth.Config{})
+			require.Error(t, err, document)
+			assert.Regexp(t, "App Service has not resolved|an unresolved reference", err.Error(), document)
+		}
+	}
+}
+
 // finding P2: an empty text, as in a template whose variable is not set, removed a requirement: the
 // value of a verification, a fingerprint to compare, the header of a chain.
 func TestLoad_RefusesAnEmptyTextThatMeansNoText(t *testing.T) {

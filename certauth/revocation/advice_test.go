@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -31,6 +33,26 @@ func (w *wired) refusal(t *testing.T, c *revocation.Checker, client *identity) *
 }
 
 const wayOut = "check the network path"
+
+// finding N69: the refusal named no host if a firewall drops what is sent to it, or if a proxy answers with a page of its
+// own, although the hint is to check the path to it.
+func TestRefusals_NameTheHostThatGaveNoEvidence(t *testing.T) {
+	for name, answer := range map[string]handler{"nothing": hanging, "a page": body([]byte("<html>blocked</html>")), "an error that names it": failing(errors.New("ocsp.partner.example and crl.partner.example"))} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
+				w := wire(t)
+				w.net.serve(ocspURL, answer)
+				w.net.serve(crlURL, answer)
+				checker := w.checker(t, leafOnly)
+				for host, client := range map[string]change{"ocsp.partner.example": noPoints, "crl.partner.example": noResponder} {
+					refused := w.refusal(t, checker, w.issue(t, "client", client))
+					assert.Equal(t, certauth.ReasonRevocationUnavailable, refused.Reason)
+					assert.Equal(t, 1, strings.Count(refused.Err.Error(), host), refused.Err)
+				}
+			})
+		})
+	}
+}
 
 // Refusals that were right but gave a wrong next step: the detail names the mistake in the
 // evidence, and the hint is the one step that helps.

@@ -208,6 +208,9 @@ func (c *Checker) lacksList(j judgement) bool {
 	}
 	terms := c.terms(c.config.Now())
 	return !slices.ContainsFunc(c.local.view.Load().listsOf(j.record.authority, &terms), func(l *loadedList) bool {
+		if l.crl.Covers(&j.record.who) != nil {
+			return false
+		}
 		_, err := l.crl.LookupSubject(&j.record.who, &terms)
 		return err == nil
 	})

@@ -81,6 +81,9 @@ func (c *Checker) refused(depth int, j *judgement) error {
 	if c.hasSource(r) && r.names.Unused != "" {
 		err = fmt.Errorf("%w; not asked: %s", err, r.names.Unused)
 	}
+	if hosts := r.unnamed(err.Error()); len(hosts) > 0 {
+		err = fmt.Errorf("%w; sources: %s", err, logtext.List(hosts))
+	}
 	return withAdvice(err)
 }
 

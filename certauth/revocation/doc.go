@@ -68,7 +68,8 @@
 // a CRL; meanwhile requests are answered from memory. A Checker reads both the wall clock and the
 // monotonic clock: after the machine has slept, the first request queries the sources of evidence
 // that has expired. Newer evidence can lift a certificateHold, so its source, OCSP or CRL, is
-// queried every 15 minutes.
+// queried every 15 minutes; one since January 1, 1970, by which a responder says that the CA never
+// issued the certificate, is lifted by a newer response only.
 //
 // A responder that fails is not queried for five seconds, then for twice as long after each
 // failure, at most five minutes. The same applies to a host after five failures in a row.

@@ -49,11 +49,6 @@ func (l *loadedList) size() int {
 	return size
 }
 
-// isOf reports whether the list is the other one, or stands in its place.
-func (l *loadedList) isOf(other *loadedList) bool {
-	return l.base == other.base || l.lapsed != nil && l.lapsed.base == other.base
-}
-
 // replace notes that the list takes the place of another one, which may be newer if it has expired.
 func (l *loadedList) replace(old *loadedList) {
 	for _, other := range []*loadedList{old, old.lapsed} {

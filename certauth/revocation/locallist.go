@@ -307,6 +307,7 @@ func (m *localLists) ready(now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	view, skew := m.newView(), m.checker.skew
+	used := view.used()
 	var missing []error
 	for _, s := range m.sources {
 		lack := func(err error) {
@@ -329,7 +330,7 @@ func (m *localLists) ready(now time.Time) error {
 			case l.gone:
 			case held == nil && l.err != nil:
 				lack(fmt.Errorf("%s: %w", s.list.shown(name), l.err))
-			case held != nil && view.uses(held):
+			case held != nil && (used[held.base] || held.lone != nil && used[held.lone]):
 				lack(held.edition().Current(now, skew))
 			}
 		}

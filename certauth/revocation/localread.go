@@ -103,12 +103,14 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 	if err != nil {
 		names = append(names, s.list.name())
 	}
+	failed := []error{err}
 	for name, l := range s.lists {
 		if l.err != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", s.list.shown(name), l.err))
+			failed = append(failed, fmt.Errorf("%s: %w", s.list.shown(name), l.err))
 			names = append(names, name)
 		}
 	}
+	err = errors.Join(failed...)
 	s.err, s.read = err, true
 	slices.Sort(names)
 	what, now := strings.Join(names, "\n"), m.checker.config.Now()

@@ -3,6 +3,7 @@ package revocation
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -12,8 +13,11 @@ import (
 func (m *localLists) newView() *localView {
 	now := m.checker.config.Now()
 	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
+	type scope struct{ by, of string }
+	scopes, inOrder := map[scope][]*loadedList{}, []scope{} // not each list with each other: there may be thousands
+	var failed []error                                      // joined at once, since the text of a join of joins is copied again and again
 	for _, s := range m.sources {
-		view.err = errors.Join(view.err, s.err)
+		failed = append(failed, s.err)
 		view.unread = view.unread || !s.read
 		for _, l := range s.lists {
 			held := l.current.Load()
@@ -27,23 +31,39 @@ func (m *localLists) newView() *localView {
 			for _, by := range held.by {
 				if held.lone != nil {
 					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
-				} else {
-					view.of[by.key] = m.newest(view.of[by.key], held, now)
+					continue
 				}
+				at := scope{by.key, held.base.Scope()}
+				if scopes[at] == nil {
+					inOrder = append(inOrder, at)
+				}
+				scopes[at] = m.newest(scopes[at], held, now)
 			}
 		}
+	}
+	view.err = errors.Join(failed...)
+	for _, at := range inOrder {
+		view.of[at.by] = append(view.of[at.by], scopes[at]...)
 	}
 	return view
 }
 
-// uses reports whether a list counts, because no other one of its scope has displaced it, or
-// whether a delta completes a list that counts.
-func (view *localView) uses(held *loadedList) bool {
-	return slices.ContainsFunc(held.by, func(by *authority) bool {
-		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
-			return list.isOf(held) || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
-		})
-	})
+// used returns the lists that count, because no other one of their scope has displaced them, and the
+// deltas that complete a list that counts.
+func (view *localView) used() map[any]bool {
+	used := map[any]bool{}
+	for _, lists := range view.of {
+		for _, l := range lists {
+			used[l.base] = true
+			if l.lapsed != nil {
+				used[l.lapsed.base] = true
+			}
+			for _, by := range l.by {
+				used[view.completed(by, l, &VerifyOptions{}).crl.Delta()] = true
+			}
+		}
+	}
+	return used
 }
 
 // hasNewer reports whether another delta contains all of this one, and more.
@@ -58,12 +78,12 @@ func (view *localView) hasNewer(held *loadedList) bool {
 // forgetGone drops lists that were deleted from a directory, or set aside, once they are replaced
 // or have expired. Until then they count. It reports whether it dropped any.
 func (m *localLists) forgetGone(view *localView) (some bool) {
-	now := m.checker.config.Now()
+	now, used := m.checker.config.Now(), sync.OnceValue(view.used) // if something is gone
 	isOver := func(held *loadedList) bool {
 		if held != nil && held.lone != nil {
 			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(held)
 		}
-		return held == nil || !view.uses(held) || m.isOver(held.base, now)
+		return held == nil || !used()[held.base] || m.isOver(held.base, now)
 	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
@@ -86,8 +106,8 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 	return l.Edition().Current(now, m.checker.skew) != nil
 }
 
-// newest adds the list, or replaces an older one of the same scope and signer (rule C9). If one has
-// the newer base and the other the newer delta, both count. A list from the future displaces none.
+// newest adds the list to those of the same scope and signer, or replaces an older one (rule C9). If one
+// has the newer base and the other the newer delta, both count. A list from the future displaces none.
 func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
 	isAhead := func(l *loadedList) bool { return l.edition().Begun(now, m.checker.skew) != nil }
 	if isAhead(next) {
@@ -96,13 +116,13 @@ func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time
 	kept := make([]*loadedList, 0, len(lists)+1)
 	for _, known := range lists {
 		switch {
-		case isAhead(known), !known.base.SameSigner(next.base):
+		case isAhead(known):
 			kept = append(kept, known)
 		case known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil:
 			next = m.ofTwo(next, known, now)
 		case next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil:
 			next = m.ofTwo(known, next, now)
-		default: // of different scopes, or one with the newer base and the other with the newer delta
+		default: // one has the newer base and the other the newer delta
 			kept = append(kept, known)
 		}
 	}

@@ -239,7 +239,10 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	if want.anew == 0 && c.listsSuffice(r) {
 		return nil
 	}
-	failed := c.local.view.Load().err
+	var failed error
+	if c.local.serves(r.authority) { // what could not be read may be a list of this CA
+		failed = c.local.view.Load().err
+	}
 	if len(r.lists) == 0 {
 		return errors.Join(c.whyNoList(r, failed), failed)
 	}

@@ -3,8 +3,10 @@ package revocation
 import (
 	"bytes"
 	"crypto/x509"
+	"net/url"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"weak"
@@ -244,6 +246,16 @@ func (a *authorities) forget(key string) {
 	if a.all[key].Value() == nil {
 		delete(a.all, key)
 	}
+}
+
+// unnamed returns the hosts of the sources that the text does not contain.
+func (r *record) unnamed(text string) (hosts []string) {
+	for _, source := range r.sources() {
+		if u, err := url.Parse(source); err == nil && !strings.Contains(text, u.Host) && !slices.Contains(hosts, u.Host) {
+			hosts = append(hosts, u.Host)
+		}
+	}
+	return hosts
 }
 
 func (r *record) sources() (urls []string) {

@@ -98,9 +98,11 @@ func eitherRevoked(ocsp, lists *Result) *Result {
 	return nil
 }
 
-// lifts reports whether a Good ends a hold: it is newer and has not expired.
+// lifts reports whether a Good of the other kind of source ends a hold: it is newer and has not expired. A
+// responder says by a hold since 1970 that the CA never issued the certificate (RFC 6960, section 2.2),
+// which a list cannot disprove.
 func lifts(r, hold *Result) bool {
-	return r.Status == Good && !r.Stale && r.ThisUpdate.After(hold.ThisUpdate)
+	return r.Status == Good && !r.Stale && r.ThisUpdate.After(hold.ThisUpdate) && !hold.RevokedAt.Equal(time.Unix(0, 0))
 }
 
 // prefer returns a current Good, or else an Unknown, or else a Good within StaleGrace, each from

@@ -103,8 +103,8 @@ func OtherText(bundle []byte) error {
 	switch begins := strings.TrimSpace(front); {
 	case isUTF16(bundle):
 		return errors.New("this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8 or ASCII (Out-File -Encoding ascii)")
-	case strings.HasPrefix(begins, "@Microsoft.KeyVault("):
-		return errors.New("this is a Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
+	case strings.HasPrefix(strings.ToLower(begins), "@microsoft."):
+		return errors.New("this is an App Configuration or Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
 	case strings.HasPrefix(begins, "LS0tLS1CRUdJTi"):
 		return errors.New("this is base64 of PEM; decode it first")
 	case strings.HasPrefix(begins, "MII"):

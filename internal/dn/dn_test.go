@@ -96,6 +96,7 @@ func TestParseString_RFC4514(t *testing.T) {
 		{"an empty value in hex", "OU=#0C00,CN=a", dn.Name{text(cn, "a"), text(ou, "")}},
 		{"an OID as .NET and Java write it", "OID.2.5.4.97=PSDDE-BAFIN-1,CN=a", dn.Name{text(cn, "a"), text("2.5.4.97", "PSDDE-BAFIN-1")}},
 		{"an OID as RFC 1779 allows it", "oid.2.5.4.3=a", dn.Name{text(cn, "a")}},
+		{"an OID with a large second arc", "2.999=a", dn.Name{text("2.999", "a")}},
 		{"an OID with a large arc", "1.2.2147483647=a", dn.Name{text("1.2.2147483647", "a")}},
 	} {
 		name, err := dn.ParseString(tc.text)
@@ -110,6 +111,9 @@ func TestParseString_RFC4514(t *testing.T) {
 		{"an unknown keyword", "XYZ=a", `attribute "XYZ" is not known`},
 		{"no keyword", "=a", `attribute "" is not known`},
 		{"an OID of one number", "2=a", `attribute "2" is not known`},
+		// finding T44: X.660: the first arc is 0, 1 or 2, and below the former two the second is at most 39.
+		{"an OID that lacks a dot", "25.4.3=a", "is not known"},
+		{"an OID that no certificate can have", "1.40=a", "is not known"},
 		{"an OID with an empty number", "2..5=a", "is not known"},
 		{"an OID with a leading zero", "2.05.4=a", "is not known"},
 		{"one empty value", "CN=", "name without a value"},

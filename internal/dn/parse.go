@@ -1,6 +1,7 @@
 package dn
 
 import (
+	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
 	"errors"
@@ -176,15 +177,17 @@ func lookUp(keyword string) (string, error) {
 	return "", fmt.Errorf("attribute %s is not known; give its OID", logtext.Quote(keyword))
 }
 
+// isDottedOID accepts only what an attribute of a certificate can have as its type.
 func isDottedOID(s string) bool {
-	arcs := strings.Split(s, ".")
-	for _, arc := range arcs {
-		n, err := strconv.ParseUint(arc, 10, 31) // the limit of encoding/asn1
-		if err != nil || strconv.FormatUint(n, 10) != arc {
+	if id, err := x509.ParseOID(s); err != nil || id.String() != s {
+		return false
+	}
+	for arc := range strings.SplitSeq(s, ".") {
+		if _, err := strconv.ParseInt(arc, 10, 32); err != nil { // the limit of encoding/asn1
 			return false
 		}
 	}
-	return len(arcs) >= 2
+	return true
 }
 
 // hexValue reads "#" and the DER of the whole value. A string type becomes text, so that both

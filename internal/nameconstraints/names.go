@@ -119,7 +119,7 @@ func nameOf(element der.Element) name {
 		}
 		return directoryName(subject)
 	default: // with a constraint on it, it cannot be compared
-		if kind.oid == oidSMTPUTF8Mailbox {
+		if kind.oid == san.OIDSMTPUTF8Mailbox {
 			n.problem = "is an internationalized address, which is not compared"
 		}
 	}

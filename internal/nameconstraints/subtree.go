@@ -104,7 +104,7 @@ func (t *subtree) concerns(n *name) bool {
 	case n.form.number != san.OtherName:
 		return false
 	case t.form.number == san.RFC822Name:
-		return n.form.oid == oidSMTPUTF8Mailbox || n.form.oid == ""
+		return n.form.oid == san.OIDSMTPUTF8Mailbox || n.form.oid == ""
 	}
 	return t.form.number == san.OtherName && n.form.oid == ""
 }
@@ -170,8 +170,6 @@ type form struct {
 	number int
 	oid    string
 }
-
-const oidSMTPUTF8Mailbox = "1.3.6.1.5.5.7.8.9"
 
 var formTexts = [...]string{
 	san.OtherName: "otherName", san.RFC822Name: "e-mail address", san.DNSName: "DNS name", san.X400Address: "X.400 address",

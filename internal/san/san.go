@@ -26,6 +26,10 @@ type Names struct {
 	IPs    []netip.Addr
 	UPNs   []string
 
+	// UTF8Emails holds internationalized addresses (SmtpUTF8Mailbox, RFC 9598), which no rule
+	// compares; an address that cannot be read is empty.
+	UTF8Emails []string
+
 	faults *faults // usually nil, because many Names are kept in memory
 }
 
@@ -56,6 +60,9 @@ var (
 	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidUPN            = "1.3.6.1.4.1.311.20.2.3"
 )
+
+// OIDSMTPUTF8Mailbox is the type of otherName of an internationalized address.
+const OIDSMTPUTF8Mailbox = "1.3.6.1.5.5.7.8.9"
 
 // Of returns the names of the certificate, or none if it has no such extension.
 func Of(cert *x509.Certificate) (Names, error) {
@@ -135,24 +142,34 @@ func addText(list *[]string, name der.Element) error {
 	return nil
 }
 
-// addOther records user principal names (MS-WCCE, szOID_NT_PRINCIPAL_NAME) and skips every other
-// kind of otherName.
+// addOther records user principal names (MS-WCCE, szOID_NT_PRINCIPAL_NAME) and internationalized
+// addresses, and skips every other kind of otherName.
 func (n *Names) addOther(name der.Element) error {
-	id, rest, ok := OtherNameType(name)
+	id, value, ok := OtherNameType(name)
 	if !ok {
 		return errors.New("otherName without a type")
 	}
-	if id != oidUPN {
-		return nil
+	text, err := utf8Value(value)
+	switch {
+	case id == OIDSMTPUTF8Mailbox:
+		n.UTF8Emails = append(n.UTF8Emails, text)
+	case id == oidUPN && err != nil:
+		return fmt.Errorf("user principal name is %w", err)
+	case id == oidUPN:
+		n.UPNs = append(n.UPNs, text)
 	}
-	explicit, rest, ok := der.Read(rest)
-	if !ok || len(rest) > 0 || explicit.Tag != der.Context|der.Constructed {
-		return errors.New("user principal name is not tagged [0]")
-	}
-	value, rest, ok := der.Read(explicit.Content)
-	if !ok || len(rest) > 0 || value.Tag != der.UTF8String || len(value.Content) == 0 || !utf8.Valid(value.Content) {
-		return errors.New("user principal name is not a UTF8String")
-	}
-	n.UPNs = append(n.UPNs, string(value.Content))
 	return nil
+}
+
+// utf8Value reads the value of an otherName that is one UTF8String.
+func utf8Value(explicit []byte) (string, error) {
+	outer, rest, ok := der.Read(explicit)
+	if !ok || len(rest) > 0 || outer.Tag != der.Context|der.Constructed {
+		return "", errors.New("not tagged [0]")
+	}
+	value, rest, ok := der.Read(outer.Content)
+	if !ok || len(rest) > 0 || value.Tag != der.UTF8String || len(value.Content) == 0 || !utf8.Valid(value.Content) {
+		return "", errors.New("not a UTF8String")
+	}
+	return string(value.Content), nil
 }

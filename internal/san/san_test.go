@@ -51,6 +51,14 @@ func TestParse_KeepsTypesApart(t *testing.T) {
 	assert.Empty(t, names)
 }
 
+// finding T41: RFC 9598, section 3: the type is 1.3.6.1.5.5.7.8.9. An address that cannot be read is one nevertheless.
+func TestParse_InternationalizedAddresses(t *testing.T) {
+	address := func(content string) string { return wrap("A0", "06082B06010505070809"+content) }
+	names, err := san.Parse(der(t, wrap("30", address(wrap("A0", "0C03C3A940"))+address(wrap("A0", "160161"))+address("")+"810161")))
+	require.NoError(t, err)
+	assert.Equal(t, san.Names{Emails: []string{"a"}, UTF8Emails: []string{"\u00E9@", "", ""}}, names)
+}
+
 func TestParse_WhatIsNoListOfNamesIsAnError(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":           "",

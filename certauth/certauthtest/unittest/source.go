@@ -225,7 +225,7 @@ func (s *sourceCheck) headers() error {
 		if without.reason() != certauth.ReasonCertificateMissing {
 			continue
 		}
-		for _, value := range []string{values[0][:len(values[0])/2], values[0] + "x", "x", "(null)x"} {
+		for _, value := range []string{values[0][:len(values[0])/2], values[0] + "x", values[0] + strings.Repeat("A", 1<<20), values[0] + "," + values[0], "x", "(null)x"} {
 			damaged, err := s.with(name, value)
 			if err == nil && damaged.reason() == certauth.ReasonCertificateMissing {
 				err = fmt.Errorf("%s cannot be read and is treated as absent: with Config.Optional a client that damages it is let through", name)

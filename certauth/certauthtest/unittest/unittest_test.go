@@ -296,6 +296,19 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 			}
 			return certs, err
 		}}, "X-Cert cannot be read and is treated as absent"},
+		// finding N65: sources that treat a header as absent which is too long, or which a proxy has joined of two lines, passed.
+		{"too long is absent", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
+			if len(r.Header.Get("X-Cert")) > 16<<10 {
+				return nil, nil
+			}
+			return sound(r)
+		}}, "X-Cert cannot be read and is treated as absent"},
+		{"a list is absent", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
+			if strings.Contains(r.Header.Get("X-Cert"), ",") {
+				return nil, nil
+			}
+			return sound(r)
+		}}, "X-Cert cannot be read and is treated as absent"},
 		{"a function that lists no header", certauth.SourceFunc{Name: "f", Func: sound}, "the certificate is in X-Cert, which Headers does not list"},
 		{"a header that is not listed", own{[]string{"X-Other"}, sound}, "the certificate is in X-Cert, which Headers does not list"},
 		{"a request that is changed", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {

@@ -26,6 +26,14 @@ func TestAudit_WhatTheInputDoesNotShowIsNoPass(t *testing.T) {
 			assert.Contains(t, got.out, fmt.Sprintf("%s is unknown; add the output of: az webapp", strings.Trim(strings.Split(property, ":")[0], `"`)))
 		}
 	}
+	// finding N67: of a value that is none of those that the property can have, nothing was said.
+	for property, value := range map[string]string{
+		`"httpsOnly": true`: `"httpsOnly": "0"`, `"clientCertEnabled": true`: `"clientCertEnabled": "on"`, `"minTlsVersion": "1.2"`: `"minTlsVersion": "TLS 1.0"`,
+	} {
+		got := certauthRun(t, strings.Replace(whole, property, value, 1), "audit", "-")
+		assert.Equal(t, exitFailed, got.code, "%s: %s%s", value, got.out, got.errs)
+		assert.Contains(t, got.out, strings.Replace(value[1:], `": `, " is ", 1)+", want one of: ")
+	}
 	for frontEnd, want := range map[string]int{"platform": exitOK, "application-gateway": exitFailed, "front-door": exitFailed} {
 		assert.Equal(t, want, certauthRun(t, whole, "audit", "-front-end", frontEnd, "-").code, frontEnd)
 	}

@@ -108,6 +108,14 @@ func TestInspect_SaysWhenToRenew(t *testing.T) {
 	got := certauthRun(t, "", "inspect", "-renew", "72h", soon.Base64())
 	assert.Equal(t, exitNo, got.code)
 	assert.Contains(t, got.out, "it ends in 1 days")
+
+	// finding N62: of a file with several certificates, such as the roots of a partner, only the first counted.
+	later := w.issuing.Issue(t, "later", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)))
+	bundle := w.write("bundle.pem", string(later.PEM())+string(soon.PEM()))
+	got = certauthRun(t, "", "inspect", "-renew", "72h", bundle)
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, soon.NotAfter.UTC().Format(time.RFC3339))
+	assert.Equal(t, exitOK, certauthRun(t, "", "inspect", "-renew", "24h", bundle).code)
 }
 
 // finding N53: of a file that Windows programs write, in UTF-16 or with a byte order mark, the error was that it is

@@ -42,7 +42,8 @@ type changed struct {
 type diffAnswer struct {
 	Removed  []string  `json:"removed,omitempty"`
 	Added    []string  `json:"added,omitempty"`
-	Beside   []string  `json:"beside,omitempty"` // names of members other than the policy that differ
+	Beside   []string  `json:"beside,omitempty"`   // names of members other than the policy that differ
+	Contents []string  `json:"contents,omitempty"` // names behind which both have different files
 	Cases    []changed `json:"cases,omitempty"`
 	Gains    []changed `json:"gains,omitempty"`
 	Loses    []changed `json:"loses,omitempty"`
@@ -80,7 +81,7 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	d.answer.Removed, d.answer.Added = compareRules(old.written["policy"], now.written["policy"])
 	removed, added := compareMaterial(old.doc.Authenticator().String(), now.doc.Authenticator().String())
 	d.answer.Removed, d.answer.Added = append(d.answer.Removed, removed...), append(d.answer.Added, added...)
-	d.answer.Beside = old.beside(now)
+	d.answer.Beside, d.answer.Contents = old.beside(now), old.otherContents(now)
 	if err := d.cases(); err != nil {
 		return 0, err
 	}
@@ -105,7 +106,7 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 // differs reports whether there is anything to show. A rule that differs counts without a case or a record that shows
 // it, because the callers whom it lets in may never have come before.
 func (a *diffAnswer) differs() bool {
-	return len(a.Removed)+len(a.Added)+len(a.Beside)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) > 0
+	return len(a.Removed)+len(a.Added)+len(a.Beside)+len(a.Contents)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) > 0
 }
 
 type differ struct {
@@ -176,6 +177,9 @@ func (d *differ) print() {
 	}
 	if len(a.Beside) > 0 {
 		fmt.Fprintf(p.out, "\nDifferent beside the policy: %s. Who gains or loses by that does not depend on certificates alone.\n", strings.Join(a.Beside, ", "))
+	}
+	for _, name := range a.Contents {
+		fmt.Fprintf(p.out, "\nDifferent content behind the same name: %q\n", name)
 	}
 	show := func(title string, list []changed) {
 		if len(list) == 0 {

@@ -131,6 +131,10 @@ func TestDiff_WhatIsNotPrintedIsADifference(t *testing.T) {
 		assert.Contains(t, got.out, "Different beside the policy: source.", name)
 		assert.NotContains(t, got.out, "thirty-two", name)
 	}
+	// finding N68: with another interval a pin or a CA that is withdrawn stays accepted for as long.
+	slow := certauthRun(t, "", "diff", document("old.json", `{"appService": {}}`, ""), document("new.json", `{"appService": {}}`, `, "reloadInterval": "30d"`))
+	assert.Equal(t, exitNo, slow.code)
+	assert.Contains(t, slow.out, "Different beside the policy: reloadInterval.")
 	same := certauthRun(t, "", "diff", document("old.json", `{"appService": {}}`, ""), document("new.json", `{ "appService": {} }`, `, "optional": false, "cacheSize": 5, "description": "d"`))
 	assert.Equal(t, run{exitOK, "no difference\n", ""}, same)
 }
@@ -184,4 +188,50 @@ func TestDiff_ARuleThatDiffersIsOneWithoutACaseThatShowsIt(t *testing.T) {
 		assert.Equal(t, exitNo, got.code, "%s: %s%s", name, got.out, got.errs)
 	}
 	assert.Equal(t, exitOK, certauthRun(t, record, "diff", "-replay", "-", narrow, narrow).code)
+}
+
+// finding N61: of files that have the same name in the directories of both documents, only the roots and intermediates
+// were compared, each with those of all chains, so that other pins, another secret, another issuing CA, the CA of a
+// revocation check, or the CAs of two partners in each other's place were "no difference".
+func TestDiff_AnotherContentBehindTheSameNameIsADifference(t *testing.T) {
+	const nginx = `{"nginx": {"from": {"sharedSecret": {"header": "X-Gate", "values": [{"file": "a"}]}}}}`
+	const partners = `{"any": [{"all": [{"chain": {"roots": {"pemFile": "a"}}}, {"dnsNames": ["a.example"]}]}, {"all": [{"chain": {"roots": {"pemFile": "b"}}}, {"dnsNames": ["b.example"]}]}]}`
+	w := newWorld(t)
+	one, other := string(w.root.PEM()), string(certauthtest.NewCA(t, "Another Root").PEM())
+	for name, row := range map[string]struct {
+		source, policy, more string
+		old, now             [2]string // contents of the files a and b
+	}{
+		"pins":             {`{"appService": {}}`, `{"thumbprintsFrom": {"file": "a"}}`, "", [2]string{strings.Repeat("ab", 32)}, [2]string{strings.Repeat("cd", 32)}},
+		"a secret":         {nginx, `{"chain": {"roots": {"pemFile": "b"}}}`, "", [2]string{"sixteen bytes or more", one}, [2]string{"another, just as long", one}},
+		"an issuing CA":    {`{"appService": {}}`, `{"all": [{"chain": {"roots": {"pemFile": "b"}}}, {"issuedBy": {"certificates": {"pemFile": "a"}}}]}`, "", [2]string{one, one}, [2]string{other, one}},
+		"a pin":            {`{"appService": {}}`, `{"certificates": {"pemFile": "a"}}`, "", [2]string{one}, [2]string{other}},
+		"a check":          {`{"appService": {}}`, `{"chain": {"roots": {"pemFile": "b"}}}`, `, "revocation": {"lists": {"lists": [{"dir": "lists"}], "issuers": {"certFile": "a"}}}`, [2]string{one, one}, [2]string{other, one}},
+		"partners' places": {`{"appService": {}}`, partners, "", [2]string{one, other}, [2]string{other, one}},
+	} {
+		w.dir = t.TempDir()
+		document := func(dir string, contents [2]string) string {
+			require.NoError(t, os.MkdirAll(w.path(dir+"/lists"), 0o700))
+			w.write(dir+"/a", contents[0])
+			w.write(dir+"/b", contents[1])
+			return w.write(dir+"/policy.json", `{"source": `+row.source+`, "policy": `+row.policy+row.more+`}`)
+		}
+		old := document("old", row.old)
+		got := certauthRun(t, "", "diff", old, document("new", row.now))
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", name, got.out, got.errs)
+		assert.Contains(t, got.out, `Different content behind the same name: "a"`, name)
+		assert.NotContains(t, got.out, "just as long", name)
+		same := certauthRun(t, "", "diff", old, document("same", row.old))
+		assert.Equal(t, run{exitOK, "no difference\n", ""}, same, name)
+	}
+
+	w.dir = t.TempDir()
+	lists := `{"source": {"appService": {}}, "policy": {"thumbprints": ["` + strings.Repeat("ab", 32) + `"]}, "revocation": {"lists": {"lists": [{"dir": "lists"}], "issuers": {"pem": ` + fmt.Sprintf("%q", one) + `}}}}`
+	var documents []string
+	for dir, content := range map[string]string{"old": "1", "new": "2"} {
+		require.NoError(t, os.MkdirAll(w.path(dir+"/lists"), 0o700))
+		w.write(dir+"/lists/a.crl", content)
+		documents = append(documents, w.write(dir+"/policy.json", lists))
+	}
+	assert.Contains(t, certauthRun(t, "", "diff", "-json", documents[0], documents[1]).out, `"contents": [`)
 }

@@ -256,6 +256,31 @@ func TestExplain_DecidesAsTheServiceDoes(t *testing.T) {
 	}
 }
 
+// finding T30: with "rfc9440" the certificate was put into Cloudflare's other header, which the
+// source does not read, and with several hops Envoy's header had one element.
+func TestExplain_TakesACertificateInEveryForm(t *testing.T) {
+	w := newWorld(t)
+	client := w.write("client.pem", string(w.issuing.Issue(t, "orders", certauthtest.DNS("orders.partner.example")).PEM()))
+	for name, source := range map[string]string{
+		"Cloudflare": `{"cloudflare": {"from": {"insecureAnyPeer": {}}, "rfc9440": true}}`,
+		"HAProxy":    `{"haproxy": {"from": {"insecureAnyPeer": {}}, "format": "byteSequence"}}`,
+		"Caddy":      `{"caddy": {"from": {"insecureAnyPeer": {}}, "format": "byteSequence"}}`,
+		"RFC 9440":   `{"rfc9440": {"from": {"insecureAnyPeer": {}}, "chain": true}}`,
+		"ALB":        `{"alb": {"from": {"insecureAnyPeer": {}}, "passthrough": true}}`,
+		"Envoy":      `{"envoy": {"from": {"insecureAnyPeer": {}}, "hops": 2, "by": ["spiffe://gateway"]}}`,
+		"Kong":       `{"kong": {"from": {"insecureAnyPeer": {}}, "fingerprintHeader": "X-Sum"}}`,
+		"CloudFront": `{"cloudFront": {"from": {"insecureAnyPeer": {}}, "fingerprint": true}}`,
+		"FrontDoor":  `{"frontDoor": {"from": {"insecureAnyPeer": {}}, "profileID": "11111111-2222-3333-4444-555555555555", "format": "base64DER"}}`,
+		"a gate":     `{"nginx": {"from": {"peers": ["10.0.0.0/24"]}}}`,
+		"APIM":       `{"apiManagement": {"from": {"appServiceCertificate": {"policy": {"thumbprints": ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]}}}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := certauthRun(t, "", "explain", "-policy", w.named("policy-"+name, `{"named": {"name": "in", "policy": `+chain+`}}`, source), client)
+			assert.Equal(t, exitOK, got.code, got.errs+got.out)
+		})
+	}
+}
+
 func TestExplain_FindsTheRuleOfALogRecord(t *testing.T) {
 	w := newWorld(t)
 	policy := w.named("policy", `{"all": [`+chain+`, {"dnsNames": ["a.example"]}]}`)

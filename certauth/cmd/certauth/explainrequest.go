@@ -89,7 +89,8 @@ func (e *explainer) value(what, password string) (*explanation, error) {
 		r.Header.Set(own, text)
 		return e.judge(r)
 	}
-	if name == "" {
+	text := own != "" && what != "-" && !strings.Contains(what, "\n") && !exists(what) && !hostPort.MatchString(what)
+	if envoy, ok := e.config.Source.(forwarded.Envoy); name == "" || ok && envoy.Hops > 1 && !text {
 		return e.direct(found.certs)
 	}
 	client := &certauthtest.Certificate{Certificate: found.certs[0]}
@@ -102,7 +103,7 @@ func (e *explainer) value(what, password string) (*explanation, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if !strings.Contains(what, "\n") && own != "" && !exists(what) && !hostPort.MatchString(what) && what != "-" {
+	if text {
 		if m := headerLine.FindStringSubmatch(what); m != nil {
 			what = m[2]
 		}

@@ -84,6 +84,10 @@ func frontEndOf(source certauth.Source) (name, header string, renamed map[string
 		if s.JSON {
 			name += "/JSON"
 		}
+	case forwarded.Cloudflare:
+		if s.RFC9440 {
+			return "", "Client-Cert", nil
+		}
 	case forwarded.RFC9440:
 		if s.Chain {
 			name += "/chain"

@@ -37,7 +37,7 @@ server, or the text itself: a header's value of any front end, with or without "
 
 It prints pins, names as a rule wants them, dates, usage, and rules of a policy that would let it in.
 -front-end NAME prints the headers that this front end would send with it; "all" those of all.
--renew 720h makes the exit status 1 when the certificate ends sooner than that.
+-renew 720h makes the exit status 1 when the certificate, or one that comes with it, ends sooner than that.
 
 The certificate is described and not verified.
 
@@ -45,7 +45,7 @@ The certificate is described and not verified.
   certauth inspect 'X-ARR-ClientCert: MIIC...'
   certauth inspect -front-end Nginx client.pem
 
-Exit status: 0 it was described; 1 it ends within -renew; 2 it could not be read.`,
+Exit status: 0 it was described; 1 it, or one that comes with it, ends within -renew; 2 it could not be read.`,
 	run: runInspect,
 }
 
@@ -80,7 +80,7 @@ func runInspect(p *program, c *command, args []string) (int, error) {
 	password := fs.String("password", "", "`PASSWORD` of a PFX")
 	frontEnd := fs.String("front-end", "", "`NAME` of a front end, or all, whose headers to print")
 	var renew *time.Duration
-	fs.Func("renew", "exit with 1 if the certificate ends within this `DURATION`; 0s: if it has ended", func(text string) error {
+	fs.Func("renew", "exit with 1 if the certificate, or one that comes with it, ends within this `DURATION`; 0s: if it has ended", func(text string) error {
 		within, err := time.ParseDuration(text)
 		if err != nil || within < 0 {
 			return errors.New("want a duration such as 720h")
@@ -117,7 +117,7 @@ func runInspect(p *program, c *command, args []string) (int, error) {
 	} else {
 		p.printDescribed(d)
 	}
-	if renew != nil && found.certs[0].NotAfter.Before(p.now().Add(*renew)) {
+	if renew != nil && slices.ContainsFunc(found.certs, func(cert *x509.Certificate) bool { return cert.NotAfter.Before(p.now().Add(*renew)) }) {
 		return exitNo, err
 	}
 	return exitOK, err
@@ -329,7 +329,7 @@ func (p *program) printDescribed(d *described) {
 	row("ocsp", d.OCSP...)
 	row("crl", d.CRL...)
 	for _, other := range d.Others {
-		row("with", other.Subject+", sha256 "+other.SHA256)
+		row("with", other.Subject+", valid to "+other.NotAfter.Format(time.RFC3339)+", sha256 "+other.SHA256)
 	}
 	for _, note := range d.Notes {
 		fmt.Fprintf(p.out, "%-11s %s\n", "note", p.paint(yellow, note))

@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,7 +24,8 @@ import (
 // side is one of the two documents, for one worker.
 type side struct {
 	doc     *policyfile.Document
-	written map[string]any // the members of the document that decide who is let in
+	written map[string]any    // the members of the document that decide who is let in
+	content map[string]string // digests of the files that these name
 	config  certauth.Config
 	auth    *certauth.Authenticator
 	now     time.Time
@@ -27,7 +33,7 @@ type side struct {
 
 // again returns a side for another worker.
 func (s *side) again() (*side, error) {
-	own := &side{doc: s.doc, written: s.written, config: s.config}
+	own := &side{doc: s.doc, written: s.written, content: s.content, config: s.config}
 	config := s.config
 	config.Now = func() time.Time { return own.now }
 	var err error
@@ -48,13 +54,14 @@ func newSide(p *program, name string, assume certauth.RevocationStatus) (*side, 
 	if err != nil {
 		return nil, errors.Join(err, doc.Close())
 	}
-	s := &side{doc: doc, written: written, config: certauth.Config{
+	s := &side{doc: doc, written: written, content: map[string]string{}, config: certauth.Config{
 		Source: forwarded.Header{
 			From: forwarded.InsecureAnyPeer(), Name: judgeHeader, Format: forwarded.FormatBase64DERList,
 			Require: []forwarded.Flag{{Header: judgeFlag, Value: "1"}}, FrontEndVerifies: sourceVerifies(config.Source),
 		},
 		Policy: config.Policy,
 	}}
+	contents(written, filepath.Dir(name), s.content)
 	if s, err = s.again(); err != nil {
 		return nil, errors.Join(err, doc.Close())
 	}
@@ -134,7 +141,7 @@ func (p *program) written(name string) (map[string]any, error) {
 		return nil, err
 	}
 	found := map[string]any{}
-	for _, member := range []string{"policy", "source", "optional", "exclusions", "insecureReportOnly"} {
+	for _, member := range []string{"policy", "source", "optional", "exclusions", "insecureReportOnly", "reloadInterval"} {
 		if value, ok := all[member]; ok && value != any(false) {
 			found[member] = value
 		}
@@ -144,4 +151,54 @@ func (p *program) written(name string) (map[string]any, error) {
 		found["revocation."+check] = settings
 	}
 	return found, nil
+}
+
+// contents adds the digest of each file and directory that a part of a document names.
+func contents(part any, dir string, digests map[string]string) {
+	switch part := part.(type) {
+	case []any:
+		for _, item := range part {
+			contents(item, dir, digests)
+		}
+	case map[string]any:
+		for member, value := range part {
+			name, ok := value.(string)
+			if ok && slices.Contains([]string{"pemFile", "certFile", "certDir", "file", "dir"}, member) {
+				digests[name] = contentOf(name, dir)
+			}
+			contents(value, dir, digests)
+		}
+	}
+}
+
+// contentOf returns the digest of a file, or of all files in a directory.
+func contentOf(name, dir string) string {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	files := []string{name}
+	if entries, err := os.ReadDir(name); err == nil {
+		files = nil
+		for _, entry := range entries {
+			if !strings.HasPrefix(entry.Name(), ".") {
+				files = append(files, filepath.Join(name, entry.Name()))
+			}
+		}
+	}
+	h := sha256.New()
+	for _, file := range files {
+		content, _ := os.ReadFile(file) //nolint:gosec // the operator's document names it
+		fmt.Fprintf(h, "%q %x\n", filepath.Base(file), sha256.Sum256(content))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// otherContents returns the names behind which both documents have different contents.
+func (s *side) otherContents(other *side) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.content)) {
+		if digest, both := other.content[name]; both && digest != s.content[name] {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -10,9 +10,13 @@ import (
 	"time"
 )
 
-// cleanInterval is the minimum time between two looks at all files, unless there are too many or
-// they are too large.
-const cleanInterval = time.Minute
+// The minimum time between two looks at all files, unless there are too many or they are too large, is a
+// hundred times as long as the last one took, within these bounds. On a network share each file takes
+// several requests.
+const (
+	cleanInterval    = time.Minute
+	maxCleanInterval = time.Hour
+)
 
 // room is what the store holds, as far as this process knows: what the last look found, and what
 // this process has written since. Other processes also write, and look.
@@ -40,10 +44,11 @@ func (s *Store) clean() {
 	s.mu.Lock()
 	isFull := s.holds.files > s.maxFiles || s.holds.bytes > s.maxBytes
 	s.mu.Unlock()
-	if elapsed := now.Sub(s.cleaned); !isFull && elapsed >= 0 && elapsed < cleanInterval {
+	if elapsed := now.Sub(s.cleaned); !isFull && elapsed >= 0 && elapsed < s.pause {
 		return
 	}
 	s.cleaned = now
+	defer func() { s.pause = min(max(100*s.now().Sub(now), cleanInterval), maxCleanInterval) }()
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return

@@ -58,6 +58,33 @@ func TestStore_CleansAtMostOnceAMinute(t *testing.T) {
 	}
 }
 
+// finding K106: on a network share the look at 10 000 files took longer than a minute, so that each process
+// looked at them all the time.
+func TestStore_CleansForAHundredthOfTheTime(t *testing.T) {
+	s, dir, c := newDirectory(t)
+	fillSlowly := func(name string, took, ttl time.Duration) {
+		fill(t, s.At(func() time.Time { // at the beginning and the end of cleaning, too
+			c.Advance(took)
+			return c.Now()
+		}), name, 1, ttl)
+		s.At(c.Now)
+	}
+	fillSlowly("first", 10*time.Second, 5*time.Minute)
+	c.Advance(16 * time.Minute)
+	fill(t, s, "second", 1, time.Hour)
+	assert.Len(t, files(t, dir, ".evidence"), 2, "the first is still there")
+	c.Advance(time.Minute)
+	fill(t, s, "third", 1, time.Hour)
+	assert.Len(t, files(t, dir, ".evidence"), 2)
+
+	c.Advance(time.Minute)
+	fillSlowly("fourth", 2*time.Minute, 100*time.Hour)
+	fill(t, s, "fifth", 1, time.Second)
+	c.Advance(time.Hour)
+	fill(t, s, "sixth", 1, time.Hour)
+	assert.Len(t, files(t, dir, ".evidence"), 2, "an hour is the longest pause")
+}
+
 // finding K7: the directory grew without bound from about seven fetches a second.
 func TestStore_IsBoundedByFilesAndBytes(t *testing.T) {
 	for name, limit := range map[string]struct {

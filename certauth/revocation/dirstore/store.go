@@ -39,8 +39,8 @@ const (
 //
 // The directory holds at most 10 000 files of 1 GiB in total, plus what one write adds; beyond
 // that the oldest files are removed. Expired files are removed when others are written, at most
-// once a minute. Processes that write at the same time can each exceed the limits until one of
-// them checks. A full disk costs only time: evidence that cannot be written is fetched again.
+// once a minute, and less often if that takes long, as on a network share. Processes that write at
+// the same time can each exceed the limits until one of them checks. A full disk costs only time: evidence that cannot be written is fetched again.
 //
 // What must be true of your infrastructure: the directory belongs to the service's account alone
 // (mode 0700; the files are created with 0600, so all processes must run as that account) and is
@@ -60,7 +60,8 @@ type Store struct {
 	holds room
 
 	cleaning sync.Mutex
-	cleaned  time.Time // by the clock; guarded by cleaning
+	cleaned  time.Time     // by the clock; guarded by cleaning, as is pause
+	pause    time.Duration // before it is cleaned again
 }
 
 const (

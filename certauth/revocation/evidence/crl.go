@@ -45,7 +45,7 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	if err != nil {
 		return Result{}, err
 	}
-	if s.isWitness(keySum(by), keySum(issuer)) {
+	if s.isWitness(by.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) {
 		return Result{}, ErrOwnWitness
 	}
 	found, err := l.find(s.serial)

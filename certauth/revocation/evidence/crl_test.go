@@ -56,6 +56,9 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 		}
 	}
 	rekeyed := changed(t, s.list(), signedBy(renewed), keyID(renewed))
+	ended := func(l *ocsptest.List) {
+		l.ThisUpdate, l.NextUpdate = ocsptest.UTCAt(now.Add(-3*day)), ocsptest.UTCAt(now.Add(-2*day))
+	}
 	const good, unavailable = evidence.Good, evidence.Unavailable
 	bad, wrongIssuer := evidence.ErrBadSignature, evidence.ErrCRLIssuer
 	run(t, bothWays(t), s.client, s.ca, []evidenceCase{
@@ -74,6 +77,7 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 		{"case 89 the issuer's name in another string type", changed(t, s.list(), issuer(otherType)), nil, good, nil},
 		{"after a change of key, nobody named", rekeyed, nil, unavailable, bad},
 		{"after a change of key, the new certificate named", rekeyed, issuers(renewed), good, nil},
+		{"after a change of key, a list that has expired before its signer", changed(t, s.list(), signedBy(renewed), keyID(renewed), ended), issuers(renewed), unavailable, evidence.ErrNotFresh},
 		{"after a change of key, one without cRLSign named", rekeyed, issuers(mute), unavailable, wrongIssuer},
 		{"a CRL issuer of another name", changed(t, s.list(), noKeyID, signedBy(stranger)), issuers(stranger), unavailable, bad},
 		{"the new certificate is after four of other CAs", rekeyed, issuers(stranger, stranger, s.root, s.root, renewed), good, nil},

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -110,8 +111,15 @@ func (x *index) continuedBy(delta *index) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrDeltaMismatch, why)
+	return mismatchError(why)
 }
+
+// mismatchError is ErrDeltaMismatch with the reason. To find the list of a delta, others are tried.
+type mismatchError string
+
+func (e mismatchError) Error() string { return ErrDeltaMismatch.Error() + ": " + string(e) }
+
+func (mismatchError) Unwrap() error { return ErrDeltaMismatch }
 
 // isOfKind returns why a delta cannot belong to a list, or to the lists of another delta, whatever
 // their numbers, or "".
@@ -121,7 +129,7 @@ func (x *index) isOfKind(delta *index) string {
 		return "another issuing distribution point"
 	case !sameExtension(x.keyIDDER, delta.keyIDDER):
 		return "another authority key identifier"
-	case x.signerKey != delta.signerKey:
+	case !bytes.Equal(x.signerKey, delta.signerKey):
 		return "signed by another key"
 	}
 	return ""

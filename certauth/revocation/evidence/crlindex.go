@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/x509"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -15,7 +14,7 @@ import (
 // collected.
 type index struct {
 	header
-	signerKey [sha256.Size]byte
+	signerKey []byte // SubjectPublicKeyInfo
 	entries   int
 	listed    [listingKinds]serials.Set
 }
@@ -25,7 +24,7 @@ type index struct {
 func newIndex(l *list, by *x509.Certificate) (*index, error) {
 	var counts [listingKinds]serials.Count
 	var exceptions []exception
-	x := &index{header: l.header, signerKey: sha256.Sum256(by.RawSubjectPublicKeyInfo)}
+	x := &index{header: l.header, signerKey: bytes.Clone(by.RawSubjectPublicKeyInfo)}
 	for s := cryptobyte.String(l.entries); !s.Empty(); x.entries++ {
 		one, err := l.readEntry(&s)
 		if err != nil {
@@ -118,7 +117,7 @@ func (l listing) finding() finding {
 // size returns the bytes of the tables, which are nearly all of its memory, and an estimate of the
 // rest.
 func (x *index) size() int {
-	size := indexOverhead + len(x.pointDER) + len(x.keyIDDER) + len(x.responder)
+	size := indexOverhead + len(x.pointDER) + len(x.keyIDDER) + len(x.signerKey) + len(x.responder)
 	for _, url := range x.freshest {
 		size += len(url)
 	}

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/x509"
 	"math/big"
 	"slices"
@@ -19,7 +18,6 @@ import (
 // A CRL is immutable and safe for concurrent use.
 type CRL struct {
 	by    *x509.Certificate // the issuer: only name, key and key identifier
-	key   [sha256.Size]byte // keySum of by
 	base  index
 	delta *Delta // nil if there is none
 }
@@ -44,9 +42,9 @@ func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, erro
 	}
 	signer := &x509.Certificate{
 		RawSubject: bytes.Clone(issuer.RawSubject), SubjectKeyId: bytes.Clone(issuer.SubjectKeyId),
-		PublicKey: issuer.PublicKey, PublicKeyAlgorithm: issuer.PublicKeyAlgorithm,
+		PublicKey: issuer.PublicKey, PublicKeyAlgorithm: issuer.PublicKeyAlgorithm, RawSubjectPublicKeyInfo: bytes.Clone(issuer.RawSubjectPublicKeyInfo),
 	}
-	return &CRL{by: signer, key: keySum(issuer), base: *base}, nil
+	return &CRL{by: signer, base: *base}, nil
 }
 
 // Lookup returns the status of cert in the list at the time o.Now. The certificate must have been
@@ -80,7 +78,7 @@ func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	if l.by == nil || !dn.Match(s.rawIssuer, l.by.RawSubject) {
 		return Result{}, ErrIssuerMismatch
 	}
-	if s.isWitness(l.base.signerKey, l.key) {
+	if s.isWitness(l.base.signerKey, l.by.RawSubjectPublicKeyInfo) {
 		return Result{}, ErrOwnWitness
 	}
 	reasons, err := l.base.scope(s)
@@ -153,7 +151,7 @@ func (l *CRL) Entries() int {
 // Size returns the approximate memory that the list takes, in bytes, including the memory that it
 // shares with the list from which [CRL.WithDelta] made it.
 func (l *CRL) Size() int {
-	size := len(l.by.RawSubject) + l.base.size()
+	size := len(l.by.RawSubject) + len(l.by.RawSubjectPublicKeyInfo) + l.base.size()
 	if l.delta != nil {
 		size += l.delta.size()
 	}
@@ -164,15 +162,15 @@ func (l *CRL) Size() int {
 func (l *CRL) Signer() string { return l.base.responder }
 
 // SignedBy reports whether the certificate's own key has signed the list.
-func (l *CRL) SignedBy(s *Subject) bool { return l.base.signerKey == s.key }
+func (l *CRL) SignedBy(s *Subject) bool { return bytes.Equal(l.base.signerKey, s.key) }
 
-// SameSigner reports whether the same key has signed both lists. A CA that signs with several keys
-// may have a list for each.
-func (l *CRL) SameSigner(other *CRL) bool { return l.base.signerKey == other.base.signerKey }
+// Scope identifies the key that has signed the list and its issuing distribution point. A CA may have
+// a list for each of its keys and points.
+func (l *CRL) Scope() string { return string(l.base.signerKey) + string(l.base.pointDER) }
 
 // Covers returns ErrCRLScope if the list does not cover the certificate.
 func (l *CRL) Covers(s *Subject) error {
-	_, err := l.base.scope(s)
+	_, err := l.base.reasonsFor(s)
 	return err
 }
 

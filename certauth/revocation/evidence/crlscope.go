@@ -38,19 +38,37 @@ type finding struct {
 
 func (f finding) forGood() bool { return f.listed && f.reason != ReasonCertificateHold }
 
-// scope is rule C6. It returns the reasons that the list covers.
+// The reasons why a list does not cover a certificate.
+var (
+	errAttributesOnly = fmt.Errorf("%w: attribute certificates only", ErrCRLScope)
+	errUsersOnly      = fmt.Errorf("%w: user certificates only", ErrCRLScope)
+	errCAsOnly        = fmt.Errorf("%w: CA certificates only", ErrCRLScope)
+	errOtherPoint     = fmt.Errorf("%w: another distribution point", ErrCRLScope)
+)
+
+// scope is reasonsFor with an error that names the distribution points.
 func (h *header) scope(s *Subject) (uint16, error) {
+	reasons, err := h.reasonsFor(s)
+	if err == errOtherPoint { //nolint:errorlint // exactly this one
+		err = s.outOfScope(h.point)
+	}
+	return reasons, err
+}
+
+// reasonsFor is rule C6. It returns the reasons that the list covers. It allocates nothing, because a
+// CA may have thousands of lists of which one covers the certificate.
+func (h *header) reasonsFor(s *Subject) (uint16, error) {
 	p := h.point
 	if p == nil {
 		return AllReasons, nil
 	}
 	switch {
 	case p.onlyAttribute:
-		return 0, fmt.Errorf("%w: attribute certificates only", ErrCRLScope)
+		return 0, errAttributesOnly
 	case p.onlyUser && (s.isCA || !s.v3):
-		return 0, fmt.Errorf("%w: user certificates only", ErrCRLScope)
+		return 0, errUsersOnly
 	case p.onlyCA && !s.isCA:
-		return 0, fmt.Errorf("%w: CA certificates only", ErrCRLScope)
+		return 0, errCAsOnly
 	case !p.hasPoint:
 		return p.reasons, nil
 	case s.pointsErr != nil:
@@ -66,7 +84,7 @@ func (h *header) scope(s *Subject) (uint16, error) {
 		}
 	}
 	if reasons == 0 {
-		return 0, s.outOfScope(p)
+		return 0, errOtherPoint
 	}
 	return reasons & p.reasons, nil
 }

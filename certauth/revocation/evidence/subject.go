@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
@@ -20,7 +21,7 @@ type Subject struct {
 	// namesDelta reports that the certificate names delta CRLs, whether or not they can be
 	// fetched.
 	namesDelta bool
-	key        [sha256.Size]byte // keySum of the certificate
+	key        []byte // SubjectPublicKeyInfo
 }
 
 // NewSubject reads a certificate, which must not change afterwards because the Subject refers to
@@ -35,7 +36,7 @@ func NewSubject(cert *x509.Certificate) (Subject, error) {
 	}
 	s := Subject{serial: serial, rawIssuer: cert.RawIssuer, isCA: cert.IsCA, v3: cert.Version == 3, notAfter: cert.NotAfter}
 	s.points, s.pointsErr = distributionPoints(cert)
-	s.namesDelta, s.key = hasExtension(cert, oidFreshestCRL), keySum(cert)
+	s.namesDelta, s.key = hasExtension(cert, oidFreshestCRL), cert.RawSubjectPublicKeyInfo
 	return s, nil
 }
 
@@ -47,14 +48,11 @@ func (s *Subject) Serial() []byte { return s.serial }
 // certificate.
 func (s *Subject) PointsErr() error { return s.pointsErr }
 
-// keySum returns a hash that identifies a certificate's key.
-func keySum(cert *x509.Certificate) [sha256.Size]byte {
-	return sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-}
-
 // isWitness reports whether a list that the key by has signed for the issuer is signed by the
 // certificate's own key.
-func (s *Subject) isWitness(by, issuer [sha256.Size]byte) bool { return by == s.key && by != issuer }
+func (s *Subject) isWitness(by, issuer []byte) bool {
+	return bytes.Equal(by, s.key) && !bytes.Equal(by, issuer)
+}
 
 // Audience is the set of certificates that name one distribution point. It detects a list that
 // covers none of them: although such a list is validly signed, it would otherwise replace the

@@ -53,16 +53,16 @@ func TestFetch_RequestCarriesWhatItNeedsAndNoMore(t *testing.T) {
 		request fetch.Request
 		want    http.Header
 	}{
-		{"OCSP by GET", "", forOCSP(server.URL + "/ocsp/MEow?a=b"), http.Header{"User-Agent": {"go-certauth"}, "Accept": {"application/ocsp-response"}}},
+		{"OCSP by GET", "", forOCSP(server.URL + "/ocsp/MEow?a=b"), http.Header{"User-Agent": {"go-certauth"}, "Accept-Encoding": {"identity"}, "Accept": {"application/ocsp-response"}}},
 		{
 			"OCSP by POST", "", post(server.URL+"/ocsp", "request"),
-			http.Header{"User-Agent": {"go-certauth"}, "Accept": {"application/ocsp-response"}, "Content-Type": {"application/ocsp-request"}, "Content-Length": {"7"}},
+			http.Header{"User-Agent": {"go-certauth"}, "Accept-Encoding": {"identity"}, "Accept": {"application/ocsp-response"}, "Content-Type": {"application/ocsp-request"}, "Content-Length": {"7"}},
 		},
-		{"a list", "", forCRL(server.URL + "/"), http.Header{"User-Agent": {"go-certauth"}, "Accept": {"application/pkix-crl"}}},
-		{"with a name of its own", "shop/1.0 (pki@shop.example)", forCRL(server.URL + "/"), http.Header{"User-Agent": {"shop/1.0 (pki@shop.example)"}, "Accept": {"application/pkix-crl"}}},
+		{"a list", "", forCRL(server.URL + "/"), http.Header{"User-Agent": {"go-certauth"}, "Accept-Encoding": {"identity"}, "Accept": {"application/pkix-crl, */*;q=0.5"}}},
+		{"with a name of its own", "shop/1.0 (pki@shop.example)", forCRL(server.URL + "/"), http.Header{"User-Agent": {"shop/1.0 (pki@shop.example)"}, "Accept-Encoding": {"identity"}, "Accept": {"application/pkix-crl, */*;q=0.5"}}},
 		{
 			"a list, conditional", "", conditional,
-			http.Header{"User-Agent": {"go-certauth"}, "Accept": {"application/pkix-crl"}, "If-None-Match": {`W/"1"`}, "If-Modified-Since": {"Mon, 02 Mar 2026 12:00:00 GMT"}},
+			http.Header{"User-Agent": {"go-certauth"}, "Accept-Encoding": {"identity"}, "Accept": {"application/pkix-crl, */*;q=0.5"}, "If-None-Match": {`W/"1"`}, "If-Modified-Since": {"Mon, 02 Mar 2026 12:00:00 GMT"}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package fetch
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -97,6 +98,9 @@ func (g *guard) admitName(ctx context.Context, host string, open reach) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	addresses, err := cmp.Or(g.resolver, net.DefaultResolver).LookupNetIP(ctx, "ip", host)
+	if lookup, ok := errors.AsType[*net.DNSError](err); ok && lookup.IsNotFound {
+		return refuseUnless(helpResolve, ErrTransport, "the proxy is asked only for names that can be resolved here: %s", describe(err))
+	}
 	if err != nil {
 		return err
 	}

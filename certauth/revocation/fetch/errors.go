@@ -86,8 +86,9 @@ func refuse(class error, format string, args ...any) *fetchError {
 
 // The steps for the operator if this package refuses what the CA may have meant.
 const (
-	helpNets  = "if the CA's responder is on this private network, permit its network in revocation.Config.HTTP.AllowNets, or its name in AllowHosts"
-	helpPorts = "if the CA's responder listens on this port, permit it in revocation.Config.HTTP.AllowPorts"
+	helpNets    = "if the CA's responder is on this private network, permit its network in revocation.Config.HTTP.AllowNets, or its name in AllowHosts"
+	helpResolve = "let this service resolve public names, or name the CA's responder in revocation.Config.Responders or its CRL in Lists, whose names are left to the proxy"
+	helpPorts   = "if the CA's responder listens on this port, permit it in revocation.Config.HTTP.AllowPorts"
 )
 
 // refuseUnless is refuse for what an option permits; step says which.

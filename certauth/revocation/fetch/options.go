@@ -41,8 +41,9 @@ type HTTPOptions struct {
 	// Proxy is an HTTP proxy, http or https. The default is none; HTTP_PROXY and similar
 	// variables are never read. A proxy resolves names again and makes the connection itself, so
 	// its own rules must restrict what it connects to. This package only checks that no address
-	// to which a certificate's host resolves at this moment is denied. Names in configured URLs
-	// are left to the proxy, because it may be the only one that knows them.
+	// to which a certificate's host resolves at this moment is denied, so a name that cannot be
+	// resolved here is not fetched. Names in configured URLs are left to the proxy, because it may
+	// be the only one that knows them.
 	Proxy *url.URL
 
 	// RootCAs are the CAs of https responders. Nil means the system's. https only adds privacy,

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
 // Adversarial test 65: a proxy from the environment would make the connection instead of the guard.
@@ -147,6 +148,17 @@ func TestFetch_ProxyIsAskedForJudgedHostsOnly(t *testing.T) {
 			assert.Equal(t, []string{c.asked}, proxy.requests())
 		})
 	}
+}
+
+// finding K104: where only the proxy resolves public names, the error for each name in a certificate was
+// that it does not exist.
+func TestFetch_SaysThatANameIsLookedUpBeforeTheProxyIsAsked(t *testing.T) {
+	proxy := newFakeProxy(t, "")
+	f := newFetcher(t, fetch.HTTPOptions{Proxy: proxy.url(t), Resolver: names{}.resolver(t)})
+	_, err := f.Fetch(t.Context(), forCRL("http://nobody.example/"))
+	require.ErrorIs(t, err, fetch.ErrTransport)
+	assert.ErrorContains(t, err, "the proxy is asked only for names that can be resolved here")
+	assert.Contains(t, advice.In(err), "revocation.Config.Responders")
 }
 
 func TestFetch_ProxyWithTheDefaultResolver(t *testing.T) {

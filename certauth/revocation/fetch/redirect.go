@@ -57,6 +57,7 @@ func (f *HTTPFetcher) admit(ctx context.Context, t *target) error {
 // setHeader reports whether the request is conditional.
 func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
 	h.Set("User-Agent", f.options.UserAgent)
+	h.Set("Accept-Encoding", "identity") // without the field a server may compress (RFC 9110, section 12.5.3)
 	if r.Method == http.MethodPost {
 		// Not sent. It tells the transport that the request can be repeated, so that a connection
 		// that the responder has closed meanwhile is replaced.
@@ -69,7 +70,7 @@ func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
 		}
 		return false
 	}
-	h.Set("Accept", "application/pkix-crl")
+	h.Set("Accept", "application/pkix-crl, */*;q=0.5") // whatever the server calls it
 	if isEntityTag(r.ETag) {
 		h.Set("If-None-Match", r.ETag)
 	}

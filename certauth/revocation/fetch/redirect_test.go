@@ -174,7 +174,9 @@ func TestFetch_RedirectCarriesNothingOn(t *testing.T) {
 	_, err := f.Fetch(t.Context(), r)
 	require.NoError(t, err)
 	require.Len(t, seen.seen, 2)
-	assert.Equal(t, http.Header{"User-Agent": {"go-certauth"}, "Accept": {"application/pkix-crl"}, "If-None-Match": {`"known"`}}, seen.seen[1].Header)
+	assert.Equal(t, http.Header{
+		"User-Agent": {"go-certauth"}, "Accept-Encoding": {"identity"}, "Accept": {"application/pkix-crl, */*;q=0.5"}, "If-None-Match": {`"known"`},
+	}, seen.seen[1].Header)
 	assert.Equal(t, "b", seen.seen[1].URL.RawQuery)
 }
 

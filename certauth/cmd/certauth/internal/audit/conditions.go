@@ -180,20 +180,29 @@ func ruleName(rule *value) string {
 	return "without a name"
 }
 
-type need struct{ field, command string }
+// need is a field with the values that can be judged; none, if another rule looks at that.
+type need struct {
+	field, command string
+	values         []string
+}
+
+var (
+	truths   = []string{"true", "false", "enabled", "disabled"}
+	versions = []string{"1.0", "1.1", "1.2", "1.3"}
+)
 
 // needed returns the fields without which important rules cannot be evaluated.
 func (c *check) needed() []need {
 	const show, config = "az webapp show", "az webapp config show"
-	list := []need{{"httpsOnly", show}, {"clientCertEnabled", show}, {"minTlsVersion", config}}
+	list := []need{{"httpsOnly", show, truths}, {"clientCertEnabled", show, truths}, {"minTlsVersion", config, versions}}
 	if yes, known := c.enabled(); !known || yes {
-		list = append(list, need{"clientCertMode", show})
+		list = append(list, need{"clientCertMode", show, nil})
 	}
 	if c.renegotiates() {
-		list = append(list, need{"http20Enabled", config})
+		list = append(list, need{"http20Enabled", config, truths})
 	}
 	if c.FrontEnd != Platform && !c.private() {
-		list = append(list, need{"ipSecurityRestrictions", config})
+		list = append(list, need{"ipSecurityRestrictions", config, nil})
 	}
 	return list
 }

@@ -417,8 +417,11 @@ var Rules = []Rule{
 		NotJudged, Warning, "cannot be judged from this input", "what is not known is no pass", "", "", nil,
 		func(c *check, report func(string, string, string)) {
 			for _, need := range c.needed() {
-				if !c.field(need.field).known() {
+				switch v := c.field(need.field); {
+				case !v.known():
 					report("", need.field, fmt.Sprintf("%s is unknown; add the output of: %s", need.field, need.command))
+				case len(need.values) > 0 && !slices.Contains(need.values, strings.ToLower(v.text())):
+					report("", need.field, fmt.Sprintf("%s is %.40q, want one of: %s", need.field, v.text(), strings.Join(need.values, ", ")))
 				}
 			}
 		},
