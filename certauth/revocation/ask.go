@@ -27,7 +27,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 	defer cancel()
 	answers := make([]answerOf, len(r.responders))
 	ask := func(i int) (err error) {
-		answers[i].result, answers[i].der, err = c.askResponder(ctx, r, cert, r.responders[i])
+		answers[i], err = c.askResponder(ctx, r, cert, r.responders[i])
 		return err
 	}
 	var failed error
@@ -37,7 +37,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 			failed = errors.Join(failed, err)
 			return false
 		}
-		decides := a.result.Status == Good || a.result.Status == Revoked && !r.now().isKnownHold(&a.result)
+		decides := a.result.Status == Good || a.result.Status == Revoked && !r.state.Load().isKnownHold(&a.result)
 		if decides || best.result.Status != Revoked {
 			best = a // a decision; until there is one, Unknown or the known hold
 		}
@@ -82,43 +82,43 @@ func hedge(after time.Duration, asked *sync.WaitGroup, n int, attempt func(i int
 }
 
 // askResponder sends at most two requests to one responder.
-func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certificate, to responder) (result Result, der []byte, err error) {
+func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certificate, to responder) (a answerOf, err error) {
 	pass, err := r.partner.Enter(ctx, to.url)
 	if err != nil {
-		return Result{}, nil, err
+		return answerOf{}, err
 	}
 	began := c.config.Now()
 	err = guarded(func() (err error) {
-		result, der, err = c.converse(ctx, r, cert, to)
+		a, err = c.converse(ctx, r, cert, to)
 		return err
 	})
 	pass.Leave(ctx, err)
 	serial := logtext.Clip(cert.SerialNumber.Text(16), maxSerialText)
-	c.tell(ctx, Event{Kind: SourceOCSP, Serial: serial, Latency: c.config.Now().Sub(began), Bytes: len(der), Err: err}, to.url, result)
-	return result, der, err
+	c.tell(ctx, Event{Kind: SourceOCSP, Serial: serial, Latency: c.config.Now().Sub(began), Bytes: len(a.der), Err: err}, to.url, a.result)
+	return a, err
 }
 
 // converse sends a GET if the request fits into one, and then a POST if that may succeed where the
 // first request failed.
-func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (result Result, der []byte, err error) {
+func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (answerOf, error) {
 	for mayGET := true; ; mayGET = false {
 		query, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
 		if err != nil {
-			return Result{}, nil, err
+			return answerOf{}, err
 		}
 		request := query.to(to.url, mayGET)
 		request.Configured = to.configured
 		response, err := c.fetcher.Fetch(ctx, request)
-		result, der = Result{}, nil
+		var a answerOf
 		if err == nil {
-			der = response.Body
+			a.der = response.Body
 			terms := c.terms(c.config.Now())
-			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.now().ocsp, terms.Now)
-			result, err = VerifyOCSP(der, cert, r.authority.cert(), terms)
-			r.accuse(&result)
+			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.state.Load().ocsp, terms.Now)
+			a.result, err = VerifyOCSP(a.der, cert, r.authority.cert(), terms)
+			r.accuse(&a.result)
 		}
 		if err == nil || !mayGET || !isWorthPOST(err, request.Method) {
-			return result, der, err
+			return a, err
 		}
 	}
 }

@@ -12,11 +12,14 @@ func TestAttack_ANeighbourEvictsNoRevocation(t *testing.T) {
 	for range 50 {
 		by := &partner{}
 		bucketHead, behind := &record{partner: by}, &record{partner: by}
+		elsewhere := &record{partner: by}
+		bucketHead.state.Store(&state{})
+		elsewhere.state.Store(&state{})
 		behind.state.Store(&state{knowledge: knowledge{ocsp: &Result{Status: Revoked}}})
 		bucketHead.next = behind
 		behind.used.Store(100)
-		s := &shard{count: 3, records: map[uint64]*record{1: bucketHead, 2: {partner: by}}}
-		s.records[2].used.Store(50)
+		s := &shard{count: 3, records: map[uint64]*record{1: bucketHead, 2: elsewhere}}
+		elsewhere.used.Store(50)
 		s.evict()
 		assert.Same(t, behind, s.records[1])
 		assert.Equal(t, 2, s.count)

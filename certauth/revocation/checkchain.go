@@ -84,7 +84,7 @@ func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certau
 		if r == nil || !r.authority.hasMet(chain[i+1:], now) {
 			return certauth.Revocation{}
 		}
-		known := r.now()
+		known := r.state.Load()
 		if !known.holds(generation, now) || known.verdict.result.Status != Good || r.hidesRevocation(&known.verdict) {
 			return certauth.Revocation{}
 		}
@@ -102,10 +102,8 @@ const maxDepth = 10
 // judgement is one certificate on its way to a decision.
 type judgement struct {
 	record *record
-	flight *flight
-	known  bool // there is an answer already; the flight may improve it
-	result Result
-	err    error
+	flight *flight // that is worth waiting for; if the verdict is settled, it may improve it
+	verdict
 }
 
 // judgeChain judges every certificate in scope. Fetches for several certificates run
@@ -126,9 +124,16 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		judged[0].err = ErrNoSource
 		return 1, nil
 	}
-	moment, reading := ctx, c.local.look(ctx, c.config.Now())
+	now := c.config.Now()
+	for i := range judged[:n] {
+		j := &judged[i]
+		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
+			c.meetPresented(ctx, j.record.authority, chain[i+1:])
+		}
+	}
+	moment, reading := ctx, c.local.look(ctx, now)
 	if c.local.isUnread() {
-		c.judgeUnread(ctx, chain, judged[:n])
+		c.judgeUnread(ctx, judged[:n])
 		return n, nil
 	}
 	if reading != nil {
@@ -139,18 +144,16 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		defer over()
 		c.local.waitAMoment(moment, reading)
 	}
-	c.judgeAll(ctx, moment, chain, judged[:n])
+	c.judgeAll(ctx, moment, judged[:n])
 	return n, nil
 }
 
 // judgeAll waits for refreshes until moment ends, and for required evidence until ctx ends.
-func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificate, judged []judgement) {
+func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement) {
 	now := c.config.Now()
 	for i := range judged {
-		j := &judged[i]
-		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
-			c.meetPresented(ctx, j.record.authority, chain[i+1:])
-			c.start(j, now)
+		if judged[i].record != nil {
+			c.start(&judged[i], now)
 		}
 	}
 	if !slices.ContainsFunc(judged, func(j judgement) bool { return j.flight != nil }) {
@@ -171,58 +174,46 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 // list in memory covers a certificate, it waits for them. If they are not available in time,
 // no certificate that they might call revoked is good; statements of other sources against a
 // certificate are used in any case.
-func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, judged []judgement) {
+func (c *Checker) judgeUnread(ctx context.Context, judged []judgement) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
 	defer cancel()
 	half, over := context.WithTimeout(ctx, c.config.MaxWait/2)
 	defer over()
 	var notReady error
-	if c.anyIs(c.mayBeListed, chain, judged) {
-		notReady = c.local.firstReading(half, func() bool { return !c.anyIs(c.lacksList, chain, judged) })
+	if slices.ContainsFunc(judged, c.mayBeListed) {
+		notReady = c.local.firstReading(half, func() bool { return !slices.ContainsFunc(judged, c.lacksList) })
 	}
-	c.judgeAll(ctx, ctx, chain, judged)
+	c.judgeAll(ctx, ctx, judged)
 	if notReady == nil {
 		return
 	}
 	for i := range judged {
 		j := &judged[i]
-		if j.record != nil && j.result.Status != Revoked && c.lacksList(j.record) {
+		if j.result.Status != Revoked && c.lacksList(*j) {
 			j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, errors.Join(notReady, j.err)
 		}
 	}
 }
 
-func (c *Checker) anyIs(is func(*record) bool, chain []*x509.Certificate, judged []judgement) bool {
-	now := c.config.Now()
-	for i := range judged {
-		if r, err := c.recordOf(chain[i], chain[i+1:], now); err == nil && is(r) {
-			return true
-		}
-	}
-	return false
-}
-
 // mayBeListed reports whether the operator's lists may say something about a certificate.
-func (c *Checker) mayBeListed(r *record) bool {
-	return r.exempt == "" && c.config.Sources != OCSPOnly && c.local.serves(r.authority)
+func (c *Checker) mayBeListed(j judgement) bool {
+	return j.record != nil && j.record.exempt == "" && c.config.Sources != OCSPOnly && c.local.serves(j.record.authority)
 }
 
 // lacksList reports whether the operator's lists may say something about a certificate, and
 // none that has been read does.
-func (c *Checker) lacksList(r *record) bool {
-	if !c.mayBeListed(r) {
+func (c *Checker) lacksList(j judgement) bool {
+	if !c.mayBeListed(j) {
 		return false
 	}
 	terms := c.terms(c.config.Now())
-	for _, l := range c.local.view.Load().listsOf(r.authority, &terms) {
-		if l.crl.Covers(&r.who) != nil {
-			continue
-		}
-		if _, err := l.crl.LookupSubject(&r.who, &terms); err == nil {
+	return !slices.ContainsFunc(c.local.view.Load().listsOf(j.record.authority, &terms), func(l *loadedList) bool {
+		if l.crl.Covers(&j.record.who) != nil {
 			return false
 		}
-	}
-	return true
+		_, err := l.crl.LookupSubject(&j.record.who, &terms)
+		return err == nil
+	})
 }
 
 // inScope returns how many certificates of the chain are checked.
@@ -237,60 +228,57 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 // first.
 func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
 	issuer := above[0]
-	if known := c.table.find(cert, issuer, above[len(above)-1]); known != nil {
-		known.authority.meet(issuer)
-		c.meetKin(known.authority, above)
-		return known, nil
+	r := c.table.find(cert, issuer, above[len(above)-1])
+	if r == nil {
+		fresh, err := c.newRecord(cert, above)
+		if err != nil {
+			return nil, err
+		}
+		r = c.table.add(fresh, cert, issuer, now)
 	}
-	fresh, err := c.newRecord(cert, above)
-	if err != nil {
-		return nil, err
-	}
-	return c.table.add(fresh, cert, issuer, now), nil
+	r.authority.meet(issuer)
+	c.meetKin(r.authority, above)
+	return r, nil
 }
 
 // start answers from memory, or starts what is needed for an answer.
 func (c *Checker) start(j *judgement, now time.Time) {
 	r := j.record
 	r.touch(now.Unix())
-	v := c.judge(r, now)
-	j.result, j.err = v.result, v.err
-	if v.settled {
-		c.stats.remembered.Add(1)
-		j.known = true
-		if v.due {
-			isOverdue := r.now().isOverdue(v, now) // before the refresh changes it
-			if renewal := c.refresh(r); isOverdue {
-				j.flight = renewal // worth waiting for
-			}
-		}
+	j.verdict = *c.judge(r, now)
+	if !j.settled {
+		j.flight = c.asking(r, wanted{})
 		return
 	}
-	j.flight = c.asking(r, wanted{})
+	c.stats.remembered.Add(1)
+	if j.due {
+		isOverdue := r.state.Load().isOverdue(&j.verdict, now) // before the refresh changes it
+		if renewal := c.refresh(r); isOverdue {
+			j.flight = renewal
+		}
+	}
 }
 
 // await waits for the flight and judges again. It uses all verified evidence that is available by
 // then, even if the preferred source has not answered. Evidence from a store may be as old as the
 // known evidence; in that case the sources are asked once more.
 func (c *Checker) await(ctx, moment context.Context, j *judgement) {
-	if j.known {
+	if j.settled {
 		j.flight.waitAMoment(moment)
-		v := c.judge(j.record, c.config.Now())
-		j.result, j.err = v.result, v.err
+		j.verdict = *c.judge(j.record, c.config.Now())
 		return
 	}
 	c.stats.waited.Add(1)
 	waitErr := j.flight.wait(ctx)
 	now := c.config.Now()
-	v := c.judge(j.record, now)
-	if v.settled && j.record.now().isOverdue(v, now) {
+	j.verdict = *c.judge(j.record, now)
+	if j.settled && j.record.state.Load().isOverdue(&j.verdict, now) {
 		c.refresh(j.record).waitAMoment(moment)
-		v = c.judge(j.record, c.config.Now())
+		j.verdict = *c.judge(j.record, c.config.Now())
 	}
-	j.result, j.err = v.result, v.err
 	wasNotAsked := isAny(waitErr, ErrClosed, ErrOverloaded, context.Canceled)
-	if v.result.Stale && !v.settled && wasNotAsked { // StaleGrace applies only if a source was asked and did not answer
-		j.result, j.err = Result{StaleRevoked: v.result.StaleRevoked}, ErrNotFresh
+	if j.result.Stale && !j.settled && wasNotAsked { // StaleGrace applies only if a source was asked and did not answer
+		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrNotFresh
 	}
 	if j.err != nil && waitErr != nil {
 		j.err = waitErr

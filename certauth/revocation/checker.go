@@ -102,13 +102,7 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 		return mistakes
 	}
 	c.local.add(crlURLs)
-	err := c.local.load(ctx)
-	for _, url := range crlURLs {
-		if err == nil && !c.local.holds(url) { // a reading that began before they were added
-			err = c.local.load(ctx)
-		}
-	}
-	return err
+	return c.local.load(ctx)
 }
 
 // Ready returns nil if everything in Config.Lists and Preload is in memory and current: every URL

@@ -58,36 +58,25 @@ func (c Config) withDefaults() (Config, error) {
 	refuse(c.HTTP.CRLTimeout >= flightLimit, "HTTP.CRLTimeout: %s, want less than %s", c.HTTP.CRLTimeout, flightLimit)
 	refuse(c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c), "IgnoreCertificateURLs: leaves no source; set Responders or Lists")
 	found = append(found, meaningless(&c)...)
-	found = append(found, setNumbers(&c)...)
-	return c, errors.Join(found...)
-}
 
-// setNumbers fills in the remaining defaults.
-func setNumbers(c *Config) []error {
-	wrong := mistakes.Flatten(
-		setNumber("MaxWait", &c.MaxWait, 5*time.Second),
-		setNumber("HedgeAfter", &c.HedgeAfter, 700*time.Millisecond),
-		setNumber("PollInterval", &c.PollInterval, 30*time.Second),
-		setNumber("MaxRecords", &c.MaxRecords, 10_000),
-		setNumber("MaxListMemory", &c.MaxListMemory, 64<<20),
-		setNumber("MaxListBytes", &c.MaxListBytes, 32<<20),
-	)
-	if c.CertIDHash == 0 {
-		c.CertIDHash = crypto.SHA1
-	}
+	setNumber(refuse, "MaxWait", &c.MaxWait, 5*time.Second)
+	setNumber(refuse, "HedgeAfter", &c.HedgeAfter, 700*time.Millisecond)
+	setNumber(refuse, "PollInterval", &c.PollInterval, 30*time.Second)
+	setNumber(refuse, "MaxRecords", &c.MaxRecords, 10_000)
+	setNumber(refuse, "MaxListMemory", &c.MaxListMemory, 64<<20)
+	setNumber(refuse, "MaxListBytes", &c.MaxListBytes, 32<<20)
+	c.CertIDHash = cmp.Or(c.CertIDHash, crypto.SHA1)
 	if c.Now == nil {
 		c.Now = time.Now //nolint:forbidigo // the one default of the injected clock
 	}
 	c.Now = withoutPanic(c.Now)
-	return wrong
+	return c, errors.Join(found...)
 }
 
-func setNumber[T int | time.Duration](name string, n *T, otherwise T) error {
-	if *n < 0 {
-		return fmt.Errorf("%s: %v is negative", name, *n)
-	}
+// setNumber fills in a default.
+func setNumber[T int | time.Duration](refuse func(bool, string, ...any), name string, n *T, otherwise T) {
+	refuse(*n < 0, "%s: %v is negative", name, *n)
 	*n = cmp.Or(*n, otherwise)
-	return nil
 }
 
 // withoutPanic makes a clock safe for code that holds locks and fetch places. If the clock panics,

@@ -2,9 +2,15 @@ package revocation
 
 import (
 	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
@@ -112,9 +118,57 @@ func waived(answer certauth.Revocation, depth int, why string) certauth.Revocati
 	return answer
 }
 
+var statuses = [...]certauth.RevocationStatus{
+	Unavailable: certauth.RevocationUnavailable, Good: certauth.RevocationGood, Revoked: certauth.RevocationRevoked,
+	Unknown: certauth.RevocationUnknown, NotApplicable: certauth.RevocationWaived,
+}
+
 func revocationOf(r *Result, depth int) certauth.Revocation {
 	return certauth.Revocation{
-		Status: statusFor(r.Status), Source: r.Source.String(), Responder: r.Responder, Depth: depth, Stale: r.Stale,
+		Status: statuses[r.Status], Source: r.Source.String(), Responder: r.Responder, Depth: depth, Stale: r.Stale,
 		ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate, RevokedAt: r.RevokedAt,
 	}
+}
+
+var oidNoRevAvail = asn1.ObjectIdentifier{2, 5, 29, 56}
+
+// exemption returns why a certificate needs no evidence, or "".
+//
+// noRevAvail (RFC 9608) counts only on end-entity certificates that name no source. On a CA
+// certificate, or together with a source, it contradicts the rest of the certificate and is
+// ignored. must-staple and ocsp-nocheck say nothing about a client.
+func exemption(cert *x509.Certificate, pointers bool, shortLived time.Duration) string {
+	if shortLived > 0 && !cert.IsCA && cert.NotAfter.Sub(cert.NotBefore) <= shortLived {
+		return "short-lived"
+	}
+	isNoRevAvail := func(e pkix.Extension) bool { return e.Id.Equal(oidNoRevAvail) }
+	if !cert.IsCA && !pointers && slices.ContainsFunc(cert.Extensions, isNoRevAvail) {
+		return "noRevAvail"
+	}
+	return ""
+}
+
+// String describes how the Checker treats missing evidence, as part of the policy text of package
+// certauth. It names every setting that accepts callers without evidence.
+func (c *Checker) String() string {
+	words := []string{"hard fail"}
+	if c.config.Mode == SoftFail {
+		words[0] = "soft fail: accepted if there is no evidence"
+	}
+	if c.config.Scope == LeafOnly {
+		words = append(words, "only the client's certificate")
+	}
+	if c.config.AllowNoSource && c.config.Mode != SoftFail {
+		words = append(words, "accepted if it names no source")
+	}
+	if c.config.AllowUnknown {
+		words = append(words, "unknown is accepted")
+	}
+	if c.config.ShortLived > 0 {
+		words = append(words, "short-lived up to "+c.config.ShortLived.String()+" accepted")
+	}
+	if c.config.StaleGrace > 0 {
+		words = append(words, "good for "+c.config.StaleGrace.String()+" after it expired")
+	}
+	return strings.Join(words, ", ")
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
@@ -189,21 +188,6 @@ func isSuspicious(err error) bool {
 	return advice.In(err) == "" && isAny(err,
 		ErrMalformed, fetch.ErrEncoding, evidence.ErrLimits, ErrBadSignature, evidence.ErrNoSigner, evidence.ErrResponderNotAuthorized,
 		evidence.ErrNonce, evidence.ErrNoMatch, ErrCRLIssuer, ErrIssuerMismatch, evidence.ErrProducedAt)
-}
-
-func statusFor(s Status) certauth.RevocationStatus {
-	switch s {
-	case Good:
-		return certauth.RevocationGood
-	case Revoked:
-		return certauth.RevocationRevoked
-	case Unknown:
-		return certauth.RevocationUnknown
-	case NotApplicable:
-		return certauth.RevocationWaived
-	case Unavailable:
-	}
-	return certauth.RevocationUnavailable
 }
 
 func isFromTheFuture(err error) bool {

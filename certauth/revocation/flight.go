@@ -41,24 +41,8 @@ func newCrew() *crew {
 	return &crew{base: base, cancel: cancel}
 }
 
-// start starts a flight. When it ends, ended is called before those who wait for it go on. If the
-// crew is closed, it ends at once, with ErrClosed. A panic of f becomes an error.
-func (w *crew) start(one *flight, f func(ctx context.Context) error, ended func()) *flight {
-	end := func(err error) {
-		ended()
-		one.err = err
-		close(one.done)
-		one.over()
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.isClosed() {
-		end(ErrClosed)
-		return one
-	}
-	w.wg.Go(func() { end(guarded(func() error { return f(w.base) })) })
-	return one
-}
+// begin starts a flight that nobody joins.
+func (w *crew) begin(f func(ctx context.Context) error) *flight { return w.join(new(slot), 0, f) }
 
 func (w *crew) close() {
 	w.mu.Lock()
@@ -80,37 +64,50 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-func (w *crew) newFlight(anew uint64) *flight {
-	moment, over := context.WithTimeout(w.base, aMoment)
-	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, anew: anew}
-}
-
 // slot holds the flight to join, if there is one.
 type slot = atomic.Pointer[flight]
 
 // join returns the flight in the slot, or starts one. For the call of Refresh with the number anew it
 // joins no flight that was not started for it or a later one, because any other accepts older
-// evidence: the new flight waits until that one has ended.
+// evidence: the new flight waits until that one has ended. If the crew is closed, the flight ends at
+// once, with ErrClosed. A panic of f becomes an error.
 func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *flight {
 	before := s.Load()
 	if before != nil && before.anew >= anew {
 		return before
 	}
-	next := w.newFlight(anew)
+	moment, over := context.WithTimeout(w.base, aMoment)
+	next := &flight{done: make(chan struct{}), soon: moment.Done(), over: over, anew: anew}
 	if !s.CompareAndSwap(before, next) { // another caller was faster
-		next.over()
+		over()
 		return w.join(s, anew, f)
 	}
-	return w.start(next, func(ctx context.Context) error {
-		if before != nil {
-			select {
-			case <-before.done:
-			case <-ctx.Done():
-				return ctx.Err()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.isClosed() {
+		next.end(ErrClosed)
+		return next
+	}
+	w.wg.Go(func() {
+		next.end(guarded(func() error {
+			defer s.CompareAndSwap(next, nil) // those who wait for it may need another one
+			if before != nil {
+				select {
+				case <-before.done:
+				case <-w.base.Done():
+					return ErrClosed
+				}
 			}
-		}
-		return f(ctx)
-	}, func() { s.CompareAndSwap(next, nil) })
+			return f(w.base)
+		}))
+	})
+	return next
+}
+
+func (f *flight) end(err error) {
+	f.err = err
+	close(f.done)
+	f.over()
 }
 
 // waitAMoment waits until the flight or the request ends, but no longer than aMoment after the
@@ -126,7 +123,11 @@ func (f *flight) waitAMoment(ctx context.Context) {
 	}
 }
 
+// wait waits until the flight or the request ends. There is nothing to wait for if f is nil.
 func (f *flight) wait(ctx context.Context) error {
+	if f == nil {
+		return nil
+	}
 	select {
 	case <-f.done:
 		return f.err

@@ -7,63 +7,62 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// tally combines what several lists say about one certificate.
-type tally struct {
-	result  Result
-	covered uint16
-	isWhole bool // result is of one list, for all reasons
-	stale   bool
-	err     error
-	against bool      // an expired list says revoked
-	graced  []Result  // from expired lists, for use within StaleGrace
-	since   time.Time // thisUpdate of the latest expired list or delta that contradicts a Good
-	lifts   time.Time // a hold older than this has been lifted
-	kept    *Result   // the known revocation
-	changes time.Time // when a list begins, or a signer ends, to count
-}
-
 // listsWord is what all lists in memory say together.
 type listsWord struct {
 	word
 	kept    *Result   // the revocation that stays known when the lists are gone
-	changes time.Time // when this changes without a new list
+	changes time.Time // when this changes without a new list: one begins, or a signer ends, to count
+}
+
+// tally is the word of the lists that have been looked at. since is the thisUpdate of the latest
+// expired list or delta that contradicts a Good.
+type tally struct {
+	listsWord
+	isWhole bool      // the result is of one list, for all reasons
+	against bool      // an expired list says revoked
+	graced  []Result  // from expired lists, for use within StaleGrace
+	lifts   time.Time // a hold older than this has been lifted
 }
 
 // listsWord looks the certificate up in every list in memory that may cover it: the operator's,
 // then those of its distribution points. A permanent revocation ends the search; Good needs lists
 // that together cover every reason (RFC 5280, section 6.3.3).
-func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says listsWord) {
-	kept := known.revoked
-	if kept != nil && kept.RevokedForGood() {
+func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWord {
+	if kept := known.revoked; kept != nil && kept.RevokedForGood() {
 		return listsWord{word: word{result: *kept}, kept: kept}
 	}
 	terms := c.terms(now)
-	t := tally{err: errNothing, kept: kept}
+	t := tally{listsWord: listsWord{word: word{err: errNothing}, kept: known.revoked}}
 	for _, k := range r.authority.kinNow() { // lists signed by this key count until its certificate expires
 		if ends := k.cert.NotAfter.Add(c.skew + 1); now.Before(ends) {
 			t.changes = earliest(t.changes, ends)
 		}
 	}
 	isRevoked := c.tallyLists(&t, r, &terms)
-	says.changes, kept = t.changes, t.kept
-	if t.covered != evidence.AllReasons {
+	if !t.isCovered() {
 		for _, result := range t.graced {
-			t.add(result, true)
+			t.add(result)
 		}
 	}
 	switch {
-	case isRevoked, kept != nil && !kept.ThisUpdate.Before(t.lifts): // permanent, or a hold that no newer list lifts
-		says.result, says.kept = *kept, kept
-	case t.covered == evidence.AllReasons && t.result.ThisUpdate.Before(t.since): // an expired list that contradicts this Good is newer
-		says.word = word{result: Result{StaleRevoked: t.against}, err: ErrNotFresh, since: t.since}
-	case t.covered == evidence.AllReasons:
-		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
-		says.result = t.result
+	case isRevoked, t.kept != nil && !t.kept.ThisUpdate.Before(t.lifts): // permanent, or a hold that no newer list lifts
+		t.word = word{result: *t.kept}
+		return t.listsWord
+	case t.isCovered() && !t.result.ThisUpdate.Before(t.since):
+		t.result.StaleRevoked = t.result.Stale && t.against
+		t.word = word{result: t.result}
 	default:
-		says.word = word{result: Result{StaleRevoked: t.against}, err: t.err, since: t.since}
+		if t.isCovered() {
+			t.err = ErrNotFresh // an expired list that contradicts this Good is newer
+		}
+		t.result = Result{StaleRevoked: t.against}
 	}
-	return says
+	t.kept = nil
+	return t.listsWord
 }
+
+// isCovered reports whether the lists together cover every reason.
+func (t *tally) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
 // tallyLists looks the certificate up in the lists, and reports whether one revokes it
 // permanently.
@@ -111,17 +110,15 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		t.changes = earliest(t.changes, begins)
 	}
 	if errors.Is(err, ErrNotFresh) {
-		if since, listed := l.crl.ListedByDelta(&r.who); listed && since.After(t.since) {
-			t.since = since
+		if since, listed := l.crl.ListedByDelta(&r.who); listed {
+			t.since = latest(t.since, since)
 		}
 	}
 	if l.crl.SignedBy(&r.who) { // a CA's certificate is not cleared by its own key
 		result, err = Result{}, evidence.ErrOwnWitness
 	}
-	stale := false
-	if err != nil && c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
+	if c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
 		result, err = c.withGrace(r, l, terms)
-		stale = true
 	}
 	result.DeltaMissing, result.RefreshAfter = l.deltaMissing || l.crl.Delta() != nil && result.DeltaMissing, l.soft
 	switch {
@@ -135,10 +132,10 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		t.kept = e.revoked
 		return result.RevokedForGood() // a newer list may lift a hold
 	case err == nil && result.Status == Good, errors.Is(err, evidence.ErrCRLIncomplete):
-		if stale {
+		if result.Stale {
 			t.graced = append(t.graced, result)
 		} else {
-			t.add(result, false)
+			t.add(result)
 		}
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
@@ -151,10 +148,7 @@ func (t *tally) accuse(result *Result, l *loadedList) {
 	if !result.StaleRevoked {
 		return
 	}
-	t.against = true
-	if at := l.crl.ThisUpdate(); at.After(t.since) {
-		t.since = at
-	}
+	t.against, t.since = true, latest(t.since, l.crl.ThisUpdate())
 }
 
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).
@@ -162,23 +156,23 @@ const reasonHold = 1 << evidence.ReasonCertificateHold
 
 // add takes a list into account that does not name the certificate. Of the lists for all reasons the
 // newest counts alone; lists for some reasons are combined if there is none.
-func (t *tally) add(result Result, stale bool) {
-	if result.ReasonsCovered&reasonHold != 0 && !stale && result.ThisUpdate.After(t.lifts) {
-		t.lifts = result.ThisUpdate
+func (t *tally) add(result Result) {
+	if result.ReasonsCovered&reasonHold != 0 && !result.Stale {
+		t.lifts = latest(t.lifts, result.ThisUpdate)
 	}
 	soft := earliest(t.result.RefreshAfter, result.RefreshAfter) // of all, so that none goes without a refresh
 	isWhole := result.ReasonsCovered == evidence.AllReasons
 	switch known := &t.result; {
-	case t.covered == 0, isWhole && (!t.isWhole || result.ThisUpdate.After(known.ThisUpdate)):
-		t.result, t.stale, t.isWhole = result, stale, isWhole
+	case known.ReasonsCovered == 0, isWhole && (!t.isWhole || result.ThisUpdate.After(known.ThisUpdate)):
+		t.result, t.isWhole = result, isWhole
 		t.result.Status, t.result.Reason = Good, evidence.ReasonUnspecified
 	case !t.isWhole:
-		t.stale = t.stale || stale
+		known.Stale, known.ReasonsCovered = known.Stale || result.Stale, known.ReasonsCovered|result.ReasonsCovered
 		known.ThisUpdate, known.NextUpdate = earliest(known.ThisUpdate, result.ThisUpdate), earliest(known.NextUpdate, result.NextUpdate)
 		known.UsableUntil, known.DeltaMissing = earliest(known.UsableUntil, result.UsableUntil), known.DeltaMissing || result.DeltaMissing
 	}
 	t.result.RefreshAfter = soft
-	if t.covered |= result.ReasonsCovered; t.covered != evidence.AllReasons {
+	if !t.isCovered() {
 		t.err = evidence.ErrCRLIncomplete
 	}
 }
@@ -191,5 +185,7 @@ func (c *Checker) withGrace(r *record, l *loadedList, terms *VerifyOptions) (Res
 	}
 	then := *terms
 	then.Now = end
-	return l.crl.LookupSubject(&r.who, &then)
+	result, err := l.crl.LookupSubject(&r.who, &then)
+	result.Stale = result.Status != Revoked
+	return result, err
 }

@@ -14,23 +14,6 @@ import (
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
 // first URL whose list verifies.
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
-	ctx, cancel := context.WithTimeout(ctx, flightLimit)
-	defer cancel()
-	err := c.tryRemote(ctx, l, r, want)
-	if err == nil {
-		l.failed.Store(nil)
-		return nil
-	}
-	now := c.config.Now()
-	tried := setback{err: err, at: now}
-	tried.note(err, now)
-	if !tried.until.IsZero() {
-		l.failed.Store(&tried)
-	}
-	return err
-}
-
-func (c *Checker) tryRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
 	if c.listFromStore(ctx, l) {
 		known, now := l.current.Load(), c.config.Now()
 		if known != nil && !c.isTooOld(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
@@ -39,7 +22,7 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, r *record, want 
 	}
 	var failed error
 	for _, url := range l.urls {
-		err := c.fetchList(ctx, l, url)
+		err := c.fetchList(ctx, &l.place, url, func(response *inHand) (Result, error) { return c.acceptList(ctx, l, response, url) })
 		if err == nil {
 			return nil
 		}
@@ -48,13 +31,16 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, r *record, want 
 	return failed
 }
 
-func (c *Checker) fetchList(ctx context.Context, l *remoteList, url string) error {
-	old := l.current.Load()
-	return c.get(ctx, l.partner, c.listRequest(url, old), func(response *inHand) (Result, error) {
+// fetchList brings the list of a place up to date from a URL. It calls accept for one that has changed.
+func (c *Checker) fetchList(ctx context.Context, p *place, url string, accept func(*inHand) (Result, error)) error {
+	old := p.current.Load()
+	request := c.listRequest(url, old)
+	request.Configured = p.operated
+	return c.get(ctx, p.partner, request, func(response *inHand) (Result, error) {
 		if response.NotModified {
-			return c.renew(ctx, &l.place, old, response.MaxAge)
+			return c.renew(ctx, p, old, response.MaxAge)
 		}
-		return c.acceptList(ctx, l, response, url)
+		return accept(response)
 	})
 }
 
@@ -74,16 +60,13 @@ func (c *Checker) listRequest(url string, known *loadedList) Request {
 type inHand struct {
 	Response
 	size    int
-	hand    *hand // nil for a file, which is not counted
-	counted int
+	hand    *hand
+	counted int // 0 for a file
 }
 
 func (r *inHand) drop() {
-	r.Body = nil
-	if r.hand != nil {
-		r.hand.give(r.counted)
-		r.counted = 0
-	}
+	r.hand.give(r.counted)
+	r.Body, r.counted = nil, 0
 }
 
 // get fetches once through the gate and passes the response to use, whose error becomes that of
@@ -200,8 +183,8 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	if err != nil {
 		return nil, err
 	}
-	now := c.config.Now()
-	if err := c.remote.servesAny(l, base); err != nil {
+	now, issuer, audience := c.config.Now(), l.authority.cert(), c.remote.audience(l)
+	if err := base.ServesAny(&audience, issuer); err != nil {
 		return nil, err
 	}
 	if err := base.Edition().Begun(now, c.skew); err != nil {
@@ -212,7 +195,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		err := c.mayReplace(old.base.Edition(), base.Edition(), now)
 		// Both lists cover these certificates: the CA has only changed how the list describes its
 		// scope.
-		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && c.remote.servesAll(l, base, old.base) {
+		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}
 		if err != nil {
@@ -227,7 +210,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	}
 	if old != nil {
 		next.replace(old)
-		if c.wantsDelta(base, l.deltas) {
+		if c.wantsDelta(base, &l.place) {
 			next.crl = withDeltaOf(base, old.crl)
 		}
 	}
@@ -235,13 +218,39 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	return next, nil
 }
 
-// listFromStore uses the list in the Store if it verifies and is newer.
+// listFromStore uses the list in the Store if it verifies and is newer. Only one list of a partner is
+// read at a time; a caller that cannot wait for its turn, no longer than for the Store itself, uses the
+// network.
 func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
-	der, ok := c.takeFromStore(ctx, l)
+	if c.config.Store == nil {
+		return false
+	}
+	hand := l.partner.hand
+	turn, cancel := context.WithTimeout(ctx, min(storeTimeoutCRL, c.config.MaxWait/4))
+	defer cancel()
+	select {
+	case hand.stored <- struct{}{}:
+	case <-turn.Done():
+		return false
+	}
+	der, ok := c.fromStore(turn, listKey(l), storeTimeoutCRL, func() { <-hand.stored })
 	if !ok {
 		return false
 	}
-	response := inHand{Response: Response{Body: der}, hand: l.partner.hand, counted: len(der)}
+	if len(der) > c.config.MaxListBytes {
+		c.storeLies(ctx, ErrTooLarge)
+		return false
+	}
+	if old := l.current.Load(); old != nil { // a list that is in memory already is not parsed again
+		there, isDelta, err := evidence.Look(der)
+		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
+			return false
+		}
+	}
+	if hand.take(len(der)) != nil {
+		return false
+	}
+	response := inHand{Response: Response{Body: der}, hand: hand, counted: len(der)}
 	defer response.drop()
 	if _, err := c.acceptList(ctx, l, &response, ""); err != nil {
 		c.storeLies(ctx, err)
@@ -249,36 +258,4 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 	}
 	c.stats.storeHits.Add(1)
 	return true
-}
-
-// takeFromStore reads a newer list and counts it as in hand. Only one list of a partner is read at
-// a time; a caller that cannot wait for its turn, no longer than for the Store itself, uses the
-// network.
-func (c *Checker) takeFromStore(ctx context.Context, l *remoteList) ([]byte, bool) {
-	if c.config.Store == nil {
-		return nil, false
-	}
-	hand := l.partner.hand
-	ctx, cancel := context.WithTimeout(ctx, min(storeTimeoutCRL, c.config.MaxWait/4))
-	defer cancel()
-	select {
-	case hand.stored <- struct{}{}:
-	case <-ctx.Done():
-		return nil, false
-	}
-	der, ok := c.fromStore(ctx, listKey(l), storeTimeoutCRL, func() { <-hand.stored })
-	if !ok {
-		return nil, false
-	}
-	if len(der) > c.config.MaxListBytes {
-		c.storeLies(ctx, ErrTooLarge)
-		return nil, false
-	}
-	if old := l.current.Load(); old != nil { // a list that is in memory already is not parsed again
-		there, isDelta, err := evidence.Look(der)
-		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
-			return nil, false
-		}
-	}
-	return der, hand.take(len(der)) == nil
 }

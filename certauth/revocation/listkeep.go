@@ -11,13 +11,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// mayReplace is rule C9. A list of another scope does not replace a current one ([ErrCRLScope]),
-// and a list from the future replaces none. A list that has expired, or that a wrong clock let in,
-// does not keep out a current one.
+// mayReplace is rule C9, for a list that is not from the future. A list of another scope does not
+// replace a current one ([ErrCRLScope]). A list that has expired, or that a wrong clock let in, does
+// not keep out a current one.
 func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
-	if err := next.Begun(now, c.skew); err != nil {
-		return err
-	}
 	if err := old.CheckNewer(next); err != nil && (old.Current(now, c.skew) == nil || next.Current(now, c.skew) != nil) {
 		return err
 	}
@@ -57,14 +54,14 @@ func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration
 // fetched. Otherwise it adds the delta of the previous list, which may contain revocations that no
 // other list has.
 func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (crl *evidence.CRL, missing bool) {
-	if !c.wantsDelta(held.base, p.deltas) {
+	if !c.wantsDelta(held.base, p) {
 		return held.base, false
 	}
 	base, of := withDeltaOf(held.base, held.crl), held.by[0]
 	if c.config.IgnoreCertificateURLs {
 		return base, true
 	}
-	urls := append(base.FreshestURLs(), p.deltas.urls...)
+	urls := append(base.FreshestURLs(), p.deltas...)
 	urls = urls[:min(len(urls), maxDeltaURLs)]
 	if len(urls) == 0 {
 		c.write(ctx, slog.LevelWarn, "revocation: a CRL names delta CRLs that cannot be fetched, because none has an http URL; it is used without them",
@@ -74,24 +71,22 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 		if slices.Contains(urls[:i], url) {
 			continue
 		}
-		merged := base
-		isOver := false
+		merged, missing := base, false
 		err := c.get(ctx, p.partner, c.listRequest(url, nil), func(response *inHand) (Result, error) {
 			next, err := p.partner.hand.build(ctx, func() (*evidence.CRL, error) {
 				return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
 			})
 			if err != nil {
-				isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)
+				// One that has expired is not the newest: the server withholds that.
+				there, _, unreadable := evidence.Look(response.Body)
+				missing = base.Delta() == nil && (unreadable != nil || there.IsOver(c.config.Now(), c.skew))
 				return Result{}, err
 			}
 			merged = next
 			return Result{Status: Good, ThisUpdate: next.ThisUpdate(), NextUpdate: next.NextUpdate()}, nil
 		})
-		if err == nil {
-			return merged, false
-		}
-		if errors.Is(err, evidence.ErrRollback) { // the list already contains the delta
-			return merged, base.Delta() == nil && isOver
+		if err == nil || errors.Is(err, evidence.ErrRollback) { // the list already contains the delta
+			return merged, missing
 		}
 	}
 	return base, isIncomplete(base, c.config.Now(), c.skew)
@@ -102,15 +97,8 @@ func isIncomplete(l *evidence.CRL, now time.Time, skew time.Duration) bool {
 	return l.Delta() == nil || l.Edition().Current(now, skew) != nil
 }
 
-func (c *Checker) wantsDelta(base *evidence.CRL, also deltaPlaces) bool {
-	return !c.config.IgnoreDeltas && (base.NamesDelta() || also.named)
-}
-
-// deltaIsOver reports whether a delta has expired: then there is a newer one, and the server
-// withholds it.
-func (c *Checker) deltaIsOver(body []byte) bool {
-	there, _, err := evidence.Look(body)
-	return err != nil || there.IsOver(c.config.Now(), c.skew)
+func (c *Checker) wantsDelta(base *evidence.CRL, p *place) bool {
+	return !c.config.IgnoreDeltas && (base.NamesDelta() || p.namesDelta)
 }
 
 // withDeltaOf adds the delta of another list, if it continues this list, too.

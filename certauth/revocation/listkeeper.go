@@ -3,6 +3,8 @@ package revocation
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,8 +76,10 @@ func (l *loadedList) result() Result {
 // operator.
 type place struct {
 	partner  *partner // for which it is fetched
-	deltas   deltaPlaces
-	operated bool // by the operator: never unloaded to make room
+	operated bool     // by the operator: never unloaded to make room
+	// The certificates name deltas, but perhaps only some that cannot be fetched, such as by LDAP.
+	namesDelta bool
+	deltas     []string // URLs
 
 	current atomic.Pointer[loadedList]
 	used    atomic.Int64 // Unix seconds
@@ -148,7 +152,7 @@ func (k *keeper) makeRoom(asking *place, size int) error {
 	for _, may := range []func(p *place, of *partner) bool{
 		func(p *place, _ *partner) bool { return now.Sub(time.Unix(p.used.Load(), 0)) >= unusedFor },
 		func(_ *place, of *partner) bool {
-			return of != by && isLargest(shares, of) && shares[of] > shares[by]+size
+			return of != by && shares[of] == slices.Max(slices.Collect(maps.Values(shares))) && shares[of] > shares[by]+size
 		},
 	} {
 		for p, n := range k.held {
@@ -167,15 +171,6 @@ func (k *keeper) makeRoom(asking *place, size int) error {
 		return fmt.Errorf("%w: %d bytes held, %d more wanted, %d allowed", ErrBudget, held, size, k.most)
 	}
 	return nil
-}
-
-func isLargest(shares map[*partner]int, one *partner) bool {
-	for _, share := range shares {
-		if share > shares[one] {
-			return false
-		}
-	}
-	return true
 }
 
 // count returns the number, size and entries of the lists in memory.

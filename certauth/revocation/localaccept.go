@@ -27,7 +27,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, l *localList, r
 	if err := m.put(s, l, next, response.MaxAge); err != nil || next.lone != nil {
 		return err
 	}
-	if c.wantsDelta(next.base, deltaPlaces{}) && !c.config.IgnoreCertificateURLs {
+	if c.wantsDelta(next.base, &l.place) && !c.config.IgnoreCertificateURLs {
 		if s.list.URL == "" {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -66,7 +66,7 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 		if !aside {
 			next.replace(before)
 		}
-		if c.wantsDelta(next.base, deltaPlaces{}) {
+		if c.wantsDelta(next.base, &l.place) {
 			next.crl = withDeltaOf(next.base, before.crl)
 		}
 	}

@@ -192,10 +192,8 @@ func (m *localLists) load(ctx context.Context) error {
 	m.mu.Unlock()
 	for _, s := range sources {
 		for _, reading := range []*slot{&s.files, &s.flight} {
-			if f := reading.Load(); f != nil {
-				if err := f.wait(ctx); errors.Is(err, ErrTimeout) && ctx.Err() != nil {
-					return err
-				}
+			if err := reading.Load().wait(ctx); errors.Is(err, ErrTimeout) && ctx.Err() != nil {
+				return err
 			}
 		}
 	}
@@ -218,9 +216,7 @@ func (m *localLists) countFrom(anew uint64) {
 // firstReading waits until every source was read once, or until those read are enough. What could
 // not be read has been logged, and is missing where it is needed.
 func (m *localLists) firstReading(ctx context.Context, enough func() bool) error {
-	if under := m.flight.Load(); under != nil { // a moment for all of them
-		_ = under.wait(ctx)
-	}
+	_ = m.flight.Load().wait(ctx) // a moment for all of them
 	for {
 		m.mu.Lock()
 		swapped := m.swapped
@@ -300,6 +296,7 @@ func (m *localLists) add(urls []string) {
 		}
 	}
 	m.present.Store(len(m.sources) > 0)
+	m.flight.Store(nil) // a reading that is running does not include them
 }
 
 // ready says what is missing: a source without a list, or a list that has expired.
@@ -342,11 +339,4 @@ func (m *localLists) ready(now time.Time) error {
 		}
 	}
 	return errors.Join(missing...)
-}
-
-// holds reports whether the URL was read at least once since it was added.
-func (m *localLists) holds(url string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.sources, func(s *localSource) bool { return s.list.URL == url && s.read })
 }

@@ -54,28 +54,28 @@ func (m *localLists) read(ctx context.Context) error {
 func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	m.fetchURL(ctx, s)
+	l := m.at(s, s.list.URL)
+	now, old, anew := m.checker.config.Now(), l.current.Load(), m.anew.Load()
+	isDue := s.asked < anew || old == nil || hasCome(old.soft, now, maxSoftCRL) ||
+		old.lone == nil && old.edition().Current(now, m.checker.skew) != nil
+	s.asked = anew
+	if isDue {
+		m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, func(response *inHand) (Result, error) {
+			if err := m.accept(ctx, s, l, response); err != nil {
+				return Result{}, err
+			}
+			return l.current.Load().result(), nil
+		}))
+	}
 	failed := m.sourceRead(ctx, s, nil)
 	m.swap(ctx)
 	return failed
 }
 
-// unreadAgain is how often it is logged that the same lists cannot be read.
+// unreadAgain is how often it is logged that the same lists of a source cannot be read.
 const unreadAgain = time.Hour
 
 const unreadable = "a configured CRL could not be read; what was read before stays in use until it expires"
-
-// mayComplain reports whether to log that these lists of a source cannot be read: when the set of
-// them has changed, and otherwise once an hour. The caller holds the mutex.
-func (m *localLists) mayComplain(s *localSource, names []string) bool {
-	slices.Sort(names)
-	what, now := strings.Join(names, "\n"), m.checker.config.Now()
-	if what == s.told && !hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain) {
-		return false
-	}
-	s.told, s.toldAt = what, now
-	return what != ""
-}
 
 // swap makes visible to requests what has been read.
 func (m *localLists) swap(ctx context.Context) {
@@ -112,9 +112,14 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 	}
 	err = errors.Join(failed...)
 	s.err, s.read = err, true
-	tell := m.mayComplain(s, names)
-	m.mu.Unlock()
+	slices.Sort(names)
+	what, now := strings.Join(names, "\n"), m.checker.config.Now()
+	tell := what != s.told || hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain)
 	if tell {
+		s.told, s.toldAt = what, now
+	}
+	m.mu.Unlock()
+	if tell && err != nil {
 		m.checker.complain(ctx, unreadable, err)
 	}
 	return err
@@ -204,7 +209,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		return // l.err, if any, still says what is wrong with it
 	}
 	if err == nil {
-		err = m.accept(ctx, s, l, &inHand{Response: Response{Body: der}, size: len(der)})
+		err = m.accept(ctx, s, l, &inHand{Response: Response{Body: der}, hand: s.by.hand})
 	}
 	m.ended(l, err)
 	// The same file may succeed after these errors. One that could not be opened was not seen, so that
@@ -248,27 +253,4 @@ func (m *localLists) readChanged(path string, before seen) (der []byte, now seen
 		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 	}
 	return der, now, err
-}
-
-func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
-	l := m.at(s, s.list.URL)
-	now := m.checker.config.Now()
-	old, anew := l.current.Load(), m.anew.Load()
-	isAsked := s.asked >= anew
-	s.asked = anew
-	if old != nil && isAsked && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
-		return
-	}
-	request := m.checker.listRequest(s.list.URL, old)
-	request.Configured = true
-	err := m.checker.get(ctx, s.by, request, func(response *inHand) (Result, error) {
-		if response.NotModified {
-			return m.checker.renew(ctx, &l.place, old, response.MaxAge)
-		}
-		if err := m.accept(ctx, s, l, response); err != nil {
-			return Result{}, err
-		}
-		return l.current.Load().result(), nil
-	})
-	m.ended(l, err)
 }

@@ -42,7 +42,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	defer cancel()
 	ocsp := func() attempt { return c.tryOCSP(ctx, r, want) }
 	lists := func() attempt { return c.tryLists(ctx, r, want) }
-	held := r.now().heldByList()
+	held := r.state.Load().heldByList()
 	var first, second attempt
 	switch sources, _ := c.sourcesOf(r); sources {
 	case OCSPOnly:
@@ -50,9 +50,9 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	case CRLOnly:
 		first = lists()
 	case PreferOCSP:
-		first, second = c.inOrder(&asking, ocsp, lists, func() bool { return r.now().heldByList() != nil })
+		first, second = c.inOrder(&asking, ocsp, lists, func() bool { return r.state.Load().heldByList() != nil })
 	case PreferCRL:
-		first, second = c.inOrder(&asking, lists, ocsp, func() bool { return r.now().heldByOCSP() })
+		first, second = c.inOrder(&asking, lists, ocsp, func() bool { return r.state.Load().heldByOCSP() })
 	}
 	now := c.config.Now()
 	tried := setback{at: now, err: errors.Join(first.err, second.err)}
@@ -123,8 +123,8 @@ func (e *knowledge) tried(f setback, held *Result, done bool, now time.Time) boo
 func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainOCSP(ctx, r, want)
-	known := r.now().ocsp
-	if says := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
+	known := r.state.Load().ocsp
+	if says := c.listsWord(r, &r.state.Load().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
 		a.err = ErrNotFresh
 	}
 	a.done = a.err == nil && known != nil && known.Status != Unknown
@@ -134,11 +134,11 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainLists(ctx, r, want)
-	says := c.listsWord(r, &r.now().knowledge, c.config.Now())
+	says := c.listsWord(r, &r.state.Load().knowledge, c.config.Now())
 	if says.kept != nil {
 		r.update(func(e *knowledge) bool { return e.keep(says.kept) })
 	}
-	if says.result.Status == Good && says.result.ThisUpdate.Before(r.now().against) {
+	if says.result.Status == Good && says.result.ThisUpdate.Before(r.state.Load().against) {
 		says.word = word{err: ErrNotFresh}
 	}
 	a.done = says.err == nil && !says.result.Stale && (a.err == nil || says.result.Status == Good)
@@ -181,8 +181,7 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error 
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrArgument, err)
 	}
-	key := ocspKey(r)
-	if found := c.ocspFromStore(ctx, key, r, cert); found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
+	if found := c.ocspFromStore(ctx, r, cert); found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
 		return nil
 	}
 	got, err := c.askResponders(ctx, r, cert)
@@ -192,7 +191,7 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error 
 	if err != nil {
 		return err
 	}
-	c.ocspToStore(ctx, key, r, cert, got)
+	c.ocspToStore(ctx, r, cert, got)
 	return nil
 }
 
@@ -281,7 +280,7 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	if c.isTooOld(known, r, now) {
 		return hasCome(known.fetched.Add(minSoft), now, minSoft)
 	}
-	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
+	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
 // isTooOld reports whether a list does not count for a certificate because of its age, or that of its
@@ -302,8 +301,18 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
 		if !c.needsUpdate(r, l, want) { // another flight has just ended
 			return nil
 		}
+		ctx, cancel := context.WithTimeout(ctx, flightLimit)
+		defer cancel()
 		err := c.loadRemote(ctx, l, r, want)
 		l.asked.Store(max(l.asked.Load(), want.anew))
+		now := c.config.Now()
+		tried := setback{err: err, at: now}
+		tried.note(err, now)
+		if err == nil {
+			l.failed.Store(nil)
+		} else if !tried.until.IsZero() {
+			l.failed.Store(&tried)
+		}
 		return err
 	})
 }
@@ -332,6 +341,6 @@ func (c *Checker) whyNoList(r *record, localErr error) error {
 
 func (c *Checker) listsSuffice(r *record) bool {
 	now := c.config.Now()
-	says := c.listsWord(r, &r.now().knowledge, now)
+	says := c.listsWord(r, &r.state.Load().knowledge, now)
 	return says.err == nil && !says.result.Stale && !isDue(&says.result, now)
 }

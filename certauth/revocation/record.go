@@ -107,7 +107,7 @@ func (r *record) hidesRevocation(v *verdict) bool {
 // failed there says nothing about what this partner's fetches would get.
 func (r *record) follow(other *record) {
 	r.revoked = other.revoked
-	known := other.now().knowledge
+	known := other.state.Load().knowledge
 	known.failed = nil
 	r.state.Store(&state{knowledge: known})
 }
@@ -141,7 +141,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 		authority: c.authorities.intern(issuer), partner: c.partners.of(above[len(above)-1]), who: who,
 		isCA: cert.IsCA, raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &atomic.Pointer[Result]{},
 	}
-	c.meetKin(r.authority, above)
+	r.state.Store(&state{})
 	r.exempt = exemption(cert, r.names.Named, c.config.ShortLived)
 	if !c.config.IgnoreCertificateURLs {
 		r.lists = c.remote.of(r)

@@ -69,7 +69,13 @@ func (c *Checker) Refresh(ctx context.Context) error {
 		p.EndPauses()
 	}
 	c.remote.endPauses()
-	var failed failures
+	var mu sync.Mutex
+	var failed []error
+	fail := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		failed = append(failed, err)
+	}
 	var listErr error
 	var all sync.WaitGroup
 	read := make(chan struct{})
@@ -84,13 +90,16 @@ func (c *Checker) Refresh(ctx context.Context) error {
 				<-read
 				after = c.crew.refreshes.Add(1) // an attempt that began while they were read may have missed them
 			}
-			c.refreshAll(ctx, records, after, &failed)
+			c.refreshAll(ctx, records, after, fail)
 		})
 	}
 	all.Wait()
-	err := errors.Join(listErr, failed.first)
-	if failed.more > 0 {
-		err = fmt.Errorf("%w; and for %d more certificates", err, failed.more)
+	if len(failed) == 0 {
+		return listErr
+	}
+	err := errors.Join(listErr, failed[0])
+	if more := len(failed) - 1; more > 0 {
+		err = fmt.Errorf("%w; and for %d more certificates", err, more)
 	}
 	return err
 }
@@ -114,7 +123,7 @@ func (c *Checker) refreshable(now time.Time) map[*partner][]*record {
 }
 
 // refreshAll queries the sources of the certificates, and waits for the answers until ctx ends.
-func (c *Checker) refreshAll(ctx context.Context, records []*record, anew uint64, failed *failures) {
+func (c *Checker) refreshAll(ctx context.Context, records []*record, anew uint64, fail func(error)) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	places := make(chan struct{}, maxRefreshQueue)
@@ -122,32 +131,14 @@ func (c *Checker) refreshAll(ctx context.Context, records []*record, anew uint64
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
-			failed.add(ctx.Err())
+			fail(ctx.Err())
 			return
 		}
 		all.Go(func() {
 			defer func() { <-places }()
-			failed.add(c.asking(r, wanted{anew: anew}).wait(ctx))
+			if err := c.asking(r, wanted{anew: anew}).wait(ctx); err != nil {
+				fail(err)
+			}
 		})
 	}
-}
-
-// failures are the first of several errors, and the number of the others.
-type failures struct {
-	mu    sync.Mutex
-	first error
-	more  int
-}
-
-func (f *failures) add(err error) {
-	if err == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.first == nil {
-		f.first = err
-		return
-	}
-	f.more++
 }

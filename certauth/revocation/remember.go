@@ -9,6 +9,20 @@ import (
 	"time"
 )
 
+// Store keeps signed evidence, OCSP responses and CRLs in DER, where all instances of a service
+// can find it. It is not trusted: its contents are verified like responses from the network,
+// against the newest evidence that the instance has seen. A store that was tampered with, is
+// slow, or fails costs time but never changes a decision.
+//
+// Keys are short and consist of lower-case letters, digits and hyphens. Implementations must be
+// safe for concurrent use and must return when ctx ends. An error counts as if nothing was found.
+type Store interface {
+	// Get returns the evidence stored under the key, or false.
+	Get(ctx context.Context, key string) (der []byte, ok bool, err error)
+	// Set stores der for at most ttl, replacing a previous value.
+	Set(ctx context.Context, key string, der []byte, ttl time.Duration) error
+}
+
 const (
 	storeTimeoutOCSP = 100 * time.Millisecond
 	storeTimeoutCRL  = 2 * time.Second
@@ -46,10 +60,11 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 		der []byte
 		ok  bool
 	}
-	err := c.crew.start(c.crew.newFlight(0), func(context.Context) (err error) {
+	err := c.crew.begin(func(context.Context) (err error) {
+		defer ended()
 		came.der, came.ok, err = c.config.Store.Get(ctx, key)
 		return err
-	}, ended).wait(ctx)
+	}).wait(ctx)
 	if err != nil {
 		c.storeFails(ctx, err)
 		return nil, false
@@ -63,15 +78,15 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 // ocspFromStore learns the stored response, if it verifies and is newer, and returns it if it is
 // Good or Revoked. Whatever the Store returns, the decision rests on the CA's signature: an
 // expired response that says revoked denies, as it does from the network.
-func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) *Result {
+func (c *Checker) ocspFromStore(ctx context.Context, r *record, cert *x509.Certificate) *Result {
 	if c.config.Verify.NonceMode == NonceRequire { // a stored response answers another request
 		return nil
 	}
-	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {})
+	der, ok := c.fromStore(ctx, ocspKey(r), storeTimeoutOCSP, func() {})
 	if !ok {
 		return nil
 	}
-	known := r.now().ocsp
+	known := r.state.Load().ocsp
 	result, err := c.verifyStored(r, cert, der, known)
 	r.accuse(&result)
 	if err != nil {
@@ -85,7 +100,7 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 		return nil
 	}
 	c.stats.storeHits.Add(1)
-	return r.now().ocsp
+	return r.state.Load().ocsp
 }
 
 // isForStore reports whether a response may be shared through the Store. A Good without nextUpdate
@@ -107,7 +122,7 @@ func (c *Checker) verifyStored(r *record, cert *x509.Certificate, der []byte, kn
 
 // ocspToStore stores the fetched response, unless the Store has a newer one, or the response alone
 // does not prove the known revocation: the Store may hold the proof.
-func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *x509.Certificate, got answerOf) {
+func (c *Checker) ocspToStore(ctx context.Context, r *record, cert *x509.Certificate, got answerOf) {
 	if c.config.Store == nil || !isForStore(&got.result) || c.config.Verify.NonceMode == NonceRequire {
 		return
 	}
@@ -116,27 +131,28 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 			return
 		}
 	}
-	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {}); ok {
-		there, err := c.verifyStored(r, cert, der, r.now().ocsp)
+	if der, ok := c.fromStore(ctx, ocspKey(r), storeTimeoutOCSP, func() {}); ok {
+		there, err := c.verifyStored(r, cert, der, r.state.Load().ocsp)
 		if err == nil && isForStore(&there) && there.ThisUpdate.After(got.result.ThisUpdate) {
 			_ = c.learn(r, cert, there, true) // newer than the fetched response
 			return
 		}
 	}
-	c.toStore(key, got.der, got.result.UsableUntil, storeTimeoutOCSP, func() {})
+	c.toStore(ocspKey(r), got.der, got.result.UsableUntil, storeTimeoutOCSP, func() {})
 }
 
 // toStore stores evidence without making a request wait, and calls then at the end.
 func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
-	c.crew.start(c.crew.newFlight(0), func(base context.Context) error {
+	c.crew.begin(func(base context.Context) error {
+		defer then()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(base), within) // Close waits for it
 		defer cancel()
 		if err := guarded(func() error { return c.config.Store.Set(ctx, key, der, ttl) }); err != nil {
 			c.storeFails(ctx, err)
 		}
 		return nil
-	}, then)
+	})
 }
 
 // storeFails counts and logs an error of the Store.

@@ -41,12 +41,12 @@ type remoteName struct {
 }
 
 func (m *remoteLists) of(r *record) []*remoteList {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var lists []*remoteList
 	for _, urls := range r.names.Lists {
-		l := m.one(r, urls, deltaPlaces{r.names.NamesDelta, r.names.Deltas})
-		m.mu.Lock()
+		l := m.one(r, urls)
 		wider := l.wanted.Add(&r.who)
-		m.mu.Unlock()
 		if tried := l.failed.Load(); wider && tried != nil && errors.Is(tried.err, ErrCRLScope) {
 			l.failed.CompareAndSwap(tried, nil) // the refused list may cover this certificate
 		}
@@ -55,21 +55,12 @@ func (m *remoteLists) of(r *record) []*remoteList {
 	return lists
 }
 
-// deltaPlaces says where a certificate places delta CRLs. It may name only places that cannot be
-// fetched from.
-type deltaPlaces struct {
-	named bool
-	urls  []string
-}
-
-func (m *remoteLists) one(r *record, urls []string, deltas deltaPlaces) *remoteList {
+func (m *remoteLists) one(r *record, urls []string) *remoteList {
 	// A URL that is fetched contains no newline.
-	key := remoteName{r.partner, r.authority.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(deltas.urls, "\n")}
-	if deltas.named {
+	key := remoteName{r.partner, r.authority.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(r.names.Deltas, "\n")}
+	if r.names.NamesDelta {
 		key.name += "\n\n"
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if known := m.all[key]; known != nil {
 		return known
 	}
@@ -79,7 +70,10 @@ func (m *remoteLists) one(r *record, urls []string, deltas deltaPlaces) *remoteL
 	for len(m.all) >= maxRemoteLists {
 		m.dropOne()
 	}
-	l := &remoteList{place: place{partner: r.partner, deltas: deltas}, authority: r.authority, urls: urls}
+	l := &remoteList{
+		place:     place{partner: r.partner, namesDelta: r.names.NamesDelta, deltas: r.names.Deltas},
+		authority: r.authority, urls: urls,
+	}
 	l.partner.lists++
 	m.all[key] = l
 	return l
@@ -108,15 +102,9 @@ func (m *remoteLists) endPauses() {
 	}
 }
 
-// servesAny refuses a list that covers none of the certificates that name it.
-func (m *remoteLists) servesAny(l *remoteList, base *evidence.CRL) error {
+// audience returns the certificates that name the list by now.
+func (m *remoteLists) audience(l *remoteList) evidence.Audience {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return base.ServesAny(&l.wanted, l.authority.cert())
-}
-
-func (m *remoteLists) servesAll(l *remoteList, next, old *evidence.CRL) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return next.ServesAll(&l.wanted, l.authority.cert(), l.urls, old)
+	return l.wanted // what is added later does not change the copy
 }

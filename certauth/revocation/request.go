@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"golang.org/x/crypto/ocsp"
@@ -82,7 +83,7 @@ func withNonce(der, nonce []byte) ([]byte, error) {
 func (q ocspRequest) to(responder string, mayGET bool) Request {
 	if mayGET && q.nonce == nil {
 		// url.PathEscape does not escape "+" and "=", and a responder may read "+" as a space.
-		text := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(base64.StdEncoding.EncodeToString(q.der))
+		text := url.QueryEscape(base64.StdEncoding.EncodeToString(q.der))
 		path, query, hasQuery := strings.Cut(responder, "?")
 		address := strings.TrimSuffix(path, "/") + "/" + text
 		if hasQuery {

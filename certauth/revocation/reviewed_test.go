@@ -145,6 +145,35 @@ func TestReviewed_CloseIsNoOutage(t *testing.T) {
 	}
 }
 
+// finding K26: so was a request that had joined the attempt of Refresh, which waits until an earlier one
+// has ended.
+func TestReviewed_CloseIsNoOutageForWhoJoinedRefresh(t *testing.T) {
+	inBubble(t, "joined", func(t *testing.T) {
+		w := wire(t)
+		end := make(chan struct{})
+		w.net.serve(ocspURL, func(context.Context, revocation.Request) (revocation.Response, error) {
+			<-end
+			return revocation.Response{}, revocation.ErrTransport
+		})
+		checker := w.checker(t, ocspOnly, softFail)
+		var all sync.WaitGroup
+		inTheBackground := func(do func()) {
+			all.Go(do)
+			synctest.Wait()
+		}
+		inTheBackground(func() { _, _ = checker.CheckChain(t.Context(), w.chain(w.client)) })
+		inTheBackground(func() { assert.Error(t, checker.Refresh(t.Context())) })
+		inTheBackground(func() {
+			found, err := checker.CheckChain(t.Context(), w.chain(w.client))
+			assert.ErrorIs(t, err, revocation.ErrClosed)
+			assert.Equal(t, isUnavailable.String(), found.Status.String())
+		})
+		inTheBackground(func() { assert.NoError(t, checker.Close()) })
+		close(end)
+		all.Wait()
+	})
+}
+
 // finding K27: an expired list was displaced by an older one that had also expired, so an attacker
 // between the service and the distribution point could restore, in StaleGrace, what a CA said
 // before a revocation.

@@ -24,24 +24,12 @@ type state struct {
 	from, until, ask time.Time
 }
 
-var nothingKnown state
-
-func (r *record) now() *state {
-	if s := r.state.Load(); s != nil {
-		return s
-	}
-	return &nothingKnown
-}
-
 // update replaces the knowledge. change reports whether there is anything to replace, and is
 // called again if another goroutine was faster.
 func (r *record) update(change func(*knowledge) bool) {
 	for {
 		old := r.state.Load()
-		var next state
-		if old != nil {
-			next.knowledge = old.knowledge
-		}
+		next := state{knowledge: old.knowledge}
 		if !change(&next.knowledge) || r.state.CompareAndSwap(old, &next) {
 			return
 		}
@@ -59,7 +47,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 		return &exempted
 	}
 	generation := c.generation.Load() // loaded before the sources and the lists
-	known := r.now()
+	known := r.state.Load()
 	if known.holds(generation, now) && !r.hidesRevocation(&known.verdict) {
 		return &known.verdict
 	}
@@ -85,9 +73,6 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	next.keepUntil(&ocsp, &lists, now)
 	if next.until.IsZero() && lists.kept == known.revoked && next.against.Equal(known.against) {
 		return &next.verdict // nothing to remember
-	}
-	if known == &nothingKnown {
-		known = nil
 	}
 	if !r.state.CompareAndSwap(known, &next) && lists.kept != nil { // another update was faster, and a revocation must not be lost
 		r.update(func(e *knowledge) bool { return e.keep(lists.kept) })

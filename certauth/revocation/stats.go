@@ -67,7 +67,7 @@ func (c *Checker) Stats() Stats {
 		OCSPFetched: n.ocspFetched.Load(), OCSPFailed: n.ocspFailed.Load(), CRLFetched: n.crlFetched.Load(), CRLFailed: n.crlFailed.Load(),
 		Bytes: n.bytes.Load(), Suspicious: n.suspicious.Load(), StaleServed: n.stale.Load(), SoftFailed: n.softFailed.Load(),
 		StoreHits: n.storeHits.Load(), StoreMisses: n.storeMisses.Load(), StoreRejected: n.storeRejected.Load(), StoreErrors: n.storeErrors.Load(),
-		ListsUnloaded: c.lists.unloaded.Load(), Records: c.table.size(), OpenBreakers: c.partners.leftAlone(),
+		ListsUnloaded: c.lists.unloaded.Load(), Records: len(c.table.all()), OpenBreakers: c.partners.leftAlone(),
 	}
 	s.Lists, s.ListBytes, s.ListEntries = c.lists.count()
 	return s

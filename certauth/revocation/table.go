@@ -92,7 +92,7 @@ func (s *shard) evict() bool {
 	looked := make([]candidate, 0, sample)
 	for h, r := range s.records { // in random order
 		for ; r != nil && len(looked) < sample; r = r.next {
-			looked = append(looked, candidate{r, h, r.partner.records.Load(), r.now().holdsRevocation()})
+			looked = append(looked, candidate{r, h, r.partner.records.Load(), r.state.Load().holdsRevocation()})
 		}
 		if len(looked) == sample {
 			break
@@ -148,15 +148,4 @@ func (t *table) all() (all []*record) {
 		s.mu.RUnlock()
 	}
 	return all
-}
-
-func (t *table) size() int {
-	n := 0
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.RLock()
-		n += s.count
-		s.mu.RUnlock()
-	}
-	return n
 }

@@ -149,39 +149,3 @@ func readHead(file *os.File) ([]byte, error) {
 	}
 	return head[:n], nil
 }
-
-// replaceFile writes a new file and renames it, so that no reader sees a part. It does not wait
-// for the disk: after a power failure a file may be empty or have holes, which the checksum
-// detects, and lost evidence is fetched again. Waiting would delay every fetch.
-func replaceFile(root *os.Root, name string, now time.Time, parts ...[]byte) error {
-	temp := tempName(now)
-	if err := writeNew(root, temp, parts); err != nil {
-		return err
-	}
-	if err := root.Rename(temp, name); err != nil {
-		_ = root.Remove(temp)
-		return err
-	}
-	return nil
-}
-
-// writeNew makes a file that must not exist; an existing one is neither followed nor changed. An
-// incomplete file is removed.
-func writeNew(root *os.Root, name string, parts [][]byte) error {
-	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	for _, part := range parts {
-		if err == nil {
-			_, err = file.Write(part)
-		}
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		_ = root.Remove(name)
-	}
-	return err
-}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,6 +137,9 @@ func (s *Store) read(key string) ([]byte, error) {
 	return readEvidence(root, key, s.now())
 }
 
+// write writes a new file and renames it, so that no reader sees a part. It does not wait for the
+// disk: after a power failure a file may be empty or have holes, which the checksum detects, and lost
+// evidence is fetched again. Waiting would delay every fetch.
 func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
@@ -143,7 +147,18 @@ func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 	}
 	defer root.Close()
 	now := s.now()
-	if err := replaceFile(root, evidenceName(key), now, evidenceHead(key, der, now, now.Add(ttl)), der); err != nil {
+	temp := tempName(now)
+	file, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // an existing one is neither followed nor changed
+	if err != nil {
+		return err
+	}
+	head := evidenceHead(key, der, now, now.Add(ttl))
+	_, err = io.Copy(file, io.MultiReader(bytes.NewReader(head), bytes.NewReader(der)))
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = root.Rename(temp, evidenceName(key))
+	}
+	if err != nil {
+		_ = root.Remove(temp)
 		return err
 	}
 	s.mu.Lock()

@@ -18,23 +18,28 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// The signature algorithms that are accepted in addition to ML-DSA: RFC 4055, RFC 5758, RFC 8410.
 var (
-	oidSHA1WithRSA     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5}
-	oidSHA256WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
-	oidSHA384WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12}
-	oidSHA512WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}
-	oidRSAPSS          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
-	oidMGF1            = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
-	oidECDSAWithSHA1   = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 1}
-	oidECDSAWithSHA256 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
-	oidECDSAWithSHA384 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}
-	oidECDSAWithSHA512 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4}
-	oidEd25519         = asn1.ObjectIdentifier{1, 3, 101, 112}
-	oidSHA1            = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
-	oidSHA256          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
-	oidSHA384          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}
-	oidSHA512          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}
+	oidRSAPSS = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
+	oidMGF1   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
+	oidSHA1   = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
+	oidSHA256 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+	oidSHA384 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}
+	oidSHA512 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}
+)
+
+// The signature algorithms that are accepted in addition to RSA-PSS and ML-DSA. For RSA the
+// parameters are NULL, but absent ones must be accepted (RFC 4055, section 5); the others have none
+// (RFC 5758, RFC 8410).
+var (
+	rsaAlgorithms = map[string]x509.SignatureAlgorithm{
+		"1.2.840.113549.1.1.5": x509.SHA1WithRSA, "1.2.840.113549.1.1.11": x509.SHA256WithRSA,
+		"1.2.840.113549.1.1.12": x509.SHA384WithRSA, "1.2.840.113549.1.1.13": x509.SHA512WithRSA,
+	}
+	otherAlgorithms = map[string]x509.SignatureAlgorithm{
+		"1.2.840.10045.4.1": x509.ECDSAWithSHA1, "1.2.840.10045.4.3.2": x509.ECDSAWithSHA256,
+		"1.2.840.10045.4.3.3": x509.ECDSAWithSHA384, "1.2.840.10045.4.3.4": x509.ECDSAWithSHA512,
+		"1.3.101.112": x509.PureEd25519,
+	}
 )
 
 // algorithmIdentifier is a parsed AlgorithmIdentifier. parameters is the whole element, nil if
@@ -64,30 +69,17 @@ func (a algorithmIdentifier) hasNoParameters() bool {
 // signatureAlgorithm returns the algorithm for crypto/x509. Parameters must be exactly what the
 // algorithm requires.
 func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureAlgorithm, error) {
-	absent, null := a.parameters == nil, a.hasNoParameters() // RFC 4055, section 5: NULL, but absent must be accepted
-	switch {
-	case a.oid.Equal(oidSHA256WithRSA) && null:
-		return x509.SHA256WithRSA, nil
-	case a.oid.Equal(oidSHA384WithRSA) && null:
-		return x509.SHA384WithRSA, nil
-	case a.oid.Equal(oidSHA512WithRSA) && null:
-		return x509.SHA512WithRSA, nil
-	case a.oid.Equal(oidECDSAWithSHA256) && absent:
-		return x509.ECDSAWithSHA256, nil
-	case a.oid.Equal(oidECDSAWithSHA384) && absent:
-		return x509.ECDSAWithSHA384, nil
-	case a.oid.Equal(oidECDSAWithSHA512) && absent:
-		return x509.ECDSAWithSHA512, nil
-	case a.oid.Equal(oidEd25519) && absent:
-		return x509.PureEd25519, nil
-	case a.oid.Equal(oidRSAPSS):
+	if a.oid.Equal(oidRSAPSS) {
 		return pssAlgorithm(a.parameters)
-	case a.oid.Equal(oidSHA1WithRSA) && null:
-		return x509.SHA1WithRSA, checkSHA1("signed", x509.SHA1WithRSA, allowSHA1)
-	case a.oid.Equal(oidECDSAWithSHA1) && absent:
-		return x509.ECDSAWithSHA1, checkSHA1("signed", x509.ECDSAWithSHA1, allowSHA1)
 	}
-	if name := algorithmNames[a.oid.String()]; absent && strings.HasPrefix(name, "ML-DSA") { // RFC 9881, section 2
+	id, absent := a.oid.String(), a.parameters == nil
+	if known, ok := rsaAlgorithms[id]; ok && a.hasNoParameters() {
+		return known, checkSHA1("signed", known, allowSHA1)
+	}
+	if known, ok := otherAlgorithms[id]; ok && absent {
+		return known, checkSHA1("signed", known, allowSHA1)
+	}
+	if name := algorithmNames[id]; absent && strings.HasPrefix(name, "ML-DSA") { // RFC 9881, section 2
 		if known := mldsa.Signature(name); known != x509.UnknownSignatureAlgorithm {
 			return known, nil
 		}
@@ -96,8 +88,11 @@ func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureA
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
 }
 
-// checkSHA1 returns why a signature with SHA-1 is refused, or nil.
+// checkSHA1 returns why a signature is refused because it is with SHA-1, or nil.
 func checkSHA1(signed string, with x509.SignatureAlgorithm, allowed bool) error {
+	if with != x509.SHA1WithRSA && with != x509.ECDSAWithSHA1 {
+		return nil
+	}
 	if !allowed {
 		return advice.New(helpSHA1, ErrWeakAlgorithm, "%s with SHA-1 (%s), and AllowSHA1 is not set", signed, with)
 	}
@@ -134,16 +129,15 @@ var algorithmNames = map[string]string{
 // pssAlgorithm reads RSASSA-PSS-params (RFC 4055, section 3.1). It accepts only a hash, a mask
 // hash and a salt length that belong together; everything else is unusual enough to refuse.
 func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
-	r := newReader(parameters) // a whole element, or nothing
-	in := r.inside(cbasn1.SEQUENCE, "")
+	in := readSequence(parameters, "")
 	hashPart, maskPart, saltPart := in.inside(tagExplicit0, ""), in.inside(tagExplicit1, ""), in.inside(tagExplicit2, "")
 	hash, mask, salt := hashPart.algorithm(""), maskPart.algorithm(""), saltPart.number("")
-	maskHashPart := r.of(mask.parameters)
+	maskHashPart := in.of(mask.parameters)
 	maskHash := maskHashPart.algorithm("")
 	for _, part := range []*reader{in, hashPart, maskPart, saltPart, maskHashPart} {
 		part.end("")
 	}
-	if *r.err == nil && mask.oid.Equal(oidMGF1) && maskHash.oid.Equal(hash.oid) && hash.hasNoParameters() && maskHash.hasNoParameters() {
+	if *in.err == nil && mask.oid.Equal(oidMGF1) && maskHash.oid.Equal(hash.oid) && hash.hasNoParameters() && maskHash.hasNoParameters() {
 		switch {
 		case hash.oid.Equal(oidSHA256) && salt == 32:
 			return x509.SHA256WithRSAPSS, nil
@@ -160,9 +154,7 @@ func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
 func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 	switch cert.SignatureAlgorithm { //nolint:exhaustive // everything else is refused
 	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
-		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519:
-		return nil
-	case x509.SHA1WithRSA, x509.ECDSAWithSHA1:
+		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519, x509.SHA1WithRSA, x509.ECDSAWithSHA1:
 		return checkSHA1("certificate signed", cert.SignatureAlgorithm, allowSHA1)
 	}
 	if mldsa.IsSignature(cert.SignatureAlgorithm) {

@@ -41,7 +41,7 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	if err != nil {
 		return Result{}, err
 	}
-	l, by, err := openList(der, completeList, issuer, &o)
+	l, by, err := openList(der, false, issuer, &o)
 	if err != nil {
 		return Result{}, err
 	}
@@ -65,13 +65,19 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 
 // openList reads a list up to its entries and establishes its signer: rules C2, C3 and C5.
 // Nothing here depends on the certificate in question or on the time.
-func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOptions) (*list, *x509.Certificate, error) {
+func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptions) (*list, *x509.Certificate, error) {
+	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
+		return nil, nil, ErrArgument
+	}
 	der, err := unwrapPEM(der)
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := parseList(der, kind)
+	l, err := parseList(der)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := l.checkKind(isDelta); err != nil {
 		return nil, nil, err
 	}
 	if err := l.checkForm(o); err != nil {

@@ -44,17 +44,11 @@ func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (
 }
 
 // Delta is a verified delta CRL. [CRL.With] decides which lists it continues.
-type Delta struct {
-	index
-	issuer []byte // name
-}
+type Delta struct{ index }
 
 // ParseDelta verifies a delta CRL on its own, by the rules of [ParseCRL].
 func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, error) {
-	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
-		return nil, ErrArgument
-	}
-	parsed, by, err := openList(der, deltaList, issuer, &o)
+	parsed, by, err := openList(der, true, issuer, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +56,11 @@ func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, 
 	if err != nil {
 		return nil, err
 	}
-	return &Delta{*x, bytes.Clone(issuer.RawSubject)}, nil
+	return &Delta{*x}, nil
 }
 
 // Edition identifies the delta among others.
-func (d *Delta) Edition() Edition { return d.edition(d.issuer) }
+func (d *Delta) Edition() Edition { return d.edition() }
 
 // Size returns the approximate memory that it takes, in bytes.
 func (d *Delta) Size() int { return d.size() }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -12,7 +13,7 @@ import (
 // entry is one element of revokedCertificates.
 type entry struct {
 	serial    []byte
-	revokedAt moment
+	revokedAt time.Time
 	reason    int
 }
 
@@ -31,7 +32,7 @@ func (l *list) readEntry(s *cryptobyte.String) (entry, error) {
 	if one.serial, ok = readInteger(&inner); !ok {
 		return one, malformed("serial number of an entry")
 	}
-	if one.revokedAt, ok = readMoment(&inner); !ok {
+	if one.revokedAt, ok = readTime(&inner); !ok {
 		return one, malformed("date of an entry")
 	}
 	if inner.Empty() {
@@ -79,7 +80,7 @@ func (l *list) checkReason(reason int) error {
 	if reason < 0 || reason > 10 || reason == 7 {
 		return malformed("reason code")
 	}
-	if reason == ReasonRemoveFromCRL && l.kind != deltaList {
+	if reason == ReasonRemoveFromCRL && !l.isDelta() {
 		return malformed("removeFromCRL outside a delta")
 	}
 	return nil
@@ -95,7 +96,7 @@ func (l *list) find(serial []byte) (finding, error) {
 			return finding{}, err
 		}
 		if bytes.Equal(one.serial, serial) && !found.forGood() {
-			found = finding{listed: true, reason: one.reason, revokedAt: one.revokedAt.time()}
+			found = finding{listed: true, reason: one.reason, revokedAt: one.revokedAt}
 		}
 	}
 	return found, nil

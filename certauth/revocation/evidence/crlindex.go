@@ -14,13 +14,9 @@ import (
 // collected.
 type index struct {
 	header
-	pointDER, keyIDDER []byte // the extensions unchanged, nil if absent
-	signerKey          []byte // SubjectPublicKeyInfo
-	freshest           []string
-	entries            int
-
-	revoked, held serials.Set
-	removed       serials.Set // by a delta: no longer on hold, or expired
+	signerKey []byte // SubjectPublicKeyInfo
+	entries   int
+	listed    [listingKinds]serials.Set
 }
 
 // newIndex checks every entry before it takes memory. It reads the entries twice, so that it takes
@@ -43,16 +39,7 @@ func newIndex(l *list, by *x509.Certificate) (*index, error) {
 	if err := x.fill(l.entries, &counts, exceptions); err != nil {
 		return nil, err
 	}
-	for _, e := range l.extensions {
-		switch {
-		case e.oid.Equal(oidIssuingPoint):
-			x.pointDER = bytes.Clone(e.value)
-		case e.oid.Equal(oidAuthorityKeyID):
-			x.keyIDDER = bytes.Clone(e.value)
-		case e.oid.Equal(oidFreshestCRL):
-			x.freshest = freshestURLs(e.value)
-		}
-	}
+	x.issuer = bytes.Clone(l.issuer)
 	return x, nil
 }
 
@@ -60,8 +47,8 @@ func newIndex(l *list, by *x509.Certificate) (*index, error) {
 type listing uint8
 
 const (
-	notListed listing = iota
-	listedRemoved
+	notListed     listing = iota
+	listedRemoved         // by a delta: no longer on hold, or expired
 	listedHeld
 	listedRevoked
 	listingKinds
@@ -86,38 +73,34 @@ type exception struct {
 
 // fill adds the serial numbers to the sets. They have been checked and counted.
 func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Count, exceptions []exception) error {
-	revoked := serials.NewBuilder(&counts[listedRevoked])
-	held, removed := serials.NewBuilder(&counts[listedHeld]), serials.NewBuilder(&counts[listedRemoved])
+	var sets [listingKinds]*serials.Builder
+	for as := range sets {
+		sets[as] = serials.NewBuilder(&counts[as])
+	}
 	for n := 0; !entries.Empty(); n++ {
 		var inner, serial cryptobyte.String
 		if !entries.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1(&serial, cbasn1.INTEGER) {
 			return malformed("entry")
 		}
-		into := revoked
+		as := listedRevoked
 		if len(exceptions) > 0 && exceptions[0].entry == n {
-			into = held
-			if exceptions[0].as == listedRemoved {
-				into = removed
-			}
-			exceptions = exceptions[1:]
+			as, exceptions = exceptions[0].as, exceptions[1:]
 		}
-		into.Add(serial)
+		sets[as].Add(serial)
 	}
-	x.revoked, x.held, x.removed = revoked.Done(), held.Done(), removed.Done()
+	for as := range sets {
+		x.listed[as] = sets[as].Done()
+	}
 	return nil
 }
 
 // find returns the strictest entry for the serial number.
 func (x *index) find(serial []byte) listing {
-	switch {
-	case x.revoked.Has(serial):
-		return listedRevoked
-	case x.held.Has(serial):
-		return listedHeld
-	case x.removed.Has(serial):
-		return listedRemoved
+	as := listedRevoked
+	for as > notListed && !x.listed[as].Has(serial) {
+		as--
 	}
-	return notListed
+	return as
 }
 
 // finding is what the index keeps of an entry.
@@ -141,7 +124,10 @@ func (x *index) size() int {
 	if x.point != nil {
 		size += 2 * len(x.pointDER)
 	}
-	return size + x.revoked.Size() + x.held.Size() + x.removed.Size()
+	for as := range x.listed {
+		size += x.listed[as].Size()
+	}
+	return size
 }
 
 // indexOverhead is an estimate of the memory of an index without entries.

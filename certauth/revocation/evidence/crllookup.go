@@ -32,10 +32,7 @@ type CRL struct {
 // issuer if the key identifiers differ, and that to it a list has expired ([ErrNotFresh]) when the
 // certificate of a signer among o.CRLIssuers has.
 func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
-	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
-		return nil, ErrArgument
-	}
-	l, by, err := openList(der, completeList, issuer, &o)
+	l, by, err := openList(der, false, issuer, &o)
 	if err != nil {
 		return nil, err
 	}

@@ -23,21 +23,11 @@ var (
 // maxIssuerName bounds a name that is compared before anything is verified.
 const maxIssuerName = 16 << 10
 
-// listKind is what a list is read as. Neither kind is ever accepted as the other.
-type listKind uint8
-
-const (
-	completeList listKind = iota
-	deltaList
-)
-
 // list is a parsed CertificateList (RFC 5280, section 5.1). Nothing in it is verified.
 type list struct {
 	header
-	kind       listKind
 	tbs        []byte
 	version    int
-	issuer     []byte // the name, DER
 	keyID      []byte // of the authority key identifier, nil if absent
 	entries    []byte // content of revokedCertificates
 	hasEntries bool
@@ -46,17 +36,17 @@ type list struct {
 	signature  []byte
 }
 
-func parseList(der []byte, kind listKind) (*list, error) {
-	in := newReader(der)
-	outer := in.inside(cbasn1.SEQUENCE, "CertificateList")
-	in.end("CertificateList")
-	l := &list{kind: kind, tbs: outer.sequence("CertificateList"), version: 1}
+func (l *list) isDelta() bool { return l.baseNumber != nil }
+
+func parseList(der []byte) (*list, error) {
+	outer := readSequence(der, "CertificateList")
+	l := &list{tbs: outer.sequence("CertificateList"), version: 1}
 	l.algorithm = outer.algorithm("signature")
 	l.signature = outer.octetsOfBits("signature")
 	outer.end("signature")
-	l.readTBS(in.of(l.tbs))
-	if *in.err != nil {
-		return nil, *in.err
+	l.readTBS(outer.of(l.tbs))
+	if *outer.err != nil {
+		return nil, *outer.err
 	}
 	err := l.readKnownExtensions()
 	return l, err
@@ -90,22 +80,19 @@ func (l *list) readKnownExtensions() error {
 		var err error
 		switch {
 		case e.oid.Equal(oidIssuingPoint):
-			// Cloned because the index keeps the point, which must not keep the whole list in
-			// memory.
-			if l.point, err = parseIssuingPoint(bytes.Clone(e.value)); err == nil && l.point.indirect {
+			l.pointDER = bytes.Clone(e.value) // the index keeps it, and must not keep the whole list in memory
+			if l.point, err = parseIssuingPoint(l.pointDER); err == nil && l.point.indirect {
 				err = ErrIndirectCRL
 			}
 		case e.oid.Equal(oidAuthorityKeyID):
+			l.keyIDDER = bytes.Clone(e.value)
 			l.keyID, err = parseKeyID(e.value)
 		case e.oid.Equal(oidCRLNumber):
 			l.number, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidDeltaIndicator):
-			l.baseNumber, err = l.parseDeltaIndicator(e)
+			l.baseNumber, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidFreshestCRL):
-			l.namesDelta = true
-			if l.kind == deltaList { // section 5.2.6
-				err = malformed("a delta CRL with a freshest CRL")
-			}
+			l.namesDelta, l.freshest = true, freshestURLs(e.value)
 		case e.critical:
 			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}
@@ -113,29 +100,27 @@ func (l *list) readKnownExtensions() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// checkKind makes sure that neither a complete list nor a delta is ever accepted as the other.
+func (l *list) checkKind(wantsDelta bool) error {
+	indicator, isDelta := find(l.extensions, oidDeltaIndicator)
 	switch {
-	case l.kind == completeList:
+	case isDelta && !wantsDelta:
+		return fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
+	case !wantsDelta:
 		return nil
-	case l.baseNumber == nil:
+	case !isDelta:
 		return fmt.Errorf("%w: a complete CRL is not a delta", ErrDeltaMismatch)
+	case !indicator.critical: // section 5.2.4: who does not know the extension would take the delta for the complete list
+		return malformed("a delta CRL indicator that is not critical")
+	case l.namesDelta: // section 5.2.6
+		return malformed("a delta CRL with a freshest CRL")
 	case l.number == nil:
 		return malformed("a delta CRL without cRLNumber")
 	}
 	return nil
-}
-
-var errIsDelta = fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
-
-// parseDeltaIndicator is RFC 5280, section 5.2.4: the extension must be critical, because a reader
-// that does not know it would take the delta for the complete list.
-func (l *list) parseDeltaIndicator(e extension) (*big.Int, error) {
-	switch {
-	case l.kind == completeList:
-		return nil, errIsDelta
-	case !e.critical:
-		return nil, malformed("a delta CRL indicator that is not critical")
-	}
-	return parseCRLNumber(e.value)
 }
 
 // parseCRLNumber reads a CRLNumber, which has at most 20 octets (RFC 5280, section 5.2.3).
@@ -151,9 +136,7 @@ func parseCRLNumber(der []byte) (*big.Int, error) {
 
 // parseKeyID returns the keyIdentifier of an AuthorityKeyIdentifier, nil if it has none.
 func parseKeyID(der []byte) ([]byte, error) {
-	r := newReader(der)
-	in := r.inside(cbasn1.SEQUENCE, "authority key identifier")
-	r.end("authority key identifier")
+	in := readSequence(der, "authority key identifier")
 	id, _ := in.optional(cbasn1.Tag(0).ContextSpecific(), "authority key identifier")
-	return id.rest, *r.err
+	return id.rest, *in.err
 }

@@ -11,11 +11,20 @@ import (
 // parsed list and its index share it, and thereby the rules.
 type header struct {
 	validity
+	issuer     []byte // the name, DER
 	point      *issuingPoint
 	number     *big.Int // cRLNumber, nil if absent
 	baseNumber *big.Int // of a delta: the number of the oldest list that it continues
 	namesDelta bool     // delta CRLs exist, whether or not they can be fetched
+	freshest   []string // the URLs of those that can be
 	responder  string   // the signer's name
+
+	pointDER, keyIDDER []byte // the extensions unchanged, nil if absent
+}
+
+// edition refers to the header, which must not change afterwards.
+func (h *header) edition() Edition {
+	return Edition{h.thisUpdate, h.nextUpdate, h.issuer, h.pointDER, h.number}
 }
 
 func (h *header) standing() standing { return standing{h.number, h.thisUpdate} }

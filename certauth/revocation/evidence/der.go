@@ -50,6 +50,14 @@ type reader struct {
 
 func newReader(der []byte) *reader { return &reader{der, new(error)} }
 
+// readSequence returns a reader of what is inside a SEQUENCE, which is all that there is.
+func readSequence(der []byte, what string) *reader {
+	r := newReader(der)
+	in := r.inside(cbasn1.SEQUENCE, what)
+	r.end(what)
+	return in
+}
+
 // of returns a reader of other bytes that belong to the same whole.
 func (r *reader) of(der []byte) *reader { return &reader{der, r.err} }
 
@@ -120,9 +128,9 @@ func (r *reader) enum(what string) (n int) {
 
 // octetsOfBits reads a BIT STRING that consists of whole octets.
 func (r *reader) octetsOfBits(what string) []byte {
-	var bits asn1.BitString
-	r.want(r.rest.ReadASN1BitString(&bits) && bits.BitLength%8 == 0, what)
-	return bits.Bytes
+	var octets []byte
+	r.want(r.rest.ReadASN1BitStringAsBytes(&octets), what)
+	return octets
 }
 
 func (r *reader) oid(what string) (oid asn1.ObjectIdentifier) {

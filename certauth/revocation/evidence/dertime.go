@@ -7,32 +7,14 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// moment is a parsed Time of RFC 5280, section 4.1.2.5. The date of every entry of a list must be
-// checked, but almost none is used, so the check makes no time.Time and allocates nothing.
-// time.Parse would also read "+5" as the year 05.
-type moment struct {
-	year, month, day, hour, minute, second int
-}
-
-func (m moment) time() time.Time {
-	return time.Date(m.year, time.Month(m.month), m.day, m.hour, m.minute, m.second, 0, time.UTC)
-}
-
-// readTime reads the Time of a CRL: UTCTime or GeneralizedTime with seconds and Z, and no other
-// form (RFC 5280, section 4.1.2.5; for OCSP see RFC 6960, section 4.2.1).
+// readTime reads a Time (RFC 5280, section 4.1.2.5; for OCSP see RFC 6960, section 4.2.1): UTCTime or
+// GeneralizedTime with seconds and Z, and no other form. The date of every entry of a list is checked,
+// so it allocates nothing. time.Parse would also read "+5" as the year 05.
 func readTime(s *cryptobyte.String) (time.Time, bool) {
-	m, ok := readMoment(s)
-	if !ok {
-		return time.Time{}, false
-	}
-	return m.time(), true
-}
-
-func readMoment(s *cryptobyte.String) (moment, bool) {
 	var text cryptobyte.String
 	var tag cbasn1.Tag
 	if !s.ReadAnyASN1(&text, &tag) || len(text) < 13 {
-		return moment{}, false
+		return time.Time{}, false
 	}
 	year := digits(text, 0)
 	switch {
@@ -44,12 +26,16 @@ func readMoment(s *cryptobyte.String) (moment, bool) {
 		year = 100*year + digits(text, 2)
 		text = text[2:]
 	default:
-		return moment{}, false
+		return time.Time{}, false
 	}
-	m := moment{year, digits(text, 2), digits(text, 4), digits(text, 6), digits(text, 8), digits(text, 10)}
-	ok := text[12] == 'Z' && m.month >= 1 && m.month <= 12 && m.day >= 1 && (m.day <= 28 || m.day <= daysIn(m.month, year)) &&
-		m.hour >= 0 && m.hour <= 23 && m.minute >= 0 && m.minute <= 59 && m.second >= 0 && m.second <= 59
-	return m, ok
+	month, day := time.Month(digits(text, 2)), digits(text, 4)
+	hour, minute, second := digits(text, 6), digits(text, 8), digits(text, 10)
+	t := time.Date(year, month, day, hour, minute, second, 0, time.UTC)
+	// time.Date accepts fields that are out of range, and returns another date for them.
+	if text[12] != 'Z' || t.Month() != month || t.Day() != day || t.Hour() != hour || t.Minute() != minute || t.Second() != second {
+		return time.Time{}, false
+	}
+	return t, true
 }
 
 // digits returns the number that two digits make, or a negative number if they are not digits.
@@ -59,8 +45,4 @@ func digits(text []byte, at int) int {
 		return -1
 	}
 	return int(tens)*10 + int(ones)
-}
-
-func daysIn(month, year int) int {
-	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }

@@ -22,13 +22,8 @@ type distributionPoint struct {
 	issuer  []byte   // content of cRLIssuer, nil if absent: if present, another CA signs the list
 }
 
-// isUsable reports whether a list can be found at the point. Indirect CRLs are not supported, and
-// a relative name is not a location.
-func (p *distributionPoint) isUsable() bool { return p.issuer == nil && len(p.names) > 0 }
-
 // distributionPoints parses the extension itself, because crypto/x509 does not keep which names
-// belong to one point. It skips points with cRLIssuer (indirect CRLs), and points with only a
-// relative name.
+// belong to one point.
 func distributionPoints(cert *x509.Certificate) ([]distributionPoint, error) {
 	for _, e := range cert.Extensions {
 		if e.Id.Equal(oidDistributionPoints) {
@@ -38,25 +33,25 @@ func distributionPoints(cert *x509.Certificate) ([]distributionPoint, error) {
 	return nil, nil
 }
 
+// parseDistributionPoints returns the points at which a list can be found. Indirect CRLs (cRLIssuer) are
+// not supported, and a name relative to the CA is not a location.
 func parseDistributionPoints(der []byte) ([]distributionPoint, error) {
 	points, err := readDistributionPoints(der)
-	return slices.DeleteFunc(points, func(p distributionPoint) bool { return !p.isUsable() }), err
+	return slices.DeleteFunc(points, func(p distributionPoint) bool { return p.issuer != nil || len(p.names) == 0 }), err
 }
 
 // readDistributionPoints returns all points, usable or not.
 func readDistributionPoints(der []byte) (points []distributionPoint, err error) {
-	r := newReader(der)
-	list := r.inside(cbasn1.SEQUENCE, "distribution points")
-	r.end("distribution points")
-	r.want(!list.rest.Empty(), "distribution points")
+	list := readSequence(der, "distribution points")
+	list.want(!list.rest.Empty(), "distribution points")
 	for list.more() {
 		if len(points) == maxAnswers {
-			r.fail(ErrLimits)
+			list.fail(ErrLimits)
 		}
 		points = append(points, list.distributionPoint())
 	}
-	if *r.err != nil {
-		return nil, *r.err
+	if *list.err != nil {
+		return nil, *list.err
 	}
 	return points, nil
 }
@@ -154,18 +149,16 @@ func directoryName(general cryptobyte.String) ([]byte, bool) {
 
 func parseIssuingPoint(der []byte) (*issuingPoint, error) {
 	const what = "issuing distribution point"
-	r := newReader(der)
-	in := r.inside(cbasn1.SEQUENCE, what)
-	r.end(what)
-	r.want(!in.rest.Empty(), what)
+	in := readSequence(der, what)
+	in.want(!in.rest.Empty(), what)
 	p := &issuingPoint{hasPoint: in.isNext(tagExplicit0), names: in.pointName()}
 	p.onlyUser, p.onlyCA = in.optionalTrue(1), in.optionalTrue(2)
 	p.reasons = in.optionalReasons(3)
 	p.indirect, p.onlyAttribute = in.optionalTrue(4), in.optionalTrue(5)
 	in.end(what)
-	r.want(!(p.onlyUser && p.onlyCA || p.onlyUser && p.onlyAttribute || p.onlyCA && p.onlyAttribute), what)
-	if *r.err != nil {
-		return nil, *r.err
+	in.want(!(p.onlyUser && p.onlyCA || p.onlyUser && p.onlyAttribute || p.onlyCA && p.onlyAttribute), what)
+	if *in.err != nil {
+		return nil, *in.err
 	}
 	return p, nil
 }

@@ -42,13 +42,11 @@ type answer struct {
 // parseResponse reads strict DER. It limits the number of answers, certificates and extensions
 // before they cost anything.
 func parseResponse(der []byte) (*basicResponse, error) {
-	in := newReader(der)
-	outer := in.inside(cbasn1.SEQUENCE, "OCSPResponse")
-	in.end("OCSPResponse")
+	outer := readSequence(der, "OCSPResponse")
 	status := outer.enum("OCSPResponse")
 	switch {
-	case *in.err != nil:
-		return nil, *in.err
+	case *outer.err != nil:
+		return nil, *outer.err
 	case status != 0:
 		return nil, ResponderStatusError{Status: status}
 	}
@@ -58,14 +56,14 @@ func parseResponse(der []byte) (*basicResponse, error) {
 	bytes := explicit.inside(cbasn1.SEQUENCE, noBytes)
 	explicit.end(noBytes)
 	kind := bytes.oid("responseType")
-	if *in.err == nil && !kind.Equal(oidBasicResponse) {
+	if *outer.err == nil && !kind.Equal(oidBasicResponse) {
 		return nil, fmt.Errorf("%w: %s", ErrResponseType, kind)
 	}
 	content := bytes.inside(cbasn1.OCTET_STRING, "response")
 	bytes.end("response")
 	r := content.basicResponse()
-	if *in.err != nil {
-		return nil, *in.err
+	if *outer.err != nil {
+		return nil, *outer.err
 	}
 	return r, nil
 }

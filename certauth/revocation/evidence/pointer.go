@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -39,7 +41,9 @@ type Pointers struct {
 
 // PointersOf returns the sources that the certificate names.
 func PointersOf(cert *x509.Certificate) Pointers {
-	p := Pointers{Named: len(cert.OCSPServer) > 0, Responders: usableURLs(cert.OCSPServer, maxResponders)}
+	isUnusable := func(url string) bool { return whyUnusable(url) != "" }
+	responders := slices.DeleteFunc(slices.Clone(cert.OCSPServer), isUnusable)
+	p := Pointers{Named: len(cert.OCSPServer) > 0, Responders: responders[:min(len(responders), maxResponders)]}
 	var unused []string
 	for _, e := range cert.Extensions {
 		switch {
@@ -95,17 +99,6 @@ func unusedPoints(kind string, der []byte) (unused []string) {
 	return unused
 }
 
-// usableURLs returns the first http and https URLs, at most most of them.
-func usableURLs(urls []string, most int) []string {
-	var usable []string
-	for _, one := range urls {
-		if whyUnusable(one) == "" && len(usable) < most {
-			usable = append(usable, one)
-		}
-	}
-	return usable
-}
-
 // pointURLs returns the URLs of each distribution point, which are alternatives. They are hints, so
 // what cannot be read or fetched is omitted.
 func pointURLs(der []byte) [][]string {
@@ -136,9 +129,7 @@ var (
 // responderLocations returns the GeneralNames of OCSP responders in an AuthorityInfoAccessSyntax
 // (RFC 5280, section 4.2.2.1). crypto/x509 keeps only those that are URIs.
 func responderLocations(der []byte) (locations [][]byte, ok bool) {
-	r := newReader(der)
-	list := r.inside(cbasn1.SEQUENCE, "")
-	r.end("")
+	list := readSequence(der, "")
 	for list.more() {
 		one := list.inside(cbasn1.SEQUENCE, "")
 		method, location := one.oid(""), one.anyElement("")
@@ -147,7 +138,7 @@ func responderLocations(der []byte) (locations [][]byte, ok bool) {
 			locations = append(locations, location)
 		}
 	}
-	if *r.err != nil {
+	if *list.err != nil {
 		return nil, false
 	}
 	return locations, true
@@ -204,4 +195,48 @@ func (s *Subject) outOfScope(p *issuingPoint) error {
 		return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names none", namesText(p.names))
 	}
 	return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names %s", namesText(p.names), namesText(own))
+}
+
+// maxFreshest is how many URLs of delta CRLs are kept.
+const maxFreshest = 4
+
+// freshestURLs reads a FreshestCRL, which has the form of distribution points. The result is a
+// copy, so that no more than these URLs stay in memory with an index.
+func freshestURLs(der []byte) []string {
+	urls := slices.Concat(pointURLs(der)...)
+	return slices.Clone(urls[:min(len(urls), maxFreshest)])
+}
+
+// httpURL returns the text of a GeneralName that is an absolute http or https URL.
+func httpURL(name cryptobyte.String) (string, bool) {
+	var content cryptobyte.String
+	if !name.ReadASN1(&content, cbasn1.Tag(6).ContextSpecific()) || !name.Empty() {
+		return "", false
+	}
+	return string(content), whyUnusable(string(content)) == ""
+}
+
+// whyUnusable returns why a certificate's URL is not fetched, or "". AD CS, for example, writes
+// LDAP URLs first. Where the URL leads is checked when it is fetched.
+func whyUnusable(text string) string {
+	mustEscape := func(r rune) bool { return r <= ' ' || r > '~' } // an IA5String
+	if i := strings.IndexFunc(text, mustEscape); i >= 0 {
+		return fmt.Sprintf("holds the byte 0x%02x, which a URL must escape", text[i])
+	}
+	scheme, _, found := strings.Cut(text, ":")
+	if !found || !isScheme(scheme) {
+		return "has no scheme, and only http and https are fetched"
+	}
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return "is of scheme " + logtext.Quote(scheme) + ", and only http and https are fetched"
+	}
+	if parsed, err := url.Parse(text); err != nil || parsed.Host == "" {
+		return "cannot be read as a URL"
+	}
+	return ""
+}
+
+// isScheme keeps text that is not a scheme out of error texts.
+func isScheme(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") == ""
 }

@@ -1,8 +1,16 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // Reasons why nothing could be fetched, for errors.Is. None of them is evidence.
@@ -39,4 +47,113 @@ func (e HTTPStatusError) Is(target error) bool { return target == ErrHTTPStatus 
 // Error names the status code.
 func (e HTTPStatusError) Error() string {
 	return fmt.Sprintf("revocation: HTTP status %d", e.Status)
+}
+
+// fetchError says where a fetch failed and why. Its text is short and contains only scheme and
+// host of the URL: path and query may contain what an attacker or a user wrote.
+type fetchError struct {
+	// where is the kind of evidence and, once the URL has been checked, its origin.
+	where string
+	// classes are sentinels of this package; the first is the failure itself.
+	classes []error
+	// detail is for the operator. Text from outside is quoted and truncated.
+	detail string
+	// cause is the error that the network reported, or nil.
+	cause error
+}
+
+// Error is one line.
+func (e *fetchError) Error() string {
+	parts := []string{"revocation", e.where}
+	for _, class := range e.classes {
+		parts = append(parts, strings.TrimPrefix(class.Error(), "revocation: "))
+	}
+	parts = append(parts, e.detail)
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
+}
+
+// Unwrap returns the sentinels and the cause.
+func (e *fetchError) Unwrap() []error {
+	if e.cause == nil {
+		return e.classes
+	}
+	return append(e.classes[:len(e.classes):len(e.classes)], e.cause)
+}
+
+func refuse(class error, format string, args ...any) *fetchError {
+	return &fetchError{classes: []error{class}, detail: fmt.Sprintf(format, args...)}
+}
+
+// The steps for the operator if this package refuses what the CA may have meant.
+const (
+	helpNets    = "if the CA's responder is on this private network, permit its network in revocation.Config.HTTP.AllowNets, or its name in AllowHosts"
+	helpResolve = "let this service resolve public names, or name the CA's responder in revocation.Config.Responders or its CRL in Lists, whose names are left to the proxy"
+	helpPorts   = "if the CA's responder listens on this port, permit it in revocation.Config.HTTP.AllowPorts"
+)
+
+// refuseUnless is refuse for what an option permits; step says which.
+func refuseUnless(step string, class error, format string, args ...any) *fetchError {
+	return &fetchError{classes: []error{advice.New(step, class, format, args...)}}
+}
+
+// refusePanic returns the error for a panic. Unusual hosts have made the standard library panic
+// (CVE-2026-39836).
+func refusePanic(p any) error {
+	return refuse(ErrBlockedURL, "panic: %s", logtext.Quote(fmt.Sprint(p)))
+}
+
+// located adds where the fetch failed.
+func located(where string, err error) error {
+	if known, ok := errors.AsType[*fetchError](err); ok {
+		known.where = where
+	}
+	return err
+}
+
+// redirectedTo adds that a redirect led to the blocked URL or address.
+func redirectedTo(err error) error {
+	known, ok := errors.AsType[*fetchError](err)
+	if ok && (errors.Is(known.classes[0], ErrBlockedURL) || errors.Is(known.classes[0], ErrBlockedAddress)) {
+		known.classes = append([]error{ErrRedirect}, known.classes...)
+	}
+	return err
+}
+
+// failure classifies the error of the transport. caller is the context that Fetch was given, own
+// the one with the timeout of the fetch.
+func failure(caller, own context.Context, err error) error {
+	if known, ok := errors.AsType[*fetchError](err); ok {
+		return known
+	}
+	if ended := caller.Err(); ended != nil {
+		class := ErrTransport
+		if errors.Is(ended, context.DeadlineExceeded) {
+			class = ErrTimeout
+		}
+		return &fetchError{classes: []error{class}, detail: "the caller's context ended", cause: ended}
+	}
+	if own.Err() != nil {
+		// No cause, because context.DeadlineExceeded would mean the caller's deadline.
+		return refuse(ErrTimeout, "the whole fetch")
+	}
+	text := describe(err)
+	var network net.Error
+	switch {
+	case errors.As(err, &network) && network.Timeout():
+		return refuse(ErrTimeout, "%s", text)
+	case strings.Contains(err.Error(), "response headers exceeded"): // net/http has no error value for this
+		return refuse(ErrTooLarge, "more than %d bytes of headers", maxHeaderBytes)
+	}
+	return &fetchError{classes: []error{ErrTransport}, detail: text, cause: err}
+}
+
+// describe quotes the text of an error without the URL that it may contain.
+func describe(err error) string {
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
+		err = withURL.Err
+	}
+	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
+		return "lookup: " + logtext.Quote(lookup.Err) // its whole text contains the name, which can be long
+	}
+	return logtext.Quote(err.Error())
 }

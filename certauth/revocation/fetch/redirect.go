@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -33,7 +32,8 @@ func (f *HTTPFetcher) hop(ctx context.Context, t *target, r Request, redirects i
 	if err != nil {
 		return Response{}, nil, err
 	}
-	if isRedirect(answer.StatusCode) {
+	switch answer.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		next, err := f.redirect(answer, t, r, redirects)
 		return Response{}, next, err
 	}
@@ -78,13 +78,6 @@ func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
 		h.Set("If-Modified-Since", r.LastModified)
 	}
 	return h.Get("If-None-Match") != "" || h.Get("If-Modified-Since") != ""
-}
-
-// isRedirect reports whether the status is a redirect (RFC 9110, section 15.4).
-func isRedirect(status int) bool {
-	return slices.Contains([]int{
-		http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
-	}, status)
 }
 
 // redirect returns where the response leads. The operator configured only the first URL, so a
