@@ -330,6 +330,9 @@ func TestParseCRL_Arguments(t *testing.T) {
 		result, err := c.list.Lookup(c.cert, c.o)
 		t.Run(name, func(t *testing.T) { expect(t, result, err, evidence.Unavailable, c.err) })
 	}
+	for _, none := range []*evidence.CRL{nil, {}} {
+		assert.Zero(t, none.Edition())
+	}
 	assert.Equal(t, now.Add(-time.Hour), list.ThisUpdate())
 	assert.Equal(t, now.Add(day), list.NextUpdate())
 	assert.Equal(t, big.NewInt(7), list.Number())

@@ -21,7 +21,7 @@ type Edition struct {
 
 // Edition returns the edition of the list with its delta.
 func (l *CRL) Edition() Edition {
-	if l == nil || l.by == nil {
+	if l == nil {
 		return Edition{}
 	}
 	e := l.newest().edition()
