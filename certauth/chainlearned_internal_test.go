@@ -163,13 +163,32 @@ func (w *waysUp) above(chain []*x509.Certificate) {
 	}
 }
 
+// pathLengthsHold is RFC 5280, section 6.1.4 (l) and (m), from the root down. crypto/x509 counts self-issued
+// CAs too.
+func pathLengthsHold(chain []*x509.Certificate) bool {
+	permitted := len(chain)
+	for i := len(chain) - 1; i > 0; i-- {
+		ca := chain[i]
+		if i < len(chain)-1 && !bytes.Equal(ca.RawSubject, ca.RawIssuer) {
+			if permitted == 0 {
+				return false
+			}
+			permitted--
+		}
+		if ca.MaxPathLen >= 0 {
+			permitted = min(permitted, ca.MaxPathLen)
+		}
+	}
+	return true
+}
+
 // verifies lets crypto/x509 verify one chain, at the times that the skew permits.
 func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 	n, leaf := w.node, w.facts.leaf
 	if len(chain)-1 > n.maxDepth || w.facts.fault != noFault || nameconstraints.Check(chain, new(int)) != nil {
 		return false
 	}
-	if slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return outside(cert, w.now, n.skew) }) {
+	if !pathLengthsHold(chain) || slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return outside(cert, w.now, n.skew) }) {
 		return false
 	}
 	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
@@ -185,9 +204,14 @@ func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 		}
 		options.CertificatePolicies = []x509.OID{id}
 	}
-	options.Roots.AddCert(withoutConstraints(chain[len(chain)-1]))
-	for _, ca := range chain[1 : len(chain)-1] {
-		options.Intermediates.AddCert(withoutConstraints(ca))
+	for i, ca := range chain[1:] {
+		unlimited := *withoutConstraints(ca)
+		unlimited.MaxPathLen = -1
+		if i == len(chain)-2 {
+			options.Roots.AddCert(&unlimited)
+		} else {
+			options.Intermediates.AddCert(&unlimited)
+		}
 	}
 	return slices.ContainsFunc(verifyTimes(leaf, w.now, n.skew), func(at time.Time) bool {
 		options.CurrentTime = at
