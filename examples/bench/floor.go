@@ -21,10 +21,11 @@ import (
 //
 // It guarantees on every request, as the library does (floor_test.go requires the same outcomes of
 // both): the evidence that App Service's front end sent the request; one value of the header, of at
-// most 16 KiB; no Connection header that names it or the evidence; a certificate recognised by its
-// exact text; the current generation of the trust material; the dates of the chain by the wall clock;
-// that each rule has accepted; the removal of the header in every spelling with "_" and "." for "-",
-// and of a request for h2c; and the identity in a separate context and a copy of the request.
+// most 16 KiB; no early data; no Connection header that names it or the evidence; a certificate
+// recognised by its exact text; the current generation of the trust material; the dates of the chain
+// by the wall clock; that each rule has accepted; the removal of the header in every spelling with
+// "_" and "." for "-", and of a request for h2c; and the identity in a separate context and a copy of
+// the request.
 type floor struct {
 	next       http.Handler
 	hand       *byHand
@@ -109,6 +110,9 @@ func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if proto := header["X-Appservice-Proto"]; len(proto) > 0 && (len(proto) != 1 || proto[0] != "https") {
+		trusted = false
+	}
+	if early := header["Early-Data"]; len(early) > 0 {
 		trusted = false
 	}
 	if lines := header["Connection"]; len(lines) > 0 && namesOurs(lines) {

@@ -163,6 +163,7 @@ func TestFloor_KeepsTheLibrarysPromises(t *testing.T) {
 		{"a TLS client certificate beside the header", known, func(r *http.Request) {
 			r.TLS = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{strange.leaf}}
 		}, refuse},
+		{"in TLS early data", known, set("Early-Data", "1"), refuse},
 		{"Connection: keep-alive", known, set("Connection", "keep-alive"), let},
 		{"Connection names the header", known, set("Connection", "close, x-arr-clientcert"), refuse},
 		{"Connection names another spelling of it", known, set("Connection", "X_ARR.ClientCert"), refuse},
