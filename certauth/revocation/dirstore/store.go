@@ -40,7 +40,8 @@ const (
 // The directory holds at most 10 000 files of 1 GiB in total, plus what one write adds; beyond
 // that the oldest files are removed. Expired files are removed when others are written, at most
 // once a minute, and less often if that takes long, as on a network share. Processes that write at
-// the same time can each exceed the limits until one of them checks. A full disk costs only time: evidence that cannot be written is fetched again.
+// the same time can each exceed the limits until one of them checks. A full disk costs only time:
+// evidence that cannot be written is fetched again.
 //
 // What must be true of your infrastructure: the directory belongs to the service's account alone
 // (mode 0700; the files are created with 0600, so all processes must run as that account) and is
