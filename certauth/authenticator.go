@@ -37,6 +37,7 @@ type Authenticator struct {
 
 	cache    *factcache.Cache[facts, *facts] // nil if nothing is to be remembered
 	readings readings
+	siblings siblings
 	work     *signatureWork
 	scratch  sync.Pool // of *evaluation
 	repeats  repeats

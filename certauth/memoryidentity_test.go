@@ -107,6 +107,7 @@ func TestMemory_OfARememberedCaller(t *testing.T) {
 			assert.Greater(t, known, n*8/10)
 			assert.LessOrEqual(t, grown/float64(known), tc.most)
 			runtime.KeepAlive(auth)
+			runtime.KeepAlive(texts) // the header values were there before
 		})
 	}
 }

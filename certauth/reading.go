@@ -83,6 +83,9 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, e 
 	if refused == nil && f.memorable(key) {
 		f.own()
 		f.release()
+		if f.source != nil {
+			a.siblings.keep(f.leaf)
+		}
 		a.cache.Insert(f)
 	}
 	return id, refused
@@ -116,6 +119,9 @@ func (a *Authenticator) read(offer *source.Offer) (*facts, *Error) {
 		}
 		if len(certs) == 0 {
 			return nil, sourceError(errNoCertificate())
+		}
+		if certs[0] != nil {
+			a.siblings.share(certs[0])
 		}
 	}
 	f, refused := newFacts(certs)
