@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -96,6 +97,10 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, refused := g.auth.admission(r, g.isOutermost(r))
+	if len(admitted.Header["Upgrade"]) > 0 {
+		w.Header().Set("Connection", "close")
+		w = upgradable{w}
+	}
 	if refused != nil {
 		g.auth.deny(w, admitted, refused, http.StatusUnauthorized)
 		return
@@ -113,3 +118,20 @@ func (g *guard) isOutermost(r *http.Request) bool {
 	handler, ok := server.Handler.(*guard)
 	return ok && handler == g
 }
+
+// upgradable is the writer of a request to change the protocol, after whose response the connection
+// is closed unless a handler takes it over: some front ends make a tunnel of the connection before
+// they know the answer, and the client could continue with requests whose headers it writes itself.
+type upgradable struct{ http.ResponseWriter }
+
+// Hijack implements [http.Hijacker].
+func (w upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.Header().Del("Connection")
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// Flush implements [http.Flusher].
+func (w upgradable) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Unwrap lets [http.ResponseController] find the other methods.
+func (w upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -87,7 +87,9 @@
 // it as described here. For the load balancers and gateways of the clouds, apart from
 // Container Apps, which is Envoy, it is not documented: see probe 7 below.
 //
-//	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket
+//	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket. Never use mod_proxy_wstunnel
+//	         before Apache 2.4.47, or with ProxyWebsocketFallbackToProxyHttp Off: it makes a tunnel of
+//	         the connection for any request for WebSocket, also if the answer is not 101
 //	Caddy    @h2c header_regexp Upgrade (?i)h2c
 //	         request_header @h2c -Upgrade
 //	Envoy    removes it (envoyproxy/envoy#7981); upgrade_configs determines what else it passes
@@ -99,6 +101,16 @@
 //	         and proxy_set_header Upgrade $websocket in the location
 //	Traefik  drops it since traefik/traefik#13797; before, a headers middleware on every router with
 //	         customRequestHeaders.Upgrade=""
+//
+// Authenticator.Handler closes the connection after a request with an Upgrade header, unless a
+// handler takes it over; a handler outside of it does not.
+//
+// With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
+// and after an answer of 2xx also whatever the client writes next, such as requests with headers of
+// its own. Over HTTP/1, CONNECT is therefore [certauth.ReasonSourceUntrusted] for every source that
+// reads headers, even if a certificate is optional; but a handler outside of Authenticator.Handler
+// may answer it, so HAProxy must refuse it: http-request deny if METH_CONNECT. nginx refuses it,
+// Envoy too unless it is configured for it, and Apache and Caddy make no tunnel of it.
 //
 // # Early data
 //
