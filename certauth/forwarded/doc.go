@@ -131,6 +131,16 @@
 //	nginx       only with ssl_early_data, and then sends the header only if the location has
 //	            proxy_set_header Early-Data $ssl_early_data
 //
+// # Caches
+//
+// A front end that caches responses answers everybody with the response to one caller, and this
+// process does not see their requests. A response that depends on the caller must therefore have
+// "Cache-Control: no-store" (RFC 9440, section 2.4). Refusals have it, but the responses of your
+// handlers are yours: set it in one middleware around them. Cloudflare caches 200 without
+// Cache-Control for two hours if the path ends like that of a file (.csv, .pdf); the others cache
+// if they are configured to, and some even against Cache-Control. Vary is no substitute: nginx
+// compares the client's own headers, which are the same without a certificate.
+//
 // # The PROXY protocol, in-memory connections, other servers
 //
 // [Peers] and [UnixSocket] need http.Server and a real socket, as certauth.ConnContext
