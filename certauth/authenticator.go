@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -226,6 +227,7 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 	}
 	if err != nil {
 		refused = sourceError(err)
+		refused.Hint = cmp.Or(a.whyMissing(r, refused), refused.Hint)
 	}
 	return refused
 }
