@@ -217,10 +217,6 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 		return refusal(ReasonSourceUntrusted, "Source", "the connection starts with the HTTP/2 preface, and a handler would take it over").
 			withHint("enable unencrypted HTTP/2 with http.Server.Protocols, not with golang.org/x/net/http2/h2c")
 	}
-	if r.Method == http.MethodConnect && r.ProtoMajor < 2 && len(a.headers.names) > 0 {
-		return refusal(ReasonSourceUntrusted, "Source", "CONNECT asks the front end for a tunnel, in which the client would write the headers itself").
-			withHint("no honest client of a service sends CONNECT; look for this one in the front end's log, and have the front end refuse the method")
-	}
 	err := a.source.Offer(r, &e.offer)
 	if err == nil && e.offer.Len() == 0 {
 		err = errNoCertificate()
@@ -228,6 +224,14 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 	if err != nil {
 		refused = sourceError(err)
 		refused.Hint = cmp.Or(a.whyMissing(r, refused), refused.Hint)
+	}
+	if r.Method == http.MethodConnect && r.ProtoMajor < 2 && len(a.headers.names) > 0 {
+		reason := ReasonSourceUntrusted
+		if refused != nil { // scanners send it too, without a certificate
+			reason = refused.Reason
+		}
+		return refusal(reason, "Source", "CONNECT asks the front end for a tunnel, in which the client would write the headers itself").
+			withHint("no honest client of a service sends CONNECT; look for this one in the front end's log, and have the front end refuse the method")
 	}
 	return refused
 }

@@ -272,6 +272,9 @@ func TestRequests_CONNECT(t *testing.T) {
 	}
 	assert.Equal(t, certauth.ReasonSourceUntrusted, reason(headerSource{client.Certificate}))
 	assert.Equal(t, certauth.ReasonNone, reason(certauth.TLS{}), "no proxy is between")
+	r.Header.Del("X-Client-Cert")
+	assert.Equal(t, certauth.ReasonCertificateMissing, reason(headerSource{client.Certificate}), "as scanners send it")
+	r.Header.Set("X-Client-Cert", "1")
 	r.ProtoMajor = 2
 	assert.Equal(t, certauth.ReasonNone, reason(headerSource{client.Certificate}))
 }

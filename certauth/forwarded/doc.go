@@ -107,10 +107,11 @@
 //
 // With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
 // and after an answer of 2xx also whatever the client writes next, such as requests with headers of
-// its own. Over HTTP/1, CONNECT is therefore [certauth.ReasonSourceUntrusted] for every source that
-// reads headers, even if a certificate is optional; but a handler outside of Authenticator.Handler
-// may answer it, so HAProxy must refuse it: http-request deny if METH_CONNECT. nginx refuses it,
-// Envoy too unless it is configured for it, and Apache and Caddy make no tunnel of it.
+// its own. Over HTTP/1, CONNECT is therefore refused with every source that reads headers, also with
+// a certificate ([certauth.ReasonSourceUntrusted]) and if none is required; but a handler outside of
+// Authenticator.Handler may answer it, so HAProxy must refuse it: http-request deny if METH_CONNECT.
+// nginx refuses it, Envoy too unless it is configured for it, and Apache and Caddy make no tunnel of
+// it.
 //
 // # Early data
 //
