@@ -341,4 +341,11 @@ func TestExclusion_TheHintSaysWhyItDoesNotApply(t *testing.T) {
 		assert.Equal(t, http.StatusUnauthorized, status, tc.name)
 		assert.Contains(t, hint, tc.want, tc.name)
 	}
+
+	// Check ignores exclusions.
+	auth := must(t, certauth.Config{Source: noCertificate(), Policy: certauth.Thumbprints{pinOfNobody}, Exclusions: []certauth.Exclusion{public("", "/health")}})
+	_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/health", nil))
+	var refused *certauth.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Contains(t, refused.Hint, none)
 }

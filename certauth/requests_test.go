@@ -227,6 +227,30 @@ func TestRequests_WebSocketBehindAProxyOfTheService(t *testing.T) {
 	assert.Equal(t, "hello", string(rest))
 }
 
+// A handler that does not change the protocol can stream, and set deadlines, as for any request.
+func TestRequests_AnUpgradeThatIsIgnored(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	read := make(chan struct{})
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		assert.NoError(t, http.NewResponseController(w).SetWriteDeadline(time.Time{}))
+		_, _ = io.WriteString(w, "first")
+		if flusher, ok := w.(http.Flusher); assert.True(t, ok) {
+			flusher.Flush()
+		}
+		<-read
+	})))
+	defer server.Close()
+	u := &unusual{address: server.Listener.Addr().String()}
+	response, _, _ := u.send(t, true, "GET /events HTTP/1.1", "Connection: Upgrade", "Upgrade: foo/1")
+	first := make([]byte, len("first"))
+	_, err := io.ReadFull(response.Body, first)
+	close(read)
+	require.NoError(t, err)
+	assert.Equal(t, "first", string(first))
+	assert.True(t, response.Close)
+}
+
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.
 func TestRequests_Continue(t *testing.T) {
 	u := newUnusual(t, false, nil, nil)
