@@ -199,4 +199,7 @@
 //     "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA". Expect anything but 101. With curl:
 //     curl -si --http1.1 -H 'Connection: Upgrade, HTTP2-Settings' -H 'Upgrade: h2c' -H
 //     'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA' and the address.
+//  8. With the method CONNECT, also with a valid client certificate. Expect anything but 2xx. With
+//     curl: curl -si --http1.1 -X CONNECT --request-target HOST:443 -H 'Host: HOST:443' and the
+//     address.
 package forwarded
