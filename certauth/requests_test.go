@@ -242,13 +242,16 @@ func TestRequests_AnUpgradeThatIsIgnored(t *testing.T) {
 	})))
 	defer server.Close()
 	u := &unusual{address: server.Listener.Addr().String()}
-	response, _, _ := u.send(t, true, "GET /events HTTP/1.1", "Connection: Upgrade", "Upgrade: foo/1")
+	response, _, _ := u.send(t, true, "GET /events HTTP/1.1", "Connection: Upgrade", "Upgrade: WebSocket/1")
 	first := make([]byte, len("first"))
 	_, err := io.ReadFull(response.Body, first)
 	close(read)
 	require.NoError(t, err)
 	assert.Equal(t, "first", string(first))
 	assert.True(t, response.Close)
+
+	response, _, _ = u.send(t, true, "GET /events HTTP/1.1", "Connection: Upgrade", "Upgrade: TLS/1.2")
+	assert.False(t, response.Close, "as some clients ask with every request")
 }
 
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.

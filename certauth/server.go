@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
@@ -97,7 +99,7 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, refused := g.auth.admission(r, g.isOutermost(r))
-	if len(admitted.Header["Upgrade"]) > 0 {
+	if asksForWebSocket(admitted.Header["Upgrade"]) {
 		w.Header().Set("Connection", "close")
 		w = upgradable{w}
 	}
@@ -119,9 +121,13 @@ func (g *guard) isOutermost(r *http.Request) bool {
 	return ok && handler == g
 }
 
-// upgradable is the writer of a request to change the protocol, after whose response the connection
-// is closed unless a handler takes it over: some front ends make a tunnel of the connection before
-// they know the answer, and the client could continue with requests whose headers it writes itself.
+func asksForWebSocket(lines []string) bool {
+	return slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(strings.ToLower(line), "websocket") })
+}
+
+// upgradable is the writer of a request for WebSocket, after whose response the connection is closed
+// unless a handler takes it over: some front ends make a tunnel of the connection before they know
+// the answer, and the client could continue with requests whose headers it writes itself.
 type upgradable struct{ http.ResponseWriter }
 
 // Hijack implements [http.Hijacker].
