@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -223,6 +224,15 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 	}
 	if err != nil {
 		refused = sourceError(err)
+		refused.Hint = cmp.Or(a.whyMissing(r, refused), refused.Hint)
+	}
+	if r.Method == http.MethodConnect && r.ProtoMajor < 2 && len(a.headers.names) > 0 {
+		reason := ReasonSourceUntrusted
+		if refused != nil { // scanners send it too, without a certificate
+			reason = refused.Reason
+		}
+		return refusal(reason, "Source", "CONNECT asks the front end for a tunnel, in which the client would write the headers itself").
+			withHint("no honest client of a service sends CONNECT; look for this one in the front end's log, and have the front end refuse the method")
 	}
 	return refused
 }

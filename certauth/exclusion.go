@@ -142,7 +142,7 @@ func (a *Authenticator) excluded(r *http.Request) *exclusion {
 // matches compares the decoded path and the request target. Only if both are the same text do all
 // routers agree on what is served.
 func (x *exclusion) matches(r *http.Request) bool {
-	if r.Method != x.Method && (r.Method != http.MethodHead || x.Method != http.MethodGet) {
+	if !x.hasMethod(r.Method) {
 		return false
 	}
 	target, _, _ := strings.Cut(r.RequestURI, "?")
@@ -150,6 +150,10 @@ func (x *exclusion) matches(r *http.Request) bool {
 		return false
 	}
 	return x.token == nil || x.token.holds(r)
+}
+
+func (x *exclusion) hasMethod(method string) bool {
+	return method == x.Method || method == http.MethodHead && x.Method == http.MethodGet
 }
 
 // String returns method and path.

@@ -1,6 +1,7 @@
 package certauth_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -306,4 +307,45 @@ func TestExclusion_RewrittenURLIsNotExempt(t *testing.T) {
 			assert.Equal(t, want == 200, ran)
 		})
 	}
+}
+
+// finding R34: if an Exclusion does not apply to a request for its path, the hint was to add one.
+func TestExclusion_TheHintSaysWhyItDoesNotApply(t *testing.T) {
+	t.Setenv("WEBSITE_AUTH_ENCRYPTION_KEY", healthKey)
+	platform := public("", "/health")
+	platform.AppServiceHealth = true
+	const token, rewritten, none = "Linux plans send none", "rewritten before this middleware", "needs an entry in Config.Exclusions"
+	for _, tc := range []struct {
+		name       string
+		exclusions []certauth.Exclusion
+		method     string
+		target     string
+		within     string // prefix that a router outside has stripped
+		want       string
+	}{
+		{"a probe without the token", []certauth.Exclusion{public("POST", "/health"), platform}, "GET", "/health", "", token},
+		{"the path as the handler sees it", []certauth.Exclusion{public("", "/health")}, "HEAD", "/api/health?full", "/api", rewritten},
+		{"the path as the client sends it", []certauth.Exclusion{public("", "/api/health")}, "GET", "/api/health", "/api", rewritten},
+		{"an escaped path", []certauth.Exclusion{platform}, "GET", "/%68ealth", "", rewritten},
+		{"another method", []certauth.Exclusion{platform}, "PUT", "/health", "", none},
+		{"another path", []certauth.Exclusion{platform}, "GET", "/healthz", "", none},
+	} {
+		var hint string
+		auth := must(t, certauth.Config{
+			Source: noCertificate(), Policy: certauth.Thumbprints{pinOfNobody}, Exclusions: tc.exclusions,
+			Observe: func(_ context.Context, e certauth.Event) { hint = e.Err.Hint },
+		})
+		server := httptest.NewServer(http.StripPrefix(tc.within, auth.Handler(http.NotFoundHandler())))
+		status := rawStatus(t, server.Listener.Addr().String(), tc.method+" "+tc.target+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		server.Close()
+		assert.Equal(t, http.StatusUnauthorized, status, tc.name)
+		assert.Contains(t, hint, tc.want, tc.name)
+	}
+
+	// Check ignores exclusions.
+	auth := must(t, certauth.Config{Source: noCertificate(), Policy: certauth.Thumbprints{pinOfNobody}, Exclusions: []certauth.Exclusion{public("", "/health")}})
+	_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/health", nil))
+	var refused *certauth.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Contains(t, refused.Hint, none)
 }

@@ -13,11 +13,12 @@ import (
 // the caller's identity in the context ([FromContext]). Before next or Deny sees a request, the
 // headers that the source reads are removed from it, in every spelling. So is a request to change
 // to HTTP/2 ("Upgrade: h2c"), because next must not take the connection over and serve requests
-// on it that Handler never sees; an Upgrade header of more than 4 KiB is removed as a whole. next
-// sees the trailers that the Trailer header announced, by the rules of [http.Request], but never
-// one of the source's headers. Middleware outside that made a copy of the request, as
-// [http.TimeoutHandler] does, still finds the headers in its own: nothing is written to a header
-// that it may be reading in another goroutine.
+// on it that Handler never sees; an Upgrade header of more than 4 KiB is removed as a whole. After a
+// request for WebSocket the connection is closed, unless next takes it over. next sees the trailers
+// that the Trailer header announced, by the rules of [http.Request], but never one of the source's
+// headers. Middleware outside that made a copy of the request, as [http.TimeoutHandler] does, still
+// finds the headers in its own: nothing is written to a header that it may be reading in another
+// goroutine.
 //
 // To protect everything that a server serves use [Authenticator.ConfigureServer].
 //
@@ -27,8 +28,10 @@ import (
 // the route can therefore use them. They are not copied if the context of the request has ended
 // by then, because its caller may no longer be waiting.
 //
-// A refusal is answered with 401 and a body that is the same for every reason. Every failure,
-// including a panic in a source, policy or hook, is a refusal. A panic in next is not recovered.
+// A refusal is answered with 401, "Cache-Control: no-store" and a body that is the same for every
+// reason. Every failure, including a panic in a source, policy or hook, is a refusal. A panic in next
+// is not recovered. Handler sets no Cache-Control on the responses of next, which need one if they
+// depend on the caller and a cache is between (section "Caches" of package forwarded).
 func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	if isNil(next) {
 		panic("certauth: Handler: next is nil")

@@ -110,6 +110,9 @@ func (s *headerSet) has(name string) bool {
 	return foldsToOne(name, s.names)
 }
 
+// reads reports whether the set has a header of the other one.
+func (s *headerSet) reads(other *headerSet) bool { return slices.ContainsFunc(other.names, s.has) }
+
 func foldsToOne(name string, folded []string) bool {
 	for _, known := range folded {
 		if len(known) == len(name) && foldsTo(name, known) {

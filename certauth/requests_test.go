@@ -2,12 +2,17 @@ package certauth_test
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,6 +33,7 @@ type unusual struct {
 	client  *certauthtest.Certificate
 	address string
 	ran     atomic.Int64
+	proxy   atomic.Pointer[httputil.ReverseProxy] // answers if it is set
 }
 
 func newUnusual(t *testing.T, optional bool, exclusions []certauth.Exclusion, wrap func(http.Handler) http.Handler) *unusual {
@@ -51,7 +57,10 @@ func newUnusual(t *testing.T, optional bool, exclusions []certauth.Exclusion, wr
 
 func (u *unusual) serve(w http.ResponseWriter, r *http.Request) {
 	u.ran.Add(1)
+	proxy := u.proxy.Load()
 	switch {
+	case proxy != nil:
+		proxy.ServeHTTP(w, r)
 	case r.Header.Get("Upgrade") == "websocket":
 		id, _ := certauth.FromContext(r.Context())
 		conn, stream, err := http.NewResponseController(w).Hijack()
@@ -170,6 +179,81 @@ func TestRequests_WebSocket(t *testing.T) {
 	assert.Equal(t, "hello client", string(rest))
 }
 
+// finding T48: some front ends make a tunnel of the connection for any request for WebSocket, so that
+// what the client wrote next was a request whose headers it had written itself, even if the first one
+// was refused.
+func TestRequests_WebSocketThatIsNotAccepted(t *testing.T) {
+	u := newUnusual(t, false, []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}}, nil)
+	for _, tc := range []struct {
+		path   string
+		known  bool
+		status int
+	}{{"/orders", false, http.StatusUnauthorized}, {"/orders", true, http.StatusOK}, {"/health", false, http.StatusOK}} {
+		response, reader, conn := u.send(t, tc.known, "GET "+tc.path+" HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket/0")
+		assert.Equal(t, tc.status, response.StatusCode, tc)
+		assert.True(t, response.Close, tc)
+		_, err := io.Copy(io.Discard, response.Body)
+		require.NoError(t, err)
+		ran := u.ran.Load()
+		_, _ = io.WriteString(conn, "GET /orders HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: 1\r\n\r\n")
+		_, err = reader.ReadByte()
+		require.Error(t, err, "the connection is closed")
+		assert.Equal(t, ran, u.ran.Load(), tc)
+	}
+}
+
+// A handler may take the connection over in every way that net/http offers, and its answer says
+// nothing of a close.
+func TestRequests_WebSocketBehindAProxyOfTheService(t *testing.T) {
+	u := newUnusual(t, false, nil, nil)
+	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, stream, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = stream.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
+		_ = stream.Flush()
+	}))
+	defer behind.Close()
+	to, err := url.Parse(behind.URL)
+	require.NoError(t, err)
+	u.proxy.Store(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }})
+	response, reader, _ := u.send(t, true, "GET /live HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
+	assert.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
+	assert.Equal(t, []string{"Upgrade"}, response.Header["Connection"])
+	rest, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(rest))
+}
+
+// A handler that does not change the protocol can stream, and set deadlines, as for any request.
+func TestRequests_AnUpgradeThatIsIgnored(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	read := make(chan struct{})
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		assert.NoError(t, http.NewResponseController(w).SetWriteDeadline(time.Time{}))
+		_, _ = io.WriteString(w, "first")
+		if flusher, ok := w.(http.Flusher); assert.True(t, ok) {
+			flusher.Flush()
+		}
+		<-read
+	})))
+	defer server.Close()
+	u := &unusual{address: server.Listener.Addr().String()}
+	response, _, _ := u.send(t, true, "GET /events HTTP/1.1", "Connection: Upgrade", "Upgrade: WebSocket/1")
+	first := make([]byte, len("first"))
+	_, err := io.ReadFull(response.Body, first)
+	close(read)
+	require.NoError(t, err)
+	assert.Equal(t, "first", string(first))
+	assert.True(t, response.Close)
+
+	response, _, _ = u.send(t, true, "GET /events HTTP/1.1", "Connection: Upgrade", "Upgrade: TLS/1.2")
+	assert.False(t, response.Close, "as some clients ask with every request")
+}
+
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.
 func TestRequests_Continue(t *testing.T) {
 	u := newUnusual(t, false, nil, nil)
@@ -185,6 +269,41 @@ func TestRequests_Continue(t *testing.T) {
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	assert.Equal(t, "order", string(body))
+}
+
+// finding T45: after an answer of 2xx to CONNECT, HTTP/1.1 proxies pass on whatever the client writes
+// (RFC 9110, section 9.3.6), which are further requests to a service that answered like to any
+// method: the client writes all of their headers. In HTTP/2 the tunnel is one stream.
+func TestRequests_CONNECT(t *testing.T) {
+	for _, optional := range []bool{false, true} {
+		u := newUnusual(t, optional, nil, nil)
+		for _, known := range []bool{true, false} {
+			for _, target := range []string{"app.example:443", "/orders"} {
+				response, _, _ := u.send(t, known, "CONNECT "+target+" HTTP/1.1")
+				assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "%s, optional: %t, known: %t", target, optional, known)
+			}
+		}
+		assert.Zero(t, u.ran.Load())
+	}
+
+	client := certauthtest.SelfSigned(t, "client")
+	r := httptest.NewRequest(http.MethodConnect, "app.example:443", nil)
+	r.Header.Set("X-Client-Cert", "1")
+	r.TLS = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{client.Certificate}}
+	reason := func(of certauth.Source) certauth.Reason {
+		_, err := must(t, certauth.Config{Source: of, Policy: certauth.Certificates(client.Certificate)}).Check(r)
+		if refused := (*certauth.Error)(nil); errors.As(err, &refused) {
+			return refused.Reason
+		}
+		return certauth.ReasonNone
+	}
+	assert.Equal(t, certauth.ReasonSourceUntrusted, reason(headerSource{client.Certificate}))
+	assert.Equal(t, certauth.ReasonNone, reason(certauth.TLS{}), "no proxy is between")
+	r.Header.Del("X-Client-Cert")
+	assert.Equal(t, certauth.ReasonCertificateMissing, reason(headerSource{client.Certificate}), "as scanners send it")
+	r.Header.Set("X-Client-Cert", "1")
+	r.ProtoMajor = 2
+	assert.Equal(t, certauth.ReasonNone, reason(headerSource{client.Certificate}))
 }
 
 // Optional mode treats all methods alike: a caller without a certificate is anonymous.

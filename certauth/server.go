@@ -1,11 +1,14 @@
 package certauth
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
@@ -96,6 +99,10 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, refused := g.auth.admission(r, g.isOutermost(r))
+	if asksForWebSocket(admitted.Header["Upgrade"]) {
+		w.Header().Set("Connection", "close")
+		w = upgradable{w}
+	}
 	if refused != nil {
 		g.auth.deny(w, admitted, refused, http.StatusUnauthorized)
 		return
@@ -113,3 +120,24 @@ func (g *guard) isOutermost(r *http.Request) bool {
 	handler, ok := server.Handler.(*guard)
 	return ok && handler == g
 }
+
+func asksForWebSocket(lines []string) bool {
+	return slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(strings.ToLower(line), "websocket") })
+}
+
+// upgradable is the writer of a request for WebSocket, after whose response the connection is closed
+// unless a handler takes it over: some front ends make a tunnel of the connection before they know
+// the answer, and the client could continue with requests whose headers it writes itself.
+type upgradable struct{ http.ResponseWriter }
+
+// Hijack implements [http.Hijacker].
+func (w upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.Header().Del("Connection")
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// Flush implements [http.Flusher].
+func (w upgradable) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Unwrap lets [http.ResponseController] find the other methods.
+func (w upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -61,6 +61,9 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			c.RequestCtx().SetConnectionClose()
 			return c.SendStatus(fiber.StatusBadRequest)
 		}
+		if w.header.Get("Connection") != "" { // close, see certauth's Handler
+			c.RequestCtx().SetConnectionClose()
+		}
 		c.SetContext(admitted.Context())
 		if id, ok := certauth.FromContext(admitted.Context()); ok {
 			c.Locals(identityKey{}, id)

@@ -346,6 +346,28 @@ func TestHandler_TheRestOfAFormIsNoRequest(t *testing.T) {
 	}
 }
 
+// finding T48: what a client writes after a request for WebSocket that no handler accepted is no
+// request, because some front ends pass it on as it is.
+func TestHandler_NothingFollowsAnUpgrade(t *testing.T) {
+	p := newPartner(t)
+	lines := "X-Client-Cert: " + p.forward(t, p.client).Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
+	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
+	for request, status := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: app\r\n": "401", "GET / HTTP/1.1\r\nHost: app\r\n" + lines: "200", "GET /health HTTP/1.1\r\nHost: app\r\n": "200",
+	} {
+		conn, err := net.Dial("tcp", url[len("http://"):])
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+		_, err = io.WriteString(conn, request+"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET / HTTP/1.1\r\nHost: app\r\n"+lines+"\r\n")
+		require.NoError(t, err)
+		answers, err := io.ReadAll(conn)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.Equal(t, status, string(answers[len("HTTP/1.1 "):][:3]))
+		assert.Equal(t, 1, strings.Count(string(answers), "HTTP/1.1 "), "%s", answers)
+		require.NoError(t, conn.Close())
+	}
+}
+
 // A form arrives although it is read as a whole.
 func TestHandler_AFormArrives(t *testing.T) {
 	p := newPartner(t)

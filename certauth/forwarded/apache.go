@@ -29,6 +29,9 @@ import (
 // SSLVerifyDepth must cover your intermediates: with the default of 1 the handshake fails
 // for a client whose certificate an intermediate issued.
 //
+// If WebSocket must pass, use upgrade=websocket of ProxyPass, and not mod_proxy_wstunnel: see
+// section "Upgrade" of the package documentation.
+//
 // Refused: tabs, double spaces and line breaks in the PEM, percent-encoding, base64.
 // Without a certificate Apache writes "(null)", which counts as no certificate.
 //

@@ -43,8 +43,9 @@ import (
 type Cloudflare struct {
 	// From identifies your own zone, not just Cloudflare. Required.
 	From Gate
-	// Fingerprint requires Cf-Cert-Fingerprint-Sha256, which the managed transform sends. By
-	// default a request without it is accepted, for rules that set the flags alone.
+	// Fingerprint requires Cf-Cert-Fingerprint-Sha256. Set it: the managed transform always sends
+	// this header with the flags, and no rule can set any of them. By default a request without it
+	// is accepted, and nothing then ties the certificate to the handshake.
 	Fingerprint bool
 	// RFC9440 reads Client-Cert and Client-Cert-Chain instead of Cf-Client-Cert-Der-Base64,
 	// which is then removed unread.

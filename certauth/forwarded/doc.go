@@ -87,7 +87,9 @@
 // it as described here. For the load balancers and gateways of the clouds, apart from
 // Container Apps, which is Envoy, it is not documented: see probe 7 below.
 //
-//	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket
+//	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket. Never use mod_proxy_wstunnel
+//	         before Apache 2.4.47, or with ProxyWebsocketFallbackToProxyHttp Off: it makes a tunnel of
+//	         the connection for any request for WebSocket, also if the answer is not 101
 //	Caddy    @h2c header_regexp Upgrade (?i)h2c
 //	         request_header @h2c -Upgrade
 //	Envoy    removes it (envoyproxy/envoy#7981); upgrade_configs determines what else it passes
@@ -99,6 +101,17 @@
 //	         and proxy_set_header Upgrade $websocket in the location
 //	Traefik  drops it since traefik/traefik#13797; before, a headers middleware on every router with
 //	         customRequestHeaders.Upgrade=""
+//
+// Authenticator.Handler closes the connection after a request for WebSocket, unless a handler takes
+// it over; a handler outside of it does not.
+//
+// With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
+// and after an answer of 2xx also whatever the client writes next, such as requests with headers of
+// its own. Over HTTP/1, CONNECT is therefore refused with every source that reads headers, also with
+// a certificate ([certauth.ReasonSourceUntrusted]) and if none is required; but a handler outside of
+// Authenticator.Handler may answer it, so HAProxy must refuse it: http-request deny if METH_CONNECT.
+// nginx refuses it, Envoy too unless it is configured for it, and Apache and Caddy make no tunnel of
+// it.
 //
 // # Early data
 //
@@ -118,6 +131,16 @@
 //	HAProxy     only with allow-0rtt; sends the header
 //	nginx       only with ssl_early_data, and then sends the header only if the location has
 //	            proxy_set_header Early-Data $ssl_early_data
+//
+// # Caches
+//
+// A front end that caches responses answers everybody with the response to one caller, and this
+// process does not see their requests. A response that depends on the caller must therefore have
+// "Cache-Control: no-store" (RFC 9440, section 2.4). Refusals have it, but the responses of your
+// handlers are yours: set it in one middleware around them. Cloudflare caches 200 without
+// Cache-Control for two hours if the path ends like that of a file (.csv, .pdf); the others cache
+// if they are configured to, and some even against Cache-Control. Vary is no substitute: nginx
+// compares the client's own headers, which are the same without a certificate.
 //
 // # The PROXY protocol, in-memory connections, other servers
 //
@@ -176,4 +199,7 @@
 //     "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA". Expect anything but 101. With curl:
 //     curl -si --http1.1 -H 'Connection: Upgrade, HTTP2-Settings' -H 'Upgrade: h2c' -H
 //     'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA' and the address.
+//  8. With the method CONNECT, also with a valid client certificate. Expect anything but 2xx. With
+//     curl: curl -si --http1.1 -X CONNECT --request-target HOST:443 -H 'Host: HOST:443' and the
+//     address.
 package forwarded

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
@@ -126,7 +127,12 @@ func (c combined) prepare(env source.Environment) (gate, error) {
 	if !c.every {
 		admit = admitAny
 	}
-	return combine(c.name(), gates, admit), errors.Join(found...)
+	all := combine(c.name(), gates, admit)
+	if !c.every { // alternatives may read the same header
+		slices.Sort(all.headers)
+		all.headers = slices.Compact(all.headers)
+	}
+	return all, errors.Join(found...)
 }
 
 // combine returns a gate that asks several.

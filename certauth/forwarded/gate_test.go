@@ -20,6 +20,7 @@ func TestGates_Combine(t *testing.T) {
 	p := newPartner(t)
 	here, elsewhere := forwarded.Peers("10.0.0.0/8"), forwarded.Peers("192.168.0.0/16")
 	keyed, anybody := forwarded.SharedSecret("X-Gate", secret), forwarded.InsecureAnyPeer()
+	other := forwarded.SharedSecret("x-gate", "another "+secret)
 	for _, tc := range []struct {
 		name string
 		from forwarded.Gate
@@ -41,6 +42,10 @@ func TestGates_Combine(t *testing.T) {
 		{"every of any", forwarded.EveryGate(keyed, forwarded.AnyGate(elsewhere, here)), certauth.ReasonNone},
 		{"any of every", forwarded.AnyGate(forwarded.EveryGate(here, elsewhere), forwarded.EveryGate(elsewhere, keyed)), certauth.ReasonSourceUntrusted},
 		{"wrapped", wrapped{here}, certauth.ReasonNone},
+
+		// finding R35: two front ends could not each have a secret of its own in the same header.
+		{"any: each with its secret", forwarded.AnyGate(forwarded.EveryGate(elsewhere, other), forwarded.EveryGate(here, keyed)), certauth.ReasonNone},
+		{"any: one with the other's secret", forwarded.AnyGate(forwarded.EveryGate(elsewhere, keyed), forwarded.EveryGate(here, other)), certauth.ReasonSourceUntrusted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			attempt{source: forwarded.AppService{From: tc.from}, values: values(p.good), change: set("X-Gate", secret), want: tc.want}.run(t, p)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,7 +18,8 @@ import (
 )
 
 // Neither an address nor a secret declares a TLS client certificate that the sender presents: an
-// undeclared one is refused even if several gates admit the sender.
+// undeclared one is refused even if several gates admit the sender. finding R33: the hint said that
+// the request did not come through the front end, although the gates had admitted the sender.
 func TestGates_NeitherAddressNorSecretDeclaresATLSCertificate(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -43,6 +45,9 @@ func TestGates_NeitherAddressNorSecretDeclaresATLSCertificate(t *testing.T) {
 		r.TLS = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{proxy.Certificate}}
 		_, err = auth.Check(r)
 		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", name, err)
+		if refused := (*certauth.Error)(nil); errors.As(err, &refused) {
+			assert.Contains(t, refused.Hint, "add ProxyCertificate to From", name)
+		}
 	}
 }
 

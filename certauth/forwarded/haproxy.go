@@ -20,14 +20,15 @@ import (
 //
 // Required configuration, in the frontend:
 //
+//	http-request deny if METH_CONNECT
 //	http-request del-header Upgrade if { req.hdr(Upgrade) -m sub -i h2c }
 //	http-request del-header X-SSL-Client-Cert
 //	http-request set-header X-SSL-Client-Used   %[ssl_c_used]
 //	http-request set-header X-SSL-Client-Verify %[ssl_c_verify]
 //	http-request set-header X-SSL-Client-Cert   %[ssl_c_der,base64] if { ssl_c_used }
 //
-// The first line keeps clients from changing to HTTP/2 behind HAProxy (section "Upgrade" of
-// the package documentation). For a chain, add del-header and set-header lines that set
+// The first two lines keep clients from taking the connection to the service over (section
+// "Upgrade" of the package documentation). For a chain, add del-header and set-header lines that set
 // X-SSL-Chain-Der to %[ssl_c_chain_der,base64]. A resumed session has no chain, so
 // configure the issuing CAs in certauth.Chain.Intermediates in any case.
 //

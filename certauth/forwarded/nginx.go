@@ -28,6 +28,9 @@ import (
 //	proxy_set_header X-Client-Cert   $ssl_client_escaped_cert;
 //	proxy_set_header X-Client-Verify $ssl_client_verify;
 //
+// With grpc_pass both lines are grpc_set_header: proxy_set_header has no effect there, and the
+// client's own headers pass.
+//
 // The file must hold the partners' roots and also their issuing CAs, because most clients send
 // only their own certificate. If there is more than one issuing CA between a root and a client,
 // set ssl_verify_depth to their number; the default is 1.

@@ -259,7 +259,10 @@ func (s *reader) admit(r *http.Request) error {
 		return err
 	}
 	if hasTLSCertificate(r) && !judgedTLS {
-		return errors.New("the sender presented its own TLS client certificate; declare it with ProxyCertificate")
+		return &senderError{
+			text: "the sender presented its own TLS client certificate, which no gate checks",
+			hint: "if it is the front end's own, add ProxyCertificate to From with EveryGate; otherwise look for who reaches this port with a certificate of its own",
+		}
 	}
 	return nil
 }

@@ -3,9 +3,11 @@
 package forwarded_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
@@ -56,6 +58,52 @@ func TestRealFrontEnds_NginxMisconfigured(t *testing.T) {
 		{"the deprecated variable", plain, visit{path: "/deprecated", shows: c.p256}, malformed},
 		{"the raw variable", plain, visit{path: "/raw", shows: c.p256}, "net/http answers 400"},
 	})
+}
+
+// finding T46: the documentation of forwarded.Nginx named only proxy_set_header, which has no effect
+// on grpc_pass, so that the client's own headers passed.
+func TestRealFrontEnds_NginxAndGRPC(t *testing.T) {
+	c := newCast(t)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	forgery := recommendations[0].convention.forge(c.victim)
+	for config, want := range map[string][4]string{
+		"recommended.conf": {accepted, missing, missing, accepted},
+		"dangerous.conf":   {missing, missing, forged, forged},
+	} {
+		a := newAppWith(t, protocols, "tcp", "127.0.0.1:0")
+		a.use(t, forwarded.Nginx{From: here}, c.policy())
+		front := nginx.start(t, config, settings{App: a.address, Verify: "optional"}, c)
+		for i, v := range []visit{{shows: c.p256}, {}, {lines: forgery}, {shows: c.p256, lines: forgery}} {
+			v.path, v.http2 = "/grpc", true
+			got, told, saw := a.visit(t, c, front, v)
+			assert.Equal(t, want[i], got, "%s, visit %d: %v, %v", config, i, told.refused, saw.event.Err)
+			assert.Equal(t, 2, saw.proto)
+		}
+	}
+}
+
+// finding T47: no document said that a front end that caches gives the answer for one client to
+// everybody. RFC 9440, section 2.4: a response that depends on the certificate must be uncacheable.
+func TestRealFrontEnds_NginxCaches(t *testing.T) {
+	c := newCast(t)
+	for control, want := range map[string]string{"": "the front end answers 200", "no-store": missing} {
+		a := newApp(t, "tcp", "127.0.0.1:0")
+		a.use(t, forwarded.Nginx{From: here}, c.policy())
+		inner := *a.handler.Load()
+		outer := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if control != "" {
+				w.Header().Set("Cache-Control", control)
+			}
+			inner.ServeHTTP(w, r)
+		}))
+		a.handler.Store(&outer)
+		front := nginx.start(t, "dangerous.conf", settings{App: a.address, Verify: "optional"}, c)
+		got, told, _ := a.visit(t, c, front, visit{path: "/cached", shows: c.p256})
+		require.Equal(t, accepted, got, "%v", told.refused)
+		got, told, _ = a.visit(t, c, front, visit{path: "/cached"})
+		assert.Equal(t, want, got, "Cache-Control: %s: %v", control, told.refused)
+	}
 }
 
 func TestRealFrontEnds_HAProxyMisconfigured(t *testing.T) {

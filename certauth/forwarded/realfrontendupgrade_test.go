@@ -3,7 +3,9 @@
 package forwarded_test
 
 import (
+	"bufio"
 	"crypto/tls"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
@@ -56,6 +59,76 @@ func TestRealFrontEnds_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 			assert.Nil(t, saw.handed, "the handler ran")
 			assert.Equal(t, stranger, string(saw.event.Reason()))
 			assert.Equal(t, "127.0.0.1", saw.event.Peer.String(), "it did come from the front end")
+		})
+	}
+}
+
+// finding T45: HAProxy passes CONNECT on, and after an answer of 2xx it passes on whatever the client
+// writes next (RFC 9110, section 9.3.6). A client with any valid certificate could then impersonate
+// any other one by writing the front end's headers.
+func TestRealFrontEnds_CONNECTIsNoTunnelToTheService(t *testing.T) {
+	c := newCast(t)
+	for _, tc := range []struct {
+		program
+		config string
+		r      recommended
+		answer int
+	}{
+		{haproxy, "dangerous.cfg", recommendations[1], http.StatusUnauthorized},
+		{haproxy, "recommended.cfg", recommendations[1], http.StatusForbidden},
+		{nginx, "recommended.conf", recommendations[0], http.StatusBadRequest},
+		{apache, "recommended.conf", recommendations[2], http.StatusUnauthorized},
+		{caddy, "recommended.Caddyfile", recommendations[3], http.StatusUnauthorized},
+		{envoy, "recommended.yaml", recommendations[6], http.StatusNotFound},
+	} {
+		t.Run(tc.name+" with "+tc.config, func(t *testing.T) {
+			a := newApp(t, "tcp", "127.0.0.1:0")
+			a.use(t, tc.r.source, c.policy())
+			front := tc.start(t, tc.config, settings{App: a.address, Verify: tc.r.verify}, c)
+			a.forget()
+			conn, err := (&tls.Dialer{Config: c.tlsConfig(c.p256)}).DialContext(t.Context(), "tcp", front.address)
+			require.NoError(t, err)
+			defer func() { _ = conn.Close() }()
+			got := upgrade(t, conn, "CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n")
+			assert.Equal(t, tc.answer, got)
+			assert.Nil(t, a.sighted().handed, "the handler ran")
+			if got == http.StatusUnauthorized {
+				assert.Equal(t, stranger, string(a.sighted().event.Reason()))
+			}
+			if got != http.StatusOK {
+				return
+			}
+			_ = upgrade(t, conn, "GET / HTTP/1.1\r\nHost: localhost\r\n"+strings.Join(tc.r.convention.forge(c.victim), "\r\n")+"\r\n\r\n")
+			if id := a.sighted().event.Identity; id != nil {
+				assert.NotEqual(t, c.victim.Thumbprint(), id.Thumbprint(), "the client wrote the headers itself")
+			}
+		})
+	}
+}
+
+// finding T48: mod_proxy_wstunnel alone passes on what the client writes after a request for WebSocket,
+// whatever the answer to that was. A client without a certificate could then impersonate any other.
+func TestRealFrontEnds_RefusedWebSocketIsNoTunnelToTheService(t *testing.T) {
+	c := newCast(t)
+	r := recommendations[2]
+	for name, shows := range map[string]*certauthtest.Certificate{"no certificate": nil, "a client": c.rsa} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, "tcp", "127.0.0.1:0")
+			a.use(t, r.source, c.policy())
+			front := apache.start(t, "dangerous.conf", settings{App: a.address, Verify: r.verify}, c)
+			conn, err := (&tls.Dialer{Config: c.tlsConfig(shows)}).DialContext(t.Context(), "tcp", front.address)
+			require.NoError(t, err)
+			defer func() { _ = conn.Close() }()
+			got := upgrade(t, conn, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			assert.Equal(t, map[bool]int{true: http.StatusUnauthorized, false: http.StatusOK}[shows == nil], got)
+			a.forget()
+			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n"+strings.Join(r.convention.forge(c.victim), "\r\n")+"\r\n\r\n")
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err == nil {
+				_ = response.Body.Close()
+			}
+			require.Error(t, err, "the connection is closed")
+			assert.Nil(t, a.sighted().handed, "the handler ran")
 		})
 	}
 }

@@ -15,6 +15,8 @@
 package ginauth
 
 import (
+	"bufio"
+	"net"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -54,10 +56,25 @@ func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 				c.Abort()
 			}
 		}()
-		middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			passed = true
+			if len(r.Header["Upgrade"]) > 0 {
+				c.Writer = hijackable{c.Writer, w}
+			}
 			c.Request = r // it carries the identity
 			c.Next()
 		})).ServeHTTP(c.Writer, c.Request)
 	}
+}
+
+// hijackable takes the connection over by the writer of the middleware.
+type hijackable struct {
+	gin.ResponseWriter
+
+	of http.ResponseWriter
+}
+
+// Hijack implements [http.Hijacker].
+func (w hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(w.of).Hijack()
 }

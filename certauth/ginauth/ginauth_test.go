@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -152,5 +154,48 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 			assert.Equal(t, tc.status, ask(t, router, "/", p.client).Code)
 			assert.Zero(t, runs)
 		})
+	}
+}
+
+// finding T48: after a request to change the protocol the connection is closed, unless a handler takes
+// it over. Then the answer says nothing of a close, or Go's clients would not change.
+func TestHandler_AnUpgrade(t *testing.T) {
+	p := newPartner(t)
+	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, stream, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = stream.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_ = stream.Flush()
+	}))
+	defer behind.Close()
+	to, err := url.Parse(behind.URL)
+	require.NoError(t, err)
+	router := gin.New()
+	router.Use(ginauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()})))
+	router.GET("/live", gin.WrapH(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}))
+	router.GET("/orders", func(c *gin.Context) { c.String(http.StatusOK, "orders") })
+	server := httptest.NewServer(router)
+	defer server.Close()
+	for _, tc := range []struct {
+		path   string
+		client *certauthtest.Certificate
+		status int
+		closed bool
+	}{{"/live", p.client, 101, false}, {"/orders", p.client, 200, true}, {"/live", nil, 401, true}} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+tc.path, nil)
+		require.NoError(t, err)
+		if tc.client != nil {
+			certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r, tc.client)
+		}
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", "websocket")
+		response, err := http.DefaultTransport.RoundTrip(r)
+		require.NoError(t, err)
+		_ = response.Body.Close()
+		assert.Equal(t, tc.status, response.StatusCode)
+		assert.Equal(t, tc.closed, response.Close, tc.path)
 	}
 }

@@ -6,7 +6,8 @@
 // needs a gate that gRPC can satisfy: forwarded.ProxyCertificate, which checks the front end's
 // own certificate in the handshake; forwarded.SharedSecret, which checks metadata; or, if
 // [Credentials] wraps the server's credentials, forwarded.Peers or UnixSocket. Without
-// Credentials the socket is not known, and Peers and UnixSocket refuse every call.
+// Credentials the socket is not known, and Peers and UnixSocket refuse every call. In nginx the lines
+// of the preset are grpc_set_header instead of proxy_set_header.
 //
 //	server := grpc.NewServer(
 //		grpc.Creds(grpcauth.Credentials(creds)),

@@ -1,0 +1,35 @@
+package certauth
+
+import (
+	"net/http"
+	"strings"
+)
+
+// whyMissing returns a hint for a missing certificate whose cause is within this process, or "".
+func (a *Authenticator) whyMissing(r *http.Request, refused *Error) string {
+	if !refused.absent {
+		return ""
+	}
+	if id, known := FromContext(r.Context()); known && id.verdict != nil && id.verdict.owner.headers.reads(&a.headers) {
+		return "a Handler further out has accepted the caller and removed the header: use one Handler for a request, and Require for a route that demands more"
+	}
+	for i := range a.exclusions {
+		if why := a.exclusions[i].failing(r); why != "" {
+			return "an Exclusion has this path, but " + why
+		}
+	}
+	return ""
+}
+
+// failing says why the exclusion does not match although it has the request's method and path;
+// otherwise it returns "".
+func (x *exclusion) failing(r *http.Request) string {
+	target, _, _ := strings.Cut(r.RequestURI, "?")
+	switch {
+	case x.matches(r) || !x.hasMethod(r.Method) || r.URL == nil || target != x.Path && r.URL.Path != x.Path:
+		return ""
+	case x.token != nil && target == r.URL.Path:
+		return "it requires the App Service health token, which the request does not have: Linux plans send none, so leave AppServiceHealth false there"
+	}
+	return "the path was escaped, or rewritten before this middleware: put Handler outside of what rewrites it, and exclude the path that the client sends"
+}
