@@ -145,7 +145,7 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 	if !dn.Match(l.issuer, issuer.RawSubject) {
 		return nil, ErrCRLIssuer
 	}
-	algorithm, err := l.algorithm.signatureAlgorithm(o.AllowSHA1)
+	algorithm, err := l.algorithm.signatureAlgorithm("signed", o.AllowSHA1)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 			return Result{}, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}
 	}
-	algorithm, err := r.algorithm.signatureAlgorithm(o.AllowSHA1)
+	algorithm, err := r.algorithm.signatureAlgorithm("signed", o.AllowSHA1)
 	if err != nil {
 		return Result{}, err
 	}
