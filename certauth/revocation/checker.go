@@ -63,7 +63,8 @@ func New(config Config) (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revocation: Config: %w", err)
 	}
-	c.partners = partners{gate: fetch.NewGate(config.Now, c.outageChanged), inHand: config.MaxListBytes + config.MaxListBytes/4}
+	inHand := config.MaxListBytes + config.MaxListBytes/4
+	c.partners = partners{gate: fetch.NewGate(config.Now, c.outageChanged), inHand: inHand, operator: newHand(4 * inHand)}
 	c.crew, c.table = newCrew(), newTable(config.MaxRecords)
 	c.lists.most, c.lists.now, c.lists.changed, c.lists.held = config.MaxListMemory, config.Now, &c.generation, map[*place]int{}
 	c.local = newLocalLists(c)
