@@ -153,7 +153,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	now := c.config.Now()
 	if stored {
 		next.fetched = next.base.ThisUpdate() // it is not known when it was
-		next.soft = softOfStored(next.soft, next.fetched, maxSoftCRL)
+		next.soft = earliest(next.soft, next.fetched.Add(maxSoftCRL))
 	}
 	if err := c.lists.put(&l.place, next, nil); err != nil {
 		return Result{}, err
