@@ -15,19 +15,9 @@ import (
 // whole program and share it between Authenticators; it is safe for concurrent use. The zero
 // value and nil have no evidence for any certificate.
 //
-// The chains that it receives must have been verified. In the order of Config.Sources, it asks
-// the operator's responders and lists and those that the certificates name, verifies every
-// response with package evidence, and uses a Good only until its evidence expires, extended by
-// Config.StaleGrace. Requests whose chains lead to the same root and that need the same answer
-// share one fetch, and no single request can cancel it. Evidence is renewed before it expires,
-// while requests are answered from memory. A permanent revocation stays in effect while the
-// certificate is remembered.
-//
-// What must be true of your infrastructure: the service reaches the responders and distribution
-// points of its partners' CAs with plain HTTP, at public addresses unless Config.HTTP permits
-// others. OCSP tells the CA which client is being checked, and when. A revocation takes effect
-// within an hour of the CA's OCSP response and six hours of its CRL; for a client that returns
-// after a longer pause, on its first request, if the CA answers within a second.
+// The chains that it receives must have been verified. The documentation of the package says which
+// sources it asks, what it guarantees, how soon a revocation takes effect, and what must be true of
+// your infrastructure.
 type Checker struct {
 	config      Config
 	skew        time.Duration
