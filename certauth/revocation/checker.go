@@ -98,12 +98,15 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 
 // Ready returns nil if everything in Config.Lists and Preload is in memory and current: every URL
 // and every file, including each one in a Dir, was read, and no nextUpdate has passed. Otherwise
-// the error names what is missing. It is meant for a start-up or readiness probe and reads
-// nothing itself. A list may become unusable before its nextUpdate because of MaxAge in
+// the error names what is missing. It is meant for a start-up or readiness probe: it does not wait
+// for anything, but starts the reading that a request would start, because no request arrives while
+// the probe fails. A list may become unusable before its nextUpdate because of MaxAge in
 // Config.Verify.
 func (c *Checker) Ready() error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
 	}
-	return c.local.ready(c.config.Now())
+	now := c.config.Now()
+	defer c.local.look(c.crew.base, now)
+	return c.local.ready(now)
 }
