@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
@@ -92,6 +93,9 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 		response.Response, err = c.fetcher.Fetch(ctx, request)
 		return err
 	})
+	if errors.Is(err, ErrTooLarge) {
+		err = advice.New(helpSize, err, "MaxListBytes allows %d", request.MaxBytes)
+	}
 	pass.Leave(ctx, err)
 	took := c.config.Now().Sub(began)
 	response.size = len(response.Body)
