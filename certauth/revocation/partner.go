@@ -15,6 +15,7 @@ import (
 )
 
 const (
+	configured      = "configured" // the name of the operator as a partner, in records
 	maxPartners     = 1024
 	maxRefreshes    = 4 // at once, for one partner
 	maxRefreshQueue = 256
@@ -66,7 +67,7 @@ func (g *partners) named(key string, anchor *x509.Certificate, hand *hand) *part
 		if g.all == nil || len(g.all) >= maxPartners {
 			g.all = map[string]*partner{} // records keep theirs
 		}
-		name := "configured"
+		name := configured
 		if anchor != nil {
 			name = dn.Quote(anchor.RawSubject)
 		}
