@@ -61,7 +61,7 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	if result.Status == Revoked {
 		result.Reason, result.RevokedAt = found.reason, found.revokedAt
 	}
-	return rollBack(result, l.standing(), o.Previous)
+	return rollBack(result, l.edition(), o.Previous)
 }
 
 // openList reads a list up to its entries and establishes its signer: rules C2, C3 and C5.

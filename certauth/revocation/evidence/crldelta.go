@@ -76,7 +76,7 @@ func (l *CRL) With(delta *Delta) (*CRL, error) {
 	if err := l.base.continuedBy(&delta.index); err != nil {
 		return nil, err
 	}
-	if l.delta != nil && delta.standing().compare(l.delta.standing()) < 0 {
+	if l.delta != nil && delta.edition().compare(l.delta.edition()) < 0 {
 		return nil, fmt.Errorf("%w: %w: older than the known delta", ErrDeltaMismatch, ErrRollback)
 	}
 	merged := *l
@@ -183,5 +183,5 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *Ver
 	if err != nil {
 		return result, err
 	}
-	return rollBack(result, l.standing(), o.Previous)
+	return rollBack(result, l.delta.edition(), o.Previous)
 }

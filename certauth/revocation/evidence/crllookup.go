@@ -90,7 +90,7 @@ func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	if err != nil {
 		return result, err
 	}
-	return rollBack(result, l.standing(), o.Previous)
+	return rollBack(result, l.base.edition(), o.Previous)
 }
 
 // CheckNewer is [Edition.CheckNewer] for the two lists. A list with a delta is as new as the
@@ -112,8 +112,6 @@ func (l *CRL) newest() *index {
 	}
 	return &l.base
 }
-
-func (l *CRL) standing() standing { return l.newest().standing() }
 
 // ThisUpdate returns the time at which the list, or its delta if there is one, was issued.
 func (l *CRL) ThisUpdate() time.Time { return l.newest().thisUpdate }

@@ -29,8 +29,6 @@ func (h *header) edition() Edition {
 	return Edition{h.thisUpdate, h.nextUpdate, h.issuer, h.pointDER, h.number}
 }
 
-func (h *header) standing() standing { return standing{h.number, h.thisUpdate} }
-
 // The reasons why a list does not cover a certificate.
 var (
 	errAttributesOnly = fmt.Errorf("%w: attribute certificates only", ErrCRLScope)
