@@ -69,7 +69,6 @@ func (a *authority) meet(cert *x509.Certificate) {
 // A partner can certify another partner's CA. If both had one record of a certificate of that CA,
 // all of its clients would depend on what the first one lets wait or fail.
 type record struct {
-	next      *record // of the same hash
 	authority *authority
 	partner   *partner
 	who       evidence.Subject
