@@ -24,6 +24,7 @@ type authority struct {
 	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
+	adding sync.Mutex            // held while kin changes
 	met    atomic.Pointer[[]met] // the chains that meetKin looked at, the latest first
 }
 
