@@ -31,17 +31,14 @@ var (
 // The signature algorithms that are accepted in addition to RSA-PSS and ML-DSA. For RSA the
 // parameters are NULL, but absent ones must be accepted (RFC 4055, section 5); the others have none
 // (RFC 5758, RFC 8410).
-var (
-	rsaAlgorithms = map[string]x509.SignatureAlgorithm{
-		"1.2.840.113549.1.1.5": x509.SHA1WithRSA, "1.2.840.113549.1.1.11": x509.SHA256WithRSA,
-		"1.2.840.113549.1.1.12": x509.SHA384WithRSA, "1.2.840.113549.1.1.13": x509.SHA512WithRSA,
-	}
-	otherAlgorithms = map[string]x509.SignatureAlgorithm{
-		"1.2.840.10045.4.1": x509.ECDSAWithSHA1, "1.2.840.10045.4.3.2": x509.ECDSAWithSHA256,
-		"1.2.840.10045.4.3.3": x509.ECDSAWithSHA384, "1.2.840.10045.4.3.4": x509.ECDSAWithSHA512,
-		"1.3.101.112": x509.PureEd25519,
-	}
-)
+var algorithms = map[string]x509.SignatureAlgorithm{
+	pkcs1 + "5": x509.SHA1WithRSA, pkcs1 + "11": x509.SHA256WithRSA, pkcs1 + "12": x509.SHA384WithRSA, pkcs1 + "13": x509.SHA512WithRSA,
+	"1.2.840.10045.4.1": x509.ECDSAWithSHA1, "1.2.840.10045.4.3.2": x509.ECDSAWithSHA256,
+	"1.2.840.10045.4.3.3": x509.ECDSAWithSHA384, "1.2.840.10045.4.3.4": x509.ECDSAWithSHA512,
+	"1.3.101.112": x509.PureEd25519,
+}
+
+const pkcs1 = "1.2.840.113549.1.1."
 
 // algorithmIdentifier is a parsed AlgorithmIdentifier. parameters is the whole element, nil if
 // there is none.
@@ -74,10 +71,7 @@ func (a algorithmIdentifier) signatureAlgorithm(signed string, allowSHA1 bool) (
 		return pssAlgorithm(a.parameters)
 	}
 	id, absent := a.oid.String(), a.parameters == nil
-	if known, ok := rsaAlgorithms[id]; ok && a.hasNoParameters() {
-		return known, checkSHA1(signed, known, allowSHA1)
-	}
-	if known, ok := otherAlgorithms[id]; ok && absent {
+	if known, ok := algorithms[id]; ok && (absent || strings.HasPrefix(id, pkcs1) && a.hasNoParameters()) {
 		return known, checkSHA1(signed, known, allowSHA1)
 	}
 	if name := algorithmNames[id]; absent && strings.HasPrefix(name, "ML-DSA") { // RFC 9881, section 2
