@@ -184,6 +184,34 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			return listed(t, w, l)
 		}, []string{"version 1", "AllowV1CRL"}, "AllowV1CRL", []string{wayOut}},
 		{
+			"finding K113 a CRL larger than MaxListBytes", noResponder, func(_ *testing.T, w *wired) { w.net.serve(crlURL, failing(revocation.ErrTooLarge)) },
+			nil,
+			[]string{"answer too large", "MaxListBytes allows 33554432"},
+			"raise revocation.Config.MaxListBytes",
+			[]string{wayOut},
+		},
+		{
+			"finding K113 a configured CRL larger than MaxListBytes", unpointed, nil, func(w *wired, _ string) func(*revocation.Config) {
+				list := listed(t, w, w.list())
+				return func(c *revocation.Config) {
+					list(c)
+					c.MaxListBytes = 100
+				}
+			},
+			[]string{"answer too large", "MaxListBytes allows 100", "a.crl"},
+			"raise revocation.Config.MaxListBytes",
+			[]string{wayOut},
+		},
+		{
+			"finding K113 a CRL for which there is no room", noResponder, nil,
+			func(*wired, string) func(*revocation.Config) {
+				return func(c *revocation.Config) { c.MaxListMemory = 100 }
+			},
+			[]string{"used up", "MaxListMemory allows 100"},
+			"raise revocation.Config.MaxListMemory",
+			[]string{wayOut},
+		},
+		{
 			"a responder that is down, beside a CRL by ldap", with(noPoints, point(uri(ldapURL))), func(_ *testing.T, w *wired) { w.net.serve(ocspURL, failing(revocation.ErrTransport)) },
 			nil,
 			[]string{"transport", `scheme "ldap"`},

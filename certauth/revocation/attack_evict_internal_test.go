@@ -16,12 +16,11 @@ func TestAttack_ANeighbourEvictsNoRevocation(t *testing.T) {
 		bucketHead.state.Store(&state{})
 		elsewhere.state.Store(&state{})
 		behind.state.Store(&state{knowledge: knowledge{ocsp: &Result{Status: Revoked}}})
-		bucketHead.next = behind
 		behind.used.Store(100)
-		s := &shard{count: 3, records: map[uint64]*record{1: bucketHead, 2: elsewhere}}
+		s := &shard{count: 3, records: map[uint64][]*record{1: {bucketHead, behind}, 2: {elsewhere}}}
 		elsewhere.used.Store(50)
 		s.evict()
-		assert.Same(t, behind, s.records[1])
+		assert.Equal(t, []*record{behind}, s.records[1])
 		assert.Equal(t, 2, s.count)
 	}
 }

@@ -15,19 +15,9 @@ import (
 // whole program and share it between Authenticators; it is safe for concurrent use. The zero
 // value and nil have no evidence for any certificate.
 //
-// The chains that it receives must have been verified. In the order of Config.Sources, it asks
-// the operator's responders and lists and those that the certificates name, verifies every
-// response with package evidence, and uses a Good only until its evidence expires, extended by
-// Config.StaleGrace. Requests whose chains lead to the same root and that need the same answer
-// share one fetch, and no single request can cancel it. Evidence is renewed before it expires,
-// while requests are answered from memory. A permanent revocation stays in effect while the
-// certificate is remembered.
-//
-// What must be true of your infrastructure: the service reaches the responders and distribution
-// points of its partners' CAs with plain HTTP, at public addresses unless Config.HTTP permits
-// others. OCSP tells the CA which client is being checked, and when. A revocation takes effect
-// within an hour of the CA's OCSP response and six hours of its CRL; for a client that returns
-// after a longer pause, on its first request, if the CA answers within a second.
+// The chains that it receives must have been verified. The documentation of the package says which
+// sources it asks, what it guarantees, how soon a revocation takes effect, and what must be true of
+// your infrastructure.
 type Checker struct {
 	config      Config
 	skew        time.Duration
@@ -63,7 +53,8 @@ func New(config Config) (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revocation: Config: %w", err)
 	}
-	c.partners = partners{gate: fetch.NewGate(config.Now, c.outageChanged), inHand: config.MaxListBytes + config.MaxListBytes/4}
+	inHand := config.MaxListBytes + config.MaxListBytes/4
+	c.partners = partners{gate: fetch.NewGate(config.Now, c.outageChanged), inHand: inHand, operator: newHand(4 * inHand)}
 	c.crew, c.table = newCrew(), newTable(config.MaxRecords)
 	c.lists.most, c.lists.now, c.lists.changed, c.lists.held = config.MaxListMemory, config.Now, &c.generation, map[*place]int{}
 	c.local = newLocalLists(c)
@@ -107,12 +98,15 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 
 // Ready returns nil if everything in Config.Lists and Preload is in memory and current: every URL
 // and every file, including each one in a Dir, was read, and no nextUpdate has passed. Otherwise
-// the error names what is missing. It is meant for a start-up or readiness probe and reads
-// nothing itself. A list may become unusable before its nextUpdate because of MaxAge in
+// the error names what is missing. It is meant for a start-up or readiness probe: it does not wait
+// for anything, but starts the reading that a request would start, because no request arrives while
+// the probe fails. A list may become unusable before its nextUpdate because of MaxAge in
 // Config.Verify.
 func (c *Checker) Ready() error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
 	}
-	return c.local.ready(c.config.Now())
+	now := c.config.Now()
+	defer c.local.look(c.crew.base, now)
+	return c.local.ready(now)
 }

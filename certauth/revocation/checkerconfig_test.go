@@ -40,6 +40,9 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 		{func(c *revocation.Config) { c.Verify.TrustedResponders = certs(s.ca) }, "TrustedResponders"},
 		{func(c *revocation.Config) { c.Verify.Previous = &revocation.Result{} }, "Previous"},
 		{func(c *revocation.Config) { c.Verify.NonceMode = 3 }, "Verify.NonceMode: 3"},
+		// finding K112: a signer that could not be parsed was ignored, and the lists that it signs were refused
+		{func(c *revocation.Config) { c.Verify.CRLIssuers = []*x509.Certificate{s.ca.cert, nil} }, "Verify.CRLIssuers[1]: nil or empty certificate"},
+		{func(c *revocation.Config) { c.Verify.CRLIssuers = []*x509.Certificate{{}} }, "Verify.CRLIssuers[0]: nil or empty certificate"},
 		{func(c *revocation.Config) {
 			c.Responders = []revocation.Responder{{URL: ocspURL, Trusted: certs(s.other)}}
 		}, "Responders[0].Trusted: needs an Issuer"},

@@ -54,6 +54,9 @@ func (c Config) withDefaults() (Config, error) {
 	for i, issuer := range c.Issuers {
 		refuse(issuer == nil || len(issuer.Raw) == 0, "Issuers[%d]: nil or empty certificate", i)
 	}
+	for i, signer := range v.CRLIssuers {
+		refuse(signer == nil || len(signer.Raw) == 0, "Verify.CRLIssuers[%d]: nil or empty certificate", i)
+	}
 	refuse(c.HTTP.OCSPTimeout >= flightLimit, "HTTP.OCSPTimeout: %s, want less than %s", c.HTTP.OCSPTimeout, flightLimit)
 	refuse(c.HTTP.CRLTimeout >= flightLimit, "HTTP.CRLTimeout: %s, want less than %s", c.HTTP.CRLTimeout, flightLimit)
 	refuse(c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c), "IgnoreCertificateURLs: leaves no source; set Responders or Lists")

@@ -26,11 +26,8 @@ const (
 // of a certificate in use takes effect within an hour and one fetch.
 func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.Duration, jitter float64) {
 	switch {
-	case r.RevokedForGood():
-		r.UsableUntil, r.RefreshAfter = cert.NotAfter, now.Add(softRevoked)
-		return
 	case r.Status == Revoked: // a hold stays until newer evidence lifts it
-		r.UsableUntil, r.RefreshAfter = cert.NotAfter, now.Add(softHold)
+		r.UsableUntil, r.RefreshAfter = cert.NotAfter, now.Add(mostSoft(r))
 		return
 	case r.Status == Unknown:
 		r.UsableUntil = earliest(r.UsableUntil, now.Add(keepUnknown))
@@ -94,12 +91,6 @@ func atLeastBriefly(until, now time.Time, skew time.Duration) time.Time {
 		return earliest(briefly, until.Add(skew))
 	}
 	return until
-}
-
-// softOfStored counts from thisUpdate: it is not known when stored evidence was fetched, and the
-// responder may have changed its answer since.
-func softOfStored(soft, thisUpdate time.Time, most time.Duration) time.Time {
-	return earliest(soft, thisUpdate.Add(most))
 }
 
 func earliest(a, b time.Time) time.Time {

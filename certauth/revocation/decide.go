@@ -34,15 +34,14 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revo
 			}
 			answer = worse(answer, &j.result, i)
 		case j.result.Status == NotApplicable:
-			answer = waived(answer, i, j.record.exempt)
+			answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, i, j.record.exempt
 		case j.result.Status == Unknown && !(c.config.Mode == SoftFail && c.config.AllowUnknown):
 			answer = revocationOf(&j.result, i)
 		case c.accepts(j):
-			why := "no evidence"
+			answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, i, "no evidence"
 			if j.record == nil || !c.hasSource(j.record) {
-				why = "no source to ask"
+				answer.Why = "no source to ask"
 			}
-			answer = waived(answer, i, why)
 			c.softFailed(ctx, i, j)
 		default:
 			answer = certauth.Revocation{Depth: i}
@@ -111,11 +110,6 @@ func worse(answer certauth.Revocation, r *Result, depth int) certauth.Revocation
 		oldest.Depth = answer.Depth
 	}
 	return oldest
-}
-
-func waived(answer certauth.Revocation, depth int, why string) certauth.Revocation {
-	answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, depth, why
-	return answer
 }
 
 var statuses = [...]certauth.RevocationStatus{

@@ -112,9 +112,9 @@
 // # Before the first request
 //
 // [Checker.Preload] reads Config.Lists and further CRLs at start-up, and [Checker.Ready]
-// reports whether all of them are loaded and current, for a readiness probe. Both cover only
-// the lists that the operator names; the sources that certificates will name are not known in
-// advance.
+// reports whether all of them are loaded and current, for a readiness probe, which keeps them
+// current even if no request arrives. Both cover only the lists that the operator names; the
+// sources that certificates will name are not known in advance.
 //
 // # Many instances
 //

@@ -16,10 +16,12 @@ var (
 	ErrNotReady = errors.New("revocation: not ready")        // a list of Config.Lists or Preload is missing
 )
 
-// The steps for the operator if there is no source.
+// The steps for the operator if there is no source, or no room for a list.
 const (
 	helpNobody   = "name the CA's responder in revocation.Config.Responders or its CRL in revocation.Config.Lists, or set revocation.Config.AllowNoSource to accept certificates that name no source"
 	helpPointers = "name the CA's CRL in revocation.Config.Lists or its responder in revocation.Config.Responders"
+	helpSize     = "raise revocation.Config.MaxListBytes if the CA's CRL really is that large"
+	helpMemory   = "raise revocation.Config.MaxListMemory: the CRLs in use do not fit"
 )
 
 func isAny(err error, of ...error) bool {

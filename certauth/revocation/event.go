@@ -120,7 +120,9 @@ func (c *Checker) outageChanged(ctx context.Context, o fetch.Outage) {
 		message = "revocation: the host answers again"
 		attrs = append(attrs, slog.Int("callers_refused", o.Refused))
 	}
-	c.write(ctx, slog.LevelWarn, message, withError(append(attrs, slog.Time("since", o.Since)), o.Err)...)
+	if o.Partner != configured || c.said.may(o.Host+message, c.config.Now()) { // each of Lists has an outage of its own
+		c.write(ctx, slog.LevelWarn, message, withError(append(attrs, slog.Time("since", o.Since)), o.Err)...)
+	}
 	c.observe(ctx, Event{Time: c.config.Now(), Host: o.Host, Since: o.Since, Over: o.Over, Refused: o.Refused, Err: o.Err})
 }
 

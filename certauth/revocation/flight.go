@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 // flight is one attempt to get evidence, shared by all requests that wait for it. Its context is
@@ -55,13 +55,9 @@ func (w *crew) isClosed() bool { return w.base.Err() != nil }
 
 // guarded turns a panic of a Fetcher, a Store or a parser into an error, so that it counts as
 // missing evidence.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("revocation: panic: %s", logtext.Quote(fmt.Sprint(p)))
-		}
-	}()
-	return f()
+func guarded(f func() error) error {
+	_, err := safely.Do(func() (any, error) { return nil, f() })
+	return err
 }
 
 // slot holds the flight to join, if there is one.

@@ -7,17 +7,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// listsWord is what all lists in memory say together.
+// listsWord is what all lists in memory, or those that have been looked at, say together. since is the
+// thisUpdate of the latest expired list or delta that contradicts a Good.
 type listsWord struct {
 	word
 	kept    *Result   // the revocation that stays known when the lists are gone
 	changes time.Time // when this changes without a new list: one begins, or a signer ends, to count
-}
-
-// tally is the word of the lists that have been looked at. since is the thisUpdate of the latest
-// expired list or delta that contradicts a Good.
-type tally struct {
-	listsWord
 	isWhole bool      // the result is of one list, for all reasons
 	against bool      // an expired list says revoked
 	graced  []Result  // from expired lists, for use within StaleGrace
@@ -32,7 +27,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 		return listsWord{word: word{result: *kept}, kept: kept}
 	}
 	terms := c.terms(now)
-	t := tally{listsWord: listsWord{word: word{err: errNothing}, kept: known.revoked}}
+	t := listsWord{word: word{err: errNothing}, kept: known.revoked}
 	for _, k := range r.authority.kinNow() { // lists signed by this key count until its certificate expires
 		if ends := k.cert.NotAfter.Add(c.skew + 1); now.Before(ends) {
 			t.changes = earliest(t.changes, ends)
@@ -47,7 +42,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 	switch {
 	case isRevoked, t.kept != nil && !t.kept.ThisUpdate.Before(t.lifts): // permanent, or a hold that no newer list lifts
 		t.word = word{result: *t.kept}
-		return t.listsWord
+		return t
 	case t.isCovered() && !t.result.ThisUpdate.Before(t.since):
 		t.result.StaleRevoked = t.result.Stale && t.against
 		t.word = word{result: t.result}
@@ -58,15 +53,15 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 		t.result = Result{StaleRevoked: t.against}
 	}
 	t.kept = nil
-	return t.listsWord
+	return t
 }
 
 // isCovered reports whether the lists together cover every reason.
-func (t *tally) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
+func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
 // tallyLists looks the certificate up in the lists, and reports whether one revokes it
 // permanently.
-func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
+func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
 	own := false
 	for i, l := range view.listsOf(r.authority, terms) {
@@ -96,7 +91,7 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 }
 
 // lookInto adds what one list says, and reports whether it is a permanent revocation.
-func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
+func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions) bool {
 	if newer := l.lapsed; newer != nil {
 		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back
 			return c.lookInto(t, r, newer, terms)
@@ -144,7 +139,7 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 }
 
 // accuse notes that an expired list calls the certificate permanently revoked.
-func (t *tally) accuse(result *Result, l *loadedList) {
+func (t *listsWord) accuse(result *Result, l *loadedList) {
 	if !result.StaleRevoked {
 		return
 	}
@@ -156,7 +151,7 @@ const reasonHold = 1 << evidence.ReasonCertificateHold
 
 // add takes a list into account that does not name the certificate. Of the lists for all reasons the
 // newest counts alone; lists for some reasons are combined if there is none.
-func (t *tally) add(result Result) {
+func (t *listsWord) add(result Result) {
 	if result.ReasonsCovered&reasonHold != 0 && !result.Stale {
 		t.lifts = latest(t.lifts, result.ThisUpdate)
 	}

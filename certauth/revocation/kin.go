@@ -151,24 +151,18 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) (n
 		return next
 	}
 	one := kin{cert, authorityKey(cert)}
-	for {
-		known := a.kin.Load()
-		var all []kin
-		if known != nil {
-			all = slices.DeleteFunc(slices.Clone(*known), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
-		}
-		if len(all) == maxKin {
-			all = slices.DeleteFunc(all, func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew) })
-		}
-		if one.key == a.key || len(all) == maxKin || slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
-			return next
-		}
-		all = append(all, one)
-		if a.kin.CompareAndSwap(known, &all) {
-			c.generation.Add(1) // lists of that key count from now on
-			return next
-		}
+	a.adding.Lock()
+	defer a.adding.Unlock()
+	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
+	if len(all) == maxKin {
+		all = slices.DeleteFunc(all, func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew) })
 	}
+	if one.key != a.key && len(all) < maxKin && !slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
+		all = append(all, one)
+		a.kin.Store(&all)
+		c.generation.Add(1) // lists of that key count from now on
+	}
+	return next
 }
 
 // listTerms returns the terms for lists of a CA, which any of its keys may sign.

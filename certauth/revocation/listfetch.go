@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
@@ -92,6 +93,9 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 		response.Response, err = c.fetcher.Fetch(ctx, request)
 		return err
 	})
+	if errors.Is(err, ErrTooLarge) {
+		err = advice.New(helpSize, err, "MaxListBytes allows %d", request.MaxBytes)
+	}
 	pass.Leave(ctx, err)
 	took := c.config.Now().Sub(began)
 	response.size = len(response.Body)
@@ -153,7 +157,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	now := c.config.Now()
 	if stored {
 		next.fetched = next.base.ThisUpdate() // it is not known when it was
-		next.soft = softOfStored(next.soft, next.fetched, maxSoftCRL)
+		next.soft = earliest(next.soft, next.fetched.Add(maxSoftCRL))
 	}
 	if err := c.lists.put(&l.place, next, nil); err != nil {
 		return Result{}, err

@@ -2,7 +2,6 @@ package revocation
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
 // unusedFor is the time after which a list may be unloaded to make room.
@@ -168,7 +168,7 @@ func (k *keeper) makeRoom(asking *place, size int) error {
 		}
 	}
 	if held+size > k.most {
-		return fmt.Errorf("%w: %d bytes held, %d more wanted, %d allowed", ErrBudget, held, size, k.most)
+		return advice.New(helpMemory, ErrBudget, "%d bytes held, %d more wanted, MaxListMemory allows %d", held, size, k.most)
 	}
 	return nil
 }

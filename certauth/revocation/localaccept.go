@@ -159,7 +159,7 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, e
 			continue
 		}
 		one := &loadedList{}
-		one.base, err = m.checker.partners.operator().hand.build(ctx, func() (crl *evidence.CRL, err error) {
+		one.base, err = m.checker.partners.operator.build(ctx, func() (crl *evidence.CRL, err error) {
 			terms := m.checker.terms(m.checker.config.Now())
 			if isDelta {
 				one.lone, err = evidence.ParseDelta(content, issuer.cert(), terms)

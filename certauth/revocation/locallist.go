@@ -200,13 +200,8 @@ func (m *localLists) load(ctx context.Context) error {
 	return m.view.Load().err
 }
 
-// refresh reads everything again, whether or not it is due.
-func (m *localLists) refresh(ctx context.Context, anew uint64) error {
-	m.countFrom(anew)
-	return m.load(ctx)
-}
-
-// countFrom makes readings that began before this call of Refresh not count.
+// countFrom makes readings that began before this call of Refresh not count, so that everything is read
+// again.
 func (m *localLists) countFrom(anew uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

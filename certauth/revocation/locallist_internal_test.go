@@ -17,7 +17,8 @@ func TestLocalLists_TheLatestRefreshStands(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
 	for _, call := range []uint64{2, 1} {
-		require.Error(t, c.local.refresh(t.Context(), call))
+		c.local.countFrom(call)
+		require.Error(t, c.local.load(t.Context()))
 	}
 	assert.Equal(t, uint64(2), c.local.anew.Load())
 }

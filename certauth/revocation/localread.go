@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -237,7 +238,7 @@ func (m *localLists) readChanged(path string, before seen) (der []byte, now seen
 	}
 	defer f.Close()
 	if info.Size() > int64(most) {
-		return nil, seen{}, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, info.Size(), most)
+		return nil, seen{}, advice.New(helpSize, ErrTooLarge, "%d bytes, MaxListBytes allows %d", info.Size(), most)
 	}
 	head, err := io.ReadAll(io.LimitReader(f, maxHead))
 	if err != nil {
@@ -250,7 +251,7 @@ func (m *localLists) readChanged(path string, before seen) (der []byte, now seen
 	}
 	der, err = io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head), f), int64(most)+1))
 	if err == nil && len(der) > most {
-		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
+		err = advice.New(helpSize, ErrTooLarge, "MaxListBytes allows %d", most)
 	}
 	return der, now, err
 }

@@ -78,12 +78,12 @@ func (view *localView) hasNewer(held *loadedList) bool {
 // forgetGone drops lists that were deleted from a directory, or set aside, once they are replaced
 // or have expired. Until then they count. It reports whether it dropped any.
 func (m *localLists) forgetGone(view *localView) (some bool) {
-	now, used := m.checker.config.Now(), sync.OnceValue(view.used) // if something is gone
+	terms, used := m.checker.terms(m.checker.config.Now()), sync.OnceValue(view.used) // if something is gone
 	isOver := func(held *loadedList) bool {
 		if held != nil && held.lone != nil {
-			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(held)
+			return held.edition().Current(terms.Now, m.checker.skew) != nil || view.hasNewer(held)
 		}
-		return held == nil || !used()[held.base] || m.isOver(held.base, now)
+		return held == nil || !used()[held.base] || !held.base.IsFresh(true, &terms) && !held.base.IsFresh(false, &terms)
 	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
@@ -95,15 +95,6 @@ func (m *localLists) forgetGone(view *localView) (some bool) {
 		}
 	}
 	return some
-}
-
-// isOver reports whether the list has expired. A list without nextUpdate expires by age.
-func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
-	if l.NextUpdate().IsZero() {
-		terms := m.checker.terms(now)
-		return !l.IsFresh(true, &terms)
-	}
-	return l.Edition().Current(now, m.checker.skew) != nil
 }
 
 // newest adds the list to those of the same scope and signer, or replaces an older one (rule C9). If one

@@ -211,8 +211,8 @@ func (c *Checker) outranks(known *Result, now time.Time) *Result {
 func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored bool) (err error) {
 	now := c.config.Now()
 	ocspDeadlines(&result, cert, now, c.skew, jitterOf(c.table.seed, r.authority.key+string(r.who.Serial())))
-	if stored && !result.RevokedForGood() {
-		result.RefreshAfter = softOfStored(result.RefreshAfter, result.ThisUpdate, mostSoft(&result))
+	if stored && !result.RevokedForGood() { // it is not known when it was fetched, and the status may have changed since
+		result.RefreshAfter = earliest(result.RefreshAfter, result.ThisUpdate.Add(mostSoft(&result)))
 	}
 	r.update(func(e *knowledge) bool {
 		known := e.ocsp

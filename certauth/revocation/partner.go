@@ -15,6 +15,7 @@ import (
 )
 
 const (
+	configured      = "configured" // the name of the operator as a partner, in records
 	maxPartners     = 1024
 	maxRefreshes    = 4 // at once, for one partner
 	maxRefreshQueue = 256
@@ -37,11 +38,11 @@ type partner struct {
 	hand       *hand
 }
 
-// partners finds the partner of an anchor. The operator, for what the Config names, is one of
-// them.
+// partners finds the partner of an anchor, or of one of Config.Lists.
 type partners struct {
-	gate   *fetch.Gate
-	inHand int // bytes, for one partner
+	gate     *fetch.Gate
+	inHand   int   // bytes, for one partner
+	operator *hand // of all of Config.Lists: several large ones, because they are read concurrently
 
 	mu  sync.Mutex
 	all map[string]*partner
@@ -52,15 +53,10 @@ func (g *partners) of(anchor *x509.Certificate) *partner {
 	return g.named(authorityKey(anchor), anchor, newHand(g.inHand))
 }
 
-// operator may have several large lists in hand, because they are read concurrently.
-func (g *partners) operator() *partner {
-	return g.named("", nil, newHand(4*g.inHand))
-}
-
 // configured returns the partner for one of Config.Lists, because each may be of another partner.
 // They only share what the operator may have in hand.
 func (g *partners) configured(name string) *partner {
-	return g.named("configured "+name, nil, g.operator().hand)
+	return g.named("configured "+name, nil, g.operator)
 }
 
 func (g *partners) named(key string, anchor *x509.Certificate, hand *hand) *partner {
@@ -71,7 +67,7 @@ func (g *partners) named(key string, anchor *x509.Certificate, hand *hand) *part
 		if g.all == nil || len(g.all) >= maxPartners {
 			g.all = map[string]*partner{} // records keep theirs
 		}
-		name := "configured"
+		name := configured
 		if anchor != nil {
 			name = dn.Quote(anchor.RawSubject)
 		}

@@ -35,7 +35,7 @@ func unusablePointers(s *scene) []struct {
 	says string
 } {
 	at := func(uri string) change { return point(ocsptest.FullName(ocsptest.URI(uri))) }
-	indirect := ocsptest.Element(ocsptest.Explicit(2), directory(s.root.cert.RawSubject))
+	indirect := ocsptest.Element(ocsptest.Explicit(2), directory(s.other.cert.RawSubject)) // neither of the CAs
 	return []struct {
 		name string
 		with change

@@ -24,6 +24,7 @@ type authority struct {
 	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
+	adding sync.Mutex            // held while kin changes
 	met    atomic.Pointer[[]met] // the chains that meetKin looked at, the latest first
 }
 
@@ -69,7 +70,6 @@ func (a *authority) meet(cert *x509.Certificate) {
 // A partner can certify another partner's CA. If both had one record of a certificate of that CA,
 // all of its clients would depend on what the first one lets wait or fail.
 type record struct {
-	next      *record // of the same hash
 	authority *authority
 	partner   *partner
 	who       evidence.Subject

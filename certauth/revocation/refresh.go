@@ -81,7 +81,8 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	read := make(chan struct{})
 	all.Go(func() { // beside the certificates, because a list may hang
 		defer close(read)
-		listErr = c.local.refresh(ctx, anew)
+		c.local.countFrom(anew)
+		listErr = c.local.load(ctx)
 	})
 	for by, records := range c.refreshable(c.config.Now()) {
 		all.Go(func() {

@@ -22,14 +22,14 @@ type table struct {
 type shard struct {
 	mu      sync.RWMutex
 	count   int
-	records map[uint64]*record
+	records map[uint64][]*record // by hash
 }
 
 func newTable(most int) *table {
 	spread := max(1, min(most, tableShards))
 	t := &table{seed: maphash.MakeSeed(), perShard: max(1, most/spread), spread: uint64(spread)}
 	for i := range t.shards {
-		t.shards[i].records = map[uint64]*record{}
+		t.shards[i].records = map[uint64][]*record{}
 	}
 	return t
 }
@@ -45,7 +45,7 @@ func (t *table) find(cert, issuer, anchor *x509.Certificate) *record {
 	s := &t.shards[h%t.spread]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for r := s.records[h]; r != nil; r = r.next {
+	for _, r := range s.records[h] {
 		if r.is(cert, issuer) && isSameCA(r.partner.anchor, anchor) {
 			return r
 		}
@@ -59,7 +59,7 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 	s := &t.shards[h%t.spread]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for r := s.records[h]; r != nil; r = r.next {
+	for _, r := range s.records[h] {
 		if !r.is(cert, issuer) {
 			continue
 		}
@@ -72,8 +72,7 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 	}
 	fresh.used.Store(now.Unix())
 	fresh.partner.records.Add(1)
-	fresh.next = s.records[h]
-	s.records[h] = fresh
+	s.records[h] = append(s.records[h], fresh)
 	s.count++
 	return fresh
 }
@@ -90,8 +89,8 @@ func (s *shard) evict() bool {
 		holds bool  // a revocation
 	}
 	looked := make([]candidate, 0, sample)
-	for h, r := range s.records { // in random order
-		for ; r != nil && len(looked) < sample; r = r.next {
+	for h, records := range s.records { // in random order
+		for _, r := range records[:min(len(records), sample-len(looked))] {
 			looked = append(looked, candidate{r, h, r.partner.records.Load(), r.state.Load().holdsRevocation()})
 		}
 		if len(looked) == sample {
@@ -113,37 +112,21 @@ func (s *shard) evict() bool {
 		looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.holds })
 	}
 	victim := slices.MinFunc(looked, func(a, b candidate) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
-	s.forget(victim.hash, victim.record)
-	return true
-}
-
-// forget removes one of the records of a hash.
-func (s *shard) forget(hash uint64, victim *record) {
-	first := s.records[hash]
-	if first == victim {
-		first = victim.next
-	}
-	for r := first; r != nil; r = r.next {
-		if r.next == victim {
-			r.next = victim.next
-		}
-	}
-	s.records[hash] = first
-	if first == nil {
-		delete(s.records, hash)
+	others := slices.DeleteFunc(s.records[victim.hash], func(r *record) bool { return r == victim.record })
+	if s.records[victim.hash] = others; len(others) == 0 {
+		delete(s.records, victim.hash)
 	}
 	victim.partner.records.Add(-1)
 	s.count--
+	return true
 }
 
 func (t *table) all() (all []*record) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.RLock()
-		for _, r := range s.records {
-			for ; r != nil; r = r.next {
-				all = append(all, r)
-			}
+		for _, records := range s.records {
+			all = append(all, records...)
 		}
 		s.mu.RUnlock()
 	}

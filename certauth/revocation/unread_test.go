@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -54,6 +55,7 @@ func TestChecker_AListThatCannotBeReadIsToldOnce(t *testing.T) {
 			poll(10)
 			assert.Equal(t, 2, told(), log.text())
 			require.NoError(t, checker.Ready())
+			synctest.Wait() // for the reading that Ready has started
 			for _, path := range []string{"none.crl", "broken.crl", "none/a.crl"} {
 				write(t, filepath.Join(dir, path), []byte("broken"))
 			}

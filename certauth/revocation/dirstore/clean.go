@@ -25,6 +25,8 @@ type room struct {
 	bytes int64
 }
 
+func (r room) exceeds(most room) bool { return r.files > most.files || r.bytes > most.bytes }
+
 // kept is one file, as its first line describes it.
 type kept struct {
 	name    string
@@ -42,7 +44,7 @@ func (s *Store) clean() {
 	defer s.cleaning.Unlock()
 	now := s.now()
 	s.mu.Lock()
-	isFull := s.holds.files > s.maxFiles || s.holds.bytes > s.maxBytes
+	isFull := s.holds.exceeds(s.most)
 	s.mu.Unlock()
 	if elapsed := now.Sub(s.cleaned); !isFull && elapsed >= 0 && elapsed < s.pause {
 		return
@@ -65,9 +67,12 @@ func (s *Store) clean() {
 		holds.bytes += f.size
 	}
 	// A tenth more than necessary, so that the next file does not cause another look at all of them.
-	full := holds.files > s.maxFiles || holds.bytes > s.maxBytes
+	most := s.most
+	if holds.exceeds(most) {
+		most = room{most.files * 9 / 10, most.bytes / 10 * 9}
+	}
 	for _, f := range files {
-		if !full || holds.files <= s.maxFiles*9/10 && holds.bytes <= s.maxBytes/10*9 {
+		if !holds.exceeds(most) {
 			break
 		}
 		if root.Remove(f.name) == nil {

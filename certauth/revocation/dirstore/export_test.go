@@ -10,7 +10,7 @@ func (s *Store) At(now func() time.Time) *Store {
 
 // WithLimits sets the limits on files and bytes.
 func (s *Store) WithLimits(files int, bytes int64) *Store {
-	s.maxFiles, s.maxBytes = files, bytes
+	s.most = room{files, bytes}
 	return s
 }
 

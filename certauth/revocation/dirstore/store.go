@@ -54,8 +54,7 @@ type Store struct {
 	now   func() time.Time
 	slots chan struct{}
 
-	maxFiles int
-	maxBytes int64
+	most room
 
 	mu    sync.Mutex
 	holds room
@@ -64,11 +63,6 @@ type Store struct {
 	cleaned  time.Time     // by the clock; guarded by cleaning, as is pause
 	pause    time.Duration // before it is cleaned again
 }
-
-const (
-	defaultMaxFiles = 10_000
-	defaultMaxBytes = 1 << 30
-)
 
 // New returns a store in dir, which must exist. A path that is empty, does not exist, or is not a
 // directory is an error. New writes nothing, so the first Set shows whether the directory is
@@ -93,7 +87,7 @@ func New(dir string) (*Store, error) {
 		now:   time.Now, //nolint:forbidigo // the default of the injected clock
 		slots: make(chan struct{}, directorySlots),
 
-		maxFiles: defaultMaxFiles, maxBytes: defaultMaxBytes,
+		most: room{files: 10_000, bytes: 1 << 30},
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -30,17 +31,14 @@ var (
 // The signature algorithms that are accepted in addition to RSA-PSS and ML-DSA. For RSA the
 // parameters are NULL, but absent ones must be accepted (RFC 4055, section 5); the others have none
 // (RFC 5758, RFC 8410).
-var (
-	rsaAlgorithms = map[string]x509.SignatureAlgorithm{
-		"1.2.840.113549.1.1.5": x509.SHA1WithRSA, "1.2.840.113549.1.1.11": x509.SHA256WithRSA,
-		"1.2.840.113549.1.1.12": x509.SHA384WithRSA, "1.2.840.113549.1.1.13": x509.SHA512WithRSA,
-	}
-	otherAlgorithms = map[string]x509.SignatureAlgorithm{
-		"1.2.840.10045.4.1": x509.ECDSAWithSHA1, "1.2.840.10045.4.3.2": x509.ECDSAWithSHA256,
-		"1.2.840.10045.4.3.3": x509.ECDSAWithSHA384, "1.2.840.10045.4.3.4": x509.ECDSAWithSHA512,
-		"1.3.101.112": x509.PureEd25519,
-	}
-)
+var algorithms = map[string]x509.SignatureAlgorithm{
+	pkcs1 + "5": x509.SHA1WithRSA, pkcs1 + "11": x509.SHA256WithRSA, pkcs1 + "12": x509.SHA384WithRSA, pkcs1 + "13": x509.SHA512WithRSA,
+	"1.2.840.10045.4.1": x509.ECDSAWithSHA1, "1.2.840.10045.4.3.2": x509.ECDSAWithSHA256,
+	"1.2.840.10045.4.3.3": x509.ECDSAWithSHA384, "1.2.840.10045.4.3.4": x509.ECDSAWithSHA512,
+	"1.3.101.112": x509.PureEd25519,
+}
+
+const pkcs1 = "1.2.840.113549.1.1."
 
 // algorithmIdentifier is a parsed AlgorithmIdentifier. parameters is the whole element, nil if
 // there is none.
@@ -68,22 +66,19 @@ func (a algorithmIdentifier) hasNoParameters() bool {
 
 // signatureAlgorithm returns the algorithm for crypto/x509. Parameters must be exactly what the
 // algorithm requires.
-func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureAlgorithm, error) {
+func (a algorithmIdentifier) signatureAlgorithm(signed string, allowSHA1 bool) (x509.SignatureAlgorithm, error) {
 	if a.oid.Equal(oidRSAPSS) {
 		return pssAlgorithm(a.parameters)
 	}
 	id, absent := a.oid.String(), a.parameters == nil
-	if known, ok := rsaAlgorithms[id]; ok && a.hasNoParameters() {
-		return known, checkSHA1("signed", known, allowSHA1)
-	}
-	if known, ok := otherAlgorithms[id]; ok && absent {
-		return known, checkSHA1("signed", known, allowSHA1)
+	if known, ok := algorithms[id]; ok && (absent || strings.HasPrefix(id, pkcs1) && a.hasNoParameters()) {
+		return known, checkSHA1(signed, known, allowSHA1)
 	}
 	if name := algorithmNames[id]; absent && strings.HasPrefix(name, "ML-DSA") { // RFC 9881, section 2
 		if known := mldsa.Signature(name); known != x509.UnknownSignatureAlgorithm {
 			return known, nil
 		}
-		return x509.UnknownSignatureAlgorithm, advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("signed with", name))
+		return x509.UnknownSignatureAlgorithm, advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported(signed+" with", name))
 	}
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
 }
@@ -152,18 +147,14 @@ func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
 
 // certificateAlgorithm applies the same rules to the signature on a certificate.
 func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
-	switch cert.SignatureAlgorithm { //nolint:exhaustive // everything else is refused
-	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
-		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519, x509.SHA1WithRSA, x509.ECDSAWithSHA1:
-		return checkSHA1("certificate signed", cert.SignatureAlgorithm, allowSHA1)
+	whole := readSequence(cert.Raw, "certificate")
+	whole.sequence("certificate")
+	algorithm := whole.algorithm("certificate")
+	if !algorithm.oid.Equal(oidRSAPSS) {
+		algorithm.parameters = nil // crypto/x509 ignores them
 	}
-	if mldsa.IsSignature(cert.SignatureAlgorithm) {
-		return nil
-	}
-	if name := mldsa.OfSignature(cert.Raw); name != "" {
-		return advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("certificate signed with", name))
-	}
-	return fmt.Errorf("%w: certificate signed with %s", ErrWeakAlgorithm, cert.SignatureAlgorithm)
+	_, err := algorithm.signatureAlgorithm("certificate signed", allowSHA1)
+	return cmp.Or(*whole.err, err)
 }
 
 // maxRSABits bounds the work of one signature check.

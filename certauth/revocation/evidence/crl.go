@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -41,58 +42,55 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	if err != nil {
 		return Result{}, err
 	}
-	l, by, err := openList(der, false, issuer, &o)
+	l, err := openList(der, false, issuer, &o)
 	if err != nil {
 		return Result{}, err
 	}
-	if s.isWitness(by.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) {
-		return Result{}, ErrOwnWitness
-	}
-	found, err := l.find(s.serial)
+	found, as, err := l.find(s.serial)
 	if err != nil {
 		return Result{}, err
 	}
-	reasons, err := l.scope(&s)
+	reasons, err := l.scope(&s, issuer)
 	if err != nil {
 		return Result{}, err
 	}
-	result, err := l.decide(found, reasons, &s, &o)
+	result, err := l.decide(as, reasons, &s, &o)
 	if err != nil {
 		return result.refused(err), err
 	}
-	return rollBack(result, l.standing(), o.Previous)
+	if result.Status == Revoked {
+		result.Reason, result.RevokedAt = found.reason, found.revokedAt
+	}
+	return rollBack(result, l.edition(), o.Previous)
 }
 
 // openList reads a list up to its entries and establishes its signer: rules C2, C3 and C5.
 // Nothing here depends on the certificate in question or on the time.
-func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptions) (*list, *x509.Certificate, error) {
+func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptions) (*list, error) {
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
-		return nil, nil, ErrArgument
+		return nil, ErrArgument
 	}
 	der, err := unwrapPEM(der)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	l, err := parseList(der)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := l.checkKind(isDelta); err != nil {
-		return nil, nil, err
-	}
-	if err := l.checkForm(o); err != nil {
-		return nil, nil, err
+	if err := cmp.Or(l.checkKind(isDelta), l.checkForm(o)); err != nil {
+		return nil, err
 	}
 	by, err := l.findSigner(issuer, o)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	l.responder = dn.Quote(by.RawSubject)
+	l.responder, l.signerKey = dn.Quote(by.RawSubject), by.RawSubjectPublicKeyInfo
 	endless := !l.hasNextUpdate && o.AllowNoNextUpdate
 	if by != issuer && (endless || l.hasNextUpdate && by.NotAfter.Before(l.nextUpdate)) {
 		l.nextUpdate, l.hasNextUpdate = by.NotAfter, true // the list ends with the certificate of its signer
 	}
-	return l, by, nil
+	return l, nil
 }
 
 // unwrapPEM accepts DER, or text that ends with its only PEM block, which must be an X509 CRL.
@@ -145,7 +143,7 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 	if !dn.Match(l.issuer, issuer.RawSubject) {
 		return nil, ErrCRLIssuer
 	}
-	algorithm, err := l.algorithm.signatureAlgorithm(o.AllowSHA1)
+	algorithm, err := l.algorithm.signatureAlgorithm("signed", o.AllowSHA1)
 	if err != nil {
 		return nil, err
 	}

@@ -48,11 +48,11 @@ type Delta struct{ index }
 
 // ParseDelta verifies a delta CRL on its own, by the rules of [ParseCRL].
 func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, error) {
-	parsed, by, err := openList(der, true, issuer, &o)
+	parsed, err := openList(der, true, issuer, &o)
 	if err != nil {
 		return nil, err
 	}
-	x, err := newIndex(parsed, by)
+	x, err := newIndex(parsed)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (l *CRL) With(delta *Delta) (*CRL, error) {
 	if err := l.base.continuedBy(&delta.index); err != nil {
 		return nil, err
 	}
-	if l.delta != nil && delta.standing().compare(l.delta.standing()) < 0 {
+	if l.delta != nil && delta.edition().compare(l.delta.edition()) < 0 {
 		return nil, fmt.Errorf("%w: %w: older than the known delta", ErrDeltaMismatch, ErrRollback)
 	}
 	merged := *l
@@ -160,7 +160,7 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *Ver
 		}
 		found = inBase
 	}
-	result, err := l.base.decide(found.finding(), reasons, s, o)
+	result, err := l.base.decide(found, reasons, s, o)
 	if why == fresh && errors.Is(err, ErrNotFresh) && found != notListed {
 		result.StaleRevoked = true // the base has expired, the delta has not: even a hold
 	}
@@ -183,5 +183,5 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *Ver
 	if err != nil {
 		return result, err
 	}
-	return rollBack(result, l.standing(), o.Previous)
+	return rollBack(result, l.delta.edition(), o.Previous)
 }

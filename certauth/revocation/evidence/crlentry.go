@@ -88,16 +88,15 @@ func (l *list) checkReason(reason int) error {
 
 // find returns the strictest entry for the serial number. It checks every entry, because one that
 // is not understood makes the list unusable for all certificates (RFC 5280, section 5.3).
-func (l *list) find(serial []byte) (finding, error) {
-	var found finding
+func (l *list) find(serial []byte) (found entry, as listing, err error) {
 	for s := cryptobyte.String(l.entries); !s.Empty(); {
 		one, err := l.readEntry(&s)
 		if err != nil {
-			return finding{}, err
+			return entry{}, notListed, err
 		}
-		if bytes.Equal(one.serial, serial) && !found.forGood() {
-			found = finding{listed: true, reason: one.reason, revokedAt: one.revokedAt}
+		if stricter := one.listedAs(); stricter > as && bytes.Equal(one.serial, serial) {
+			found, as = one, stricter
 		}
 	}
-	return found, nil
+	return found, as, nil
 }

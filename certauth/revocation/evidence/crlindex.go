@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/x509"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -14,17 +13,16 @@ import (
 // collected.
 type index struct {
 	header
-	signerKey []byte // SubjectPublicKeyInfo
-	entries   int
-	listed    [listingKinds]serials.Set
+	entries int
+	listed  [listingKinds]serials.Set
 }
 
 // newIndex checks every entry before it takes memory. It reads the entries twice, so that it takes
 // exactly the memory that they need.
-func newIndex(l *list, by *x509.Certificate) (*index, error) {
+func newIndex(l *list) (*index, error) {
 	var counts [listingKinds]serials.Count
 	var exceptions []exception
-	x := &index{header: l.header, signerKey: bytes.Clone(by.RawSubjectPublicKeyInfo)}
+	x := &index{header: l.header}
 	for s := cryptobyte.String(l.entries); !s.Empty(); x.entries++ {
 		one, err := l.readEntry(&s)
 		if err != nil {
@@ -39,7 +37,7 @@ func newIndex(l *list, by *x509.Certificate) (*index, error) {
 	if err := x.fill(l.entries, &counts, exceptions); err != nil {
 		return nil, err
 	}
-	x.issuer = bytes.Clone(l.issuer)
+	x.issuer, x.signerKey = bytes.Clone(l.issuer), bytes.Clone(l.signerKey)
 	return x, nil
 }
 
@@ -101,17 +99,6 @@ func (x *index) find(serial []byte) listing {
 		as--
 	}
 	return as
-}
-
-// finding is what the index keeps of an entry.
-func (l listing) finding() finding {
-	switch l {
-	case listedRevoked:
-		return finding{listed: true, reason: ReasonUnspecified}
-	case listedHeld:
-		return finding{listed: true, reason: ReasonCertificateHold}
-	}
-	return finding{}
 }
 
 // size returns the bytes of the tables, which are nearly all of its memory, and an estimate of the

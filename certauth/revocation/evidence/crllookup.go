@@ -32,11 +32,11 @@ type CRL struct {
 // issuer if the key identifiers differ, and that to it a list has expired ([ErrNotFresh]) when the
 // certificate of a signer among o.CRLIssuers has.
 func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
-	l, by, err := openList(der, false, issuer, &o)
+	l, err := openList(der, false, issuer, &o)
 	if err != nil {
 		return nil, err
 	}
-	base, err := newIndex(l, by)
+	base, err := newIndex(l)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +78,7 @@ func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	if l.by == nil || !dn.Match(s.rawIssuer, l.by.RawSubject) {
 		return Result{}, ErrIssuerMismatch
 	}
-	if s.isWitness(l.base.signerKey, l.by.RawSubjectPublicKeyInfo) {
-		return Result{}, ErrOwnWitness
-	}
-	reasons, err := l.base.scope(s)
+	reasons, err := l.base.scope(s, l.by)
 	if err != nil {
 		return Result{}, err
 	}
@@ -89,11 +86,11 @@ func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	if l.delta != nil {
 		return l.lookupWithDelta(at, reasons, s, o)
 	}
-	result, err := l.base.decide(at.finding(), reasons, s, o)
+	result, err := l.base.decide(at, reasons, s, o)
 	if err != nil {
 		return result, err
 	}
-	return rollBack(result, l.standing(), o.Previous)
+	return rollBack(result, l.base.edition(), o.Previous)
 }
 
 // CheckNewer is [Edition.CheckNewer] for the two lists. A list with a delta is as new as the
@@ -115,8 +112,6 @@ func (l *CRL) newest() *index {
 	}
 	return &l.base
 }
-
-func (l *CRL) standing() standing { return l.newest().standing() }
 
 // ThisUpdate returns the time at which the list, or its delta if there is one, was issued.
 func (l *CRL) ThisUpdate() time.Time { return l.newest().thisUpdate }

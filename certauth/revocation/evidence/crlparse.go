@@ -92,7 +92,7 @@ func (l *list) readKnownExtensions() error {
 		case e.oid.Equal(oidDeltaIndicator):
 			l.baseNumber, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidFreshestCRL):
-			l.namesDelta, l.freshest = true, freshestURLs(e.value)
+			l.namesDelta, l.freshest = true, freshestURLs(e.value, l.issuer)
 		case e.critical:
 			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}

@@ -1,10 +1,11 @@
 package evidence
 
 import (
+	"bytes"
+	"crypto/x509"
 	"fmt"
 	"math/big"
 	"slices"
-	"time"
 )
 
 // header is what a list says about itself: which certificates it covers, and for how long. A
@@ -18,6 +19,7 @@ type header struct {
 	namesDelta bool     // delta CRLs exist, whether or not they can be fetched
 	freshest   []string // the URLs of those that can be
 	responder  string   // the signer's name
+	signerKey  []byte   // its SubjectPublicKeyInfo
 
 	pointDER, keyIDDER []byte // the extensions unchanged, nil if absent
 }
@@ -27,17 +29,6 @@ func (h *header) edition() Edition {
 	return Edition{h.thisUpdate, h.nextUpdate, h.issuer, h.pointDER, h.number}
 }
 
-func (h *header) standing() standing { return standing{h.number, h.thisUpdate} }
-
-// finding is what a list says about one serial number.
-type finding struct {
-	listed    bool
-	reason    int
-	revokedAt time.Time
-}
-
-func (f finding) forGood() bool { return f.listed && f.reason != ReasonCertificateHold }
-
 // The reasons why a list does not cover a certificate.
 var (
 	errAttributesOnly = fmt.Errorf("%w: attribute certificates only", ErrCRLScope)
@@ -46,8 +37,12 @@ var (
 	errOtherPoint     = fmt.Errorf("%w: another distribution point", ErrCRLScope)
 )
 
-// scope is reasonsFor with an error that names the distribution points.
-func (h *header) scope(s *Subject) (uint16, error) {
+// scope is reasonsFor with an error that names the distribution points, for a list of the issuer. The
+// certificate's own key clears it only if it is the issuer's.
+func (h *header) scope(s *Subject, issuer *x509.Certificate) (uint16, error) {
+	if bytes.Equal(h.signerKey, s.key) && !bytes.Equal(h.signerKey, issuer.RawSubjectPublicKeyInfo) {
+		return 0, ErrOwnWitness
+	}
 	reasons, err := h.reasonsFor(s)
 	if err == errOtherPoint { //nolint:errorlint // exactly this one
 		err = s.outOfScope(h.point)
@@ -89,11 +84,11 @@ func (h *header) reasonsFor(s *Subject) (uint16, error) {
 	return reasons & p.reasons, nil
 }
 
-// decide is rules C4 and C1: the result of the finding at this time, for the reasons that the list
-// covers.
-func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
+// decide is rules C4 and C1: the result for a certificate that the list contains like that, at this time
+// and for the reasons that the list covers.
+func (h *header) decide(as listing, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
 	if why := h.staleness(SourceCRL, s.isCA, o); why != fresh {
-		return Result{StaleRevoked: found.forGood() && why != notBegun}, h.staleError(why, SourceCRL, s.isCA, o)
+		return Result{StaleRevoked: as == listedRevoked && why != notBegun}, h.staleError(why, SourceCRL, s.isCA, o)
 	}
 	result := Result{
 		Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
@@ -101,15 +96,14 @@ func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOpti
 		DeltaMissing: h.namesDelta || s.namesDelta, // unless it is combined with a delta
 	}
 	switch {
-	case found.listed:
-		result.Status, result.Reason, result.RevokedAt = Revoked, found.reason, found.revokedAt
+	case as == listedRevoked:
+		result.Status, result.UsableUntil = Revoked, s.notAfter
+	case as == listedHeld:
+		result.Status, result.Reason = Revoked, ReasonCertificateHold
 	case reasons != AllReasons:
 		return result, ErrCRLIncomplete
 	default:
 		result.Status = Good
-	}
-	if found.forGood() {
-		result.UsableUntil = s.notAfter
 	}
 	return result, nil
 }

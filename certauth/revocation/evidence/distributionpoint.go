@@ -19,7 +19,7 @@ var oidDistributionPoints = asn1.ObjectIdentifier{2, 5, 29, 31}
 type distributionPoint struct {
 	names   [][]byte // fullName; none if the name is absent or relative to the CRL issuer
 	reasons uint16   // AllReasons if the point names none
-	issuer  []byte   // content of cRLIssuer, nil if absent: if present, another CA signs the list
+	issuer  []byte   // content of cRLIssuer, nil if absent
 }
 
 // distributionPoints parses the extension itself, because crypto/x509 does not keep which names
@@ -27,17 +27,24 @@ type distributionPoint struct {
 func distributionPoints(cert *x509.Certificate) ([]distributionPoint, error) {
 	for _, e := range cert.Extensions {
 		if e.Id.Equal(oidDistributionPoints) {
-			return parseDistributionPoints(e.Value)
+			return parseDistributionPoints(e.Value, cert.RawIssuer)
 		}
 	}
 	return nil, nil
 }
 
-// parseDistributionPoints returns the points at which a list can be found. Indirect CRLs (cRLIssuer) are
-// not supported, and a name relative to the CA is not a location.
-func parseDistributionPoints(der []byte) ([]distributionPoint, error) {
+// parseDistributionPoints returns the points at which a list of the CA can be found. Indirect CRLs
+// (cRLIssuer) are not supported, and a name relative to the CA is not a location.
+func parseDistributionPoints(der, ca []byte) ([]distributionPoint, error) {
 	points, err := readDistributionPoints(der)
-	return slices.DeleteFunc(points, func(p distributionPoint) bool { return p.issuer != nil || len(p.names) == 0 }), err
+	return slices.DeleteFunc(points, func(p distributionPoint) bool { return p.isOfAnother(ca) || len(p.names) == 0 }), err
+}
+
+// isOfAnother reports whether an issuer other than the CA signs the list. Some CAs write their own name
+// there, which they should leave out (RFC 5280, section 4.2.1.13).
+func (p *distributionPoint) isOfAnother(ca []byte) bool {
+	name, ok := directoryName(p.issuer)
+	return p.issuer != nil && !(ok && dn.Match(name, ca))
 }
 
 // readDistributionPoints returns all points, usable or not.

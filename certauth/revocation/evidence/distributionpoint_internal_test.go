@@ -81,10 +81,10 @@ func TestDistributionPoints_AreReadToTheEnd(t *testing.T) {
 	reasons := []byte{0x81, 2, 6, 0x40}
 	issuer := explicitly(2, uri)
 	read := func(point []byte) ([]distributionPoint, error) {
-		alone, err := parseDistributionPoints(sequenceOf(point))
+		alone, err := parseDistributionPoints(sequenceOf(point), nil)
 		// A point that is malformed alone is also malformed before or after a good one.
 		for _, both := range [][]byte{sequenceOf(point, sequenceOf(name)), sequenceOf(sequenceOf(name), point)} {
-			points, errBoth := parseDistributionPoints(both)
+			points, errBoth := parseDistributionPoints(both, nil)
 			assert.Equal(t, err == nil, errBoth == nil, "%x", both)
 			if err == nil {
 				assert.Len(t, points, len(alone)+1)
@@ -155,13 +155,13 @@ func TestDistributionPoints_AreReadToTheEnd(t *testing.T) {
 		"trailing bytes": append(sequenceOf(good), 5, 0),
 		"cut off":        sequenceOf(good)[:9],
 	} {
-		_, err := parseDistributionPoints(der)
+		_, err := parseDistributionPoints(der, nil)
 		assert.ErrorIs(t, err, ErrMalformed, label)
 	}
-	points, err := parseDistributionPoints(sequenceOf(bytes.Repeat(good, maxAnswers)))
+	points, err := parseDistributionPoints(sequenceOf(bytes.Repeat(good, maxAnswers)), nil)
 	assert.NoError(t, err)
 	assert.Len(t, points, maxAnswers)
-	_, err = parseDistributionPoints(sequenceOf(bytes.Repeat(good, maxAnswers+1)))
+	_, err = parseDistributionPoints(sequenceOf(bytes.Repeat(good, maxAnswers+1)), nil)
 	assert.ErrorIs(t, err, ErrLimits)
 }
 

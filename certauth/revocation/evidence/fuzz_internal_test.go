@@ -33,7 +33,7 @@ func FuzzDistributionPoints(f *testing.F) {
 	}
 	f.Add([]byte{0x30, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		points, err := parseDistributionPoints(data)
+		points, err := parseDistributionPoints(data, nil)
 		if err != nil {
 			require.Empty(t, points)
 			return
@@ -83,7 +83,7 @@ func FuzzIssuingPoint(f *testing.F) {
 func TestDistributionPoints_RelativeNamesAreSkipped(t *testing.T) {
 	relative := ocsptest.RelativeName(ocsptest.Element(ocsptest.TagSequence, []byte{6, 3, 0x55, 4, 3}, []byte("\x0c\x01a")))
 	uri := ocsptest.FullName(ocsptest.URI("http://crl.example/a"))
-	points, err := parseDistributionPoints(ocsptest.DistributionPoints(ocsptest.Point(relative), ocsptest.Point(uri)).Value)
+	points, err := parseDistributionPoints(ocsptest.DistributionPoints(ocsptest.Point(relative), ocsptest.Point(uri)).Value, nil)
 	require.NoError(t, err)
 	require.Len(t, points, 1)
 	assert.Equal(t, [][]byte{ocsptest.URI("http://crl.example/a")}, points[0].names)

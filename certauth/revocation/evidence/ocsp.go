@@ -57,7 +57,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 			return Result{}, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}
 	}
-	algorithm, err := r.algorithm.signatureAlgorithm(o.AllowSHA1)
+	algorithm, err := r.algorithm.signatureAlgorithm("signed", o.AllowSHA1)
 	if err != nil {
 		return Result{}, err
 	}
@@ -83,7 +83,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 		return Result{}, err
 	}
 	result := r.result(chosen, by, cert, &o)
-	return rollBack(result, result.standing(), o.Previous)
+	return rollBack(result, result.edition(), o.Previous)
 }
 
 // checkNonce is check 12. A nonce that was not requested is ignored, but must be well formed.

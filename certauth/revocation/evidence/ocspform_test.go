@@ -131,7 +131,7 @@ func TestVerifyOCSP_Form(t *testing.T) {
 		{"case 49 bytes after a SingleResponse's members", answer(func(a *ocsptest.Answer) { a.Behind = junk }), nil, unavailable, malformed},
 		{"case 49 bytes after a CertID's members", answer(func(a *ocsptest.Answer) { a.ID.Behind = junk }), nil, unavailable, malformed},
 		{"case 49 bytes after nextUpdate", answer(func(a *ocsptest.Answer) { a.NextUpdate = append(a.NextUpdate[:17:17], junk...) }), nil, unavailable, malformed},
-		{"case 49 an empty list of extensions", response(func(r *ocsptest.Response) { r.Extensions = []ocsptest.Extension{} }), nil, unavailable, malformed},
+		{"case 49 an empty list of extensions of an answer", answer(func(a *ocsptest.Answer) { a.Extensions = []ocsptest.Extension{} }), nil, unavailable, malformed},
 		{"case 49 a FALSE that DER leaves out", response(func(r *ocsptest.Response) { r.Extensions[0].Boolean = []byte{1, 1, 0} }), nil, unavailable, malformed},
 		{"case 49 a TRUE of 01", response(func(r *ocsptest.Response) { r.Extensions[0].Boolean = []byte{1, 1, 1} }), nil, unavailable, malformed},
 		{"case 49 bytes in an extension", response(func(r *ocsptest.Response) { r.Extensions[0].Behind = junk }), nil, unavailable, malformed},

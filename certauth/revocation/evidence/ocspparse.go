@@ -107,8 +107,10 @@ func (r *basicResponse) readData(in *reader) {
 		}
 		r.answers = append(r.answers, answers.answer())
 	}
-	r.extensions = data.optionalExtensions(tagExplicit1)
-	data.end("bytes after ResponseData")
+	if string(data.rest) != "\xA1\x02\x30\x00" { // an empty list, as SK of Estonia encodes it, says nothing
+		r.extensions = data.optionalExtensions(tagExplicit1)
+		data.end("bytes after ResponseData")
+	}
 }
 
 func (r *basicResponse) readResponder(data *reader) {

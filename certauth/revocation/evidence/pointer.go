@@ -52,11 +52,11 @@ func PointersOf(cert *x509.Certificate) Pointers {
 			p.Named = p.Named || !ok || len(locations) > 0
 			unused = append(unused, unusedNames("the OCSP responder", locations)...)
 		case e.Id.Equal(oidDistributionPoints):
-			p.Named, p.Lists = true, pointURLs(e.Value)
-			unused = append(unused, unusedPoints("the CRL distribution point", e.Value)...)
+			p.Named, p.Lists = true, pointURLs(e.Value, cert.RawIssuer)
+			unused = append(unused, unusedPoints("the CRL distribution point", e.Value, cert.RawIssuer)...)
 		case e.Id.Equal(oidFreshestCRL):
-			p.Named, p.NamesDelta, p.Deltas = true, true, freshestURLs(e.Value)
-			unused = append(unused, unusedPoints("the delta CRL at", e.Value)...)
+			p.Named, p.NamesDelta, p.Deltas = true, true, freshestURLs(e.Value, cert.RawIssuer)
+			unused = append(unused, unusedPoints("the delta CRL at", e.Value, cert.RawIssuer)...)
 		case e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
 			p.Named = true
 			unused = append(unused, "a Netscape revocation URL, which is not fetched")
@@ -80,16 +80,16 @@ func unusedNames(kind string, names [][]byte) (unused []string) {
 	return unused
 }
 
-func unusedPoints(kind string, der []byte) (unused []string) {
+func unusedPoints(kind string, der, ca []byte) (unused []string) {
 	points, err := readDistributionPoints(der)
 	if err != nil {
 		return []string{kind + " in an extension that cannot be read"}
 	}
 	for _, point := range points {
 		switch {
-		case point.issuer != nil:
-			unused = append(unused, kind+" "+namesText(point.names)+", whose CRL issuer "+crlIssuerText(point.issuer)+
-				" is not the CA: indirect CRLs are not supported")
+		case point.isOfAnother(ca):
+			issuer, _ := generalName(point.issuer)
+			unused = append(unused, kind+" "+namesText(point.names)+", whose CRL issuer "+issuer+" is not the CA: indirect CRLs are not supported")
 		case len(point.names) == 0:
 			unused = append(unused, kind+" by a name relative to the CA, which leads nowhere")
 		default:
@@ -101,8 +101,8 @@ func unusedPoints(kind string, der []byte) (unused []string) {
 
 // pointURLs returns the URLs of each distribution point, which are alternatives. They are hints, so
 // what cannot be read or fetched is omitted.
-func pointURLs(der []byte) [][]string {
-	points, _ := parseDistributionPoints(der)
+func pointURLs(der, ca []byte) [][]string {
+	points, _ := parseDistributionPoints(der, ca)
 	var all [][]string
 	for _, point := range points {
 		var uris []string
@@ -176,15 +176,6 @@ func namesText(names [][]byte) string {
 	return strings.Join(texts, ", ")
 }
 
-func crlIssuerText(names cryptobyte.String) string {
-	var first cryptobyte.String
-	if !names.ReadAnyASN1Element(&first, nil) {
-		return "(unreadable)"
-	}
-	text, _ := generalName(first)
-	return text
-}
-
 // outOfScope says which distribution point a list is for, and which the certificate names.
 func (s *Subject) outOfScope(p *issuingPoint) error {
 	var own [][]byte
@@ -202,8 +193,8 @@ const maxFreshest = 4
 
 // freshestURLs reads a FreshestCRL, which has the form of distribution points. The result is a
 // copy, so that no more than these URLs stay in memory with an index.
-func freshestURLs(der []byte) []string {
-	urls := slices.Concat(pointURLs(der)...)
+func freshestURLs(der, ca []byte) []string {
+	urls := slices.Concat(pointURLs(der, ca)...)
 	return slices.Clone(urls[:min(len(urls), maxFreshest)])
 }
 

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
@@ -47,12 +46,6 @@ func (s *Subject) Serial() []byte { return s.serial }
 // there are none. A list that is limited to a distribution point does not cover such a
 // certificate.
 func (s *Subject) PointsErr() error { return s.pointsErr }
-
-// isWitness reports whether a list that the key by has signed for the issuer is signed by the
-// certificate's own key.
-func (s *Subject) isWitness(by, issuer []byte) bool {
-	return bytes.Equal(by, s.key) && !bytes.Equal(by, issuer)
-}
 
 // Audience is the set of certificates that name one distribution point. It detects a list that
 // covers none of them: although such a list is validly signed, it would otherwise replace the
