@@ -4,7 +4,8 @@
 //
 //	auth, err := policyfile.Open("policy.json", certauth.Config{Logger: slog.Default()})
 //	...
-//	server := &http.Server{Handler: auth.Handler(mux), ConnContext: certauth.ConnContext}
+//	server := &http.Server{Addr: ":8080", Handler: mux}
+//	err = auth.ConfigureServer(server)
 //
 // # The document
 //
