@@ -7,6 +7,8 @@
 //	server := &http.Server{Addr: ":8080", Handler: mux}
 //	err = auth.ConfigureServer(server)
 //
+// The functions of ginauth, grpcauth and fiberauth take this Authenticator too.
+//
 // # The document
 //
 // The document corresponds to the Go values one to one. An object with one member represents a
