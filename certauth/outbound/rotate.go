@@ -73,11 +73,11 @@ func (c *Certificate) warnExpiry() {
 		return
 	}
 	err := fail(ReasonExpiring, "%s expires at %s", describe(cert), stamp(cert.NotAfter))
-	switch {
-	case cert != s.leaf:
-		err.Hint = "add the CA's next certificate to the source: an intermediate that has expired is not presented"
-	case left < 0:
+	if left < 0 {
 		err = fail(ReasonCertificateExpired, "%s expired at %s", describe(cert), stamp(cert.NotAfter))
+	}
+	if cert != s.leaf {
+		err.Hint = "add the CA's next certificate to the source: an intermediate that has expired is not presented"
 	}
 	c.tell(Event{Outcome: OutcomeWarned, Err: err.at(c.rule())}, s, false)
 }
