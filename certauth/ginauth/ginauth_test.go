@@ -163,4 +163,8 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 			assert.Zero(t, runs)
 		})
 	}
+	router := gin.New()
+	router.Use(ginauth.Handler(nil))
+	router.GET("/", func(c *gin.Context) { c.Status(http.StatusOK) })
+	assert.Equal(t, http.StatusUnauthorized, ask(t, router, "/", p.client).Code, "nil, of no type")
 }
