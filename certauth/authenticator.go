@@ -42,6 +42,7 @@ type Authenticator struct {
 	work     *signatureWork
 	scratch  sync.Pool // of *evaluation
 	repeats  repeats
+	kept     keptRecords
 	screen   func(leaf []byte) error // nil unless pins can refuse before parsing
 
 	sourceReloads []func(context.Context) error

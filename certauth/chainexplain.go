@@ -179,8 +179,11 @@ func otherKey(path []*x509.Certificate) *Error {
 
 func unknownIssuer(path string, roots *caPool, who string, child *x509.Certificate) *Error {
 	if who == "leaf" {
-		return refusal(ReasonChainUntrusted, path, "no path to %s, leaf issuer %s is not configured", rootsText(roots), dnText(child.RawIssuer)).
-			withHint("front ends such as App Service forward only the leaf; add the issuing CA to Chain.Intermediates, if you trust it")
+		hint := "front ends such as App Service forward only the leaf; add the issuing CA to Chain.Intermediates, if you trust it"
+		if bytes.Equal(child.RawIssuer, child.RawSubject) {
+			hint = "a self-signed certificate has no issuing CA; if you trust it, pin it, next to the old pin if it is the renewal of a pinned one"
+		}
+		return refusal(ReasonChainUntrusted, path, "no path to %s, leaf issuer %s is not configured", rootsText(roots), dnText(child.RawIssuer)).withHint(hint)
 	}
 	return refusal(ReasonChainUntrusted, path, "no path to %s, issuer %s of %s is not configured", rootsText(roots), dnText(child.RawIssuer), who).
 		withHint("add that issuer to Chain.Intermediates, or to Chain.Roots if it is a root, if you trust it")

@@ -122,6 +122,7 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 		{"serverAuth on the leaf", direct(root, root.newClient(t, serverOnly)), certauth.ReasonUsageNotAllowed, "extended key usage of the leaf: serverAuth, want clientAuth", "the partner needs a certificate with the extended key usage clientAuth"},
 		{"nonRepudiation on the leaf", direct(root, root.newClient(t, bits(t, x509.KeyUsageContentCommitment))), certauth.ReasonUsageNotAllowed, "key usage of the leaf: nonRepudiation, want digitalSignature or keyAgreement", "one with the key usage digitalSignature"},
 		{"an unknown issuer", direct(root, newRoot(t, "Stranger").newClient(t)), certauth.ReasonChainUntrusted, `no path to 1 root, leaf issuer "CN=Stranger,O=Partner Ltd" is not configured`, addIssuing},
+		{"finding N79: a self-signed certificate", attempt{root.roots(), []*x509.Certificate{certauthtest.SelfSigned(t, "client").Certificate}}, certauth.ReasonChainUntrusted, `no path to 1 root, leaf issuer "CN=client,O=certauthtest" is not configured`, "a self-signed certificate has no issuing CA; if you trust it, pin it, next to the old pin"},
 		{"an intermediate whose issuer is missing", func() attempt {
 			upper := newRoot(t, "Upper")
 			issuing := upper.newCA(t, "Issuing")

@@ -44,9 +44,9 @@ type Config struct {
 	Challenge string
 
 	// Logger receives the policy at start, one record per line, refusals at level Warn, reload
-	// failures at Error, and accepted requests at Debug, with the request's context. Nil logs
-	// nothing. The value of the certificate header is never logged. "Log records" in the package
-	// documentation lists the attributes.
+	// failures at Error, once an hour while one lasts, and accepted requests at Debug, with the
+	// request's context. Nil logs nothing. The value of the certificate header is never logged.
+	// "Log records" in the package documentation lists the attributes.
 	Logger *slog.Logger
 
 	// LogRepeats logs every refusal. By default refusals with the same outcome, reason, rule,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
@@ -190,7 +191,7 @@ func (a *Authenticator) reloaded(path string, err error) {
 			Hint: "repair the file or function; until then the last good set stays in use",
 		}
 	}
-	if logger := a.config.Logger; logger != nil {
+	if logger := a.config.Logger; logger != nil && a.kept.isNews(path, err, event.Time) {
 		if err != nil {
 			logger.Error("certauth: reload failed, last good set kept", "rule", path, "detail", event.Err.Error(), "hint", event.Err.Hint)
 		} else {
@@ -198,4 +199,38 @@ func (a *Authenticator) reloaded(path string, err error) {
 		}
 	}
 	a.observe(context.Background(), event)
+}
+
+// remindAfter is the time between two records of a failure that lasts.
+const remindAfter = time.Hour
+
+// keptRecords remembers the last record about each item that could not be reloaded, by its path.
+type keptRecords struct {
+	mutex  sync.Mutex
+	latest map[string]keptRecord
+}
+
+type keptRecord struct {
+	text string
+	at   time.Time
+}
+
+// isNews reports whether to log the result of a reload: every success, and a failure unless the same
+// one was logged within the last hour.
+func (k *keptRecords) isNews(path string, failure error, now time.Time) bool {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	if failure == nil {
+		delete(k.latest, path)
+		return true
+	}
+	before := k.latest[path]
+	if elapsed := now.Sub(before.at); before.text == failure.Error() && elapsed >= 0 && elapsed < remindAfter {
+		return false
+	}
+	if k.latest == nil {
+		k.latest = map[string]keptRecord{}
+	}
+	k.latest[path] = keptRecord{failure.Error(), now}
+	return true
 }

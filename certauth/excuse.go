@@ -86,6 +86,9 @@ func furthest(refused []*Error) *Error {
 	if len(refused) > 1 {
 		best.Err = branches{chosen: best.Err, others: slices.Delete(slices.Clone(refused), chosen, chosen+1)}
 	}
+	if pinned := func(err *Error) bool { return err.Reason == ReasonPinMismatch }; best.Reason == ReasonChainUntrusted && slices.ContainsFunc(refused, pinned) {
+		best.Hint += "; for a partner that is pinned: " + ReasonPinMismatch.info().hint
+	}
 	return &best
 }
 

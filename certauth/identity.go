@@ -173,3 +173,6 @@ func (id *Identity) LogValue() slog.Value {
 	}
 	return slog.GroupValue(attrs...)
 }
+
+// String returns LogValue as text.
+func (id *Identity) String() string { return id.LogValue().String() }

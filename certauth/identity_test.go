@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -162,6 +163,22 @@ func TestIdentity_LogValueHoldsNoCertificate(t *testing.T) {
 	assert.Equal(t, slog.KindGroup, none.LogValue().Kind())
 	assert.Empty(t, none.LogValue().Group())
 	assert.Empty(t, (&certauth.Identity{}).LogValue().Group())
+}
+
+// finding N74: an identity was printed as pointers and bytes of the certificate.
+func TestIdentity_IsPrintedAsItIsLogged(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.issue(t)
+	id, err := judge(t, certauth.Named{Name: "partner", Policy: w.chain()}, leaf)
+	require.NoError(t, err)
+	for _, text := range []string{fmt.Sprint(id), fmt.Sprintf("%v", id), fmt.Sprintf("%+v", id), fmt.Sprintf("%s", id)} {
+		assert.Equal(t, id.LogValue().String(), text)
+		assert.Contains(t, text, "fingerprint="+thumbprint(leaf))
+		assert.Contains(t, text, "CN=client")
+		assert.Contains(t, text, "matched=[partner]")
+	}
+	var none *certauth.Identity
+	assert.Equal(t, "[]", none.String())
 }
 
 func TestPinSource_FileEnvironmentAndFunction(t *testing.T) {

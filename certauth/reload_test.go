@@ -1,15 +1,18 @@
 package certauth_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -594,4 +597,50 @@ func TestReload_EveryRequestAfterAQuietNightWaits(t *testing.T) {
 		}
 		synctest.Wait()
 	})
+}
+
+// finding N73: a file that stays broken wrote a record at level Error every 30 seconds while requests arrived.
+func TestReload_AFailureThatLastsIsLoggedOnceAnHour(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pins")
+	require.NoError(t, os.WriteFile(file, []byte(pinOfNobody), 0o600))
+	at := newClock()
+	var log bytes.Buffer
+	events := 0
+	auth := must(t, certauth.Config{
+		Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(certauth.PinFile(file)), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Now: at.now, Observe: func(context.Context, certauth.Event) { events++ },
+	})
+	records := func() int {
+		defer log.Reset()
+		return strings.Count(log.String(), "reload failed")
+	}
+	for _, step := range []struct {
+		name    string
+		after   time.Duration
+		content string // none if the file is not there
+		want    int
+	}{
+		{"the file is removed", 0, "", 1},
+		{"half a minute later", 30 * time.Second, "", 0},
+		{"just before an hour has passed", time.Hour - 31*time.Second, "", 0},
+		{"an hour", time.Second, "", 1},
+		{"again", time.Minute, "", 0},
+		{"another failure", time.Minute, "not a pin", 1},
+		{"the clock goes back", -time.Hour, "not a pin", 1},
+	} {
+		at.advance(step.after)
+		require.NoError(t, os.RemoveAll(file))
+		if step.content != "" {
+			require.NoError(t, os.WriteFile(file, []byte(step.content), 0o600))
+		}
+		before := events
+		require.Error(t, auth.Reload(t.Context()), step.name)
+		assert.Equal(t, step.want, records(), step.name)
+		assert.Equal(t, 1, events-before, "Observe receives each one")
+	}
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("cd", 32)), 0o600))
+	require.NoError(t, auth.Reload(t.Context()))
+	require.NoError(t, os.WriteFile(file, []byte("not a pin"), 0o600))
+	require.Error(t, auth.Reload(t.Context()))
+	assert.Equal(t, 1, records(), "a failure after new pins came into use is another one")
 }

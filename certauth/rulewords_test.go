@@ -434,3 +434,15 @@ func TestReload_TheRecordOfAFailureHasTheNextStep(t *testing.T) {
 	require.Error(t, auth.Reload(t.Context()))
 	assert.Contains(t, log.String(), `hint="repair the file or function; until then the last good set stays in use"`)
 }
+
+// finding N83: beside a Chain, the hint for the renewed certificate of a pinned partner was only to trust its CA there, which
+// could then issue the names of the other partner.
+func TestAny_TheHintOfAChainDoesNotHideThatOfAPin(t *testing.T) {
+	w := newWorld(t)
+	renewed := certauthtest.NewCA(t, "CA of the pinned partner").Issue(t, "pinned")
+	_, err := judge(t, certauth.Any{w.chain(), certauth.Thumbprints{pinOfNobody}}, renewed.Certificate)
+	var refused *certauth.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, certauth.ReasonChainUntrusted, refused.Reason)
+	assert.Contains(t, refused.Hint, "for a partner that is pinned: if the partner has renewed the certificate, add the new pin next to the old one")
+}

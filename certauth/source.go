@@ -90,7 +90,8 @@ func (TLS) String() string { return "certauth.TLS" }
 //
 // Who proved possession: the client, to the peer that Func trusts, and only if Func checks that
 // the request came from that peer. The library applies its limits and the policy to the result of
-// Func.
+// Func, and refuses a certificate in a request that a front end marks as early data by the header
+// Early-Data (RFC 8470), because anyone who recorded it can send it again.
 type SourceFunc struct {
 	// Name appears in logs and errors. Required.
 	Name string
@@ -126,6 +127,9 @@ func (s SourceFunc) offer(r *http.Request, offer *source.Offer) error {
 	certs, err := s.Func(r)
 	if err != nil {
 		return err
+	}
+	if len(certs) > 0 && strings.Join(r.Header["Early-Data"], "") != "" {
+		return &Error{Reason: ReasonFrontEndUnverified, Err: fmt.Errorf("Early-Data: %w", errEarlyTLS.Err), Hint: "switch early data (0-RTT) off in the front end"}
 	}
 	offer.Certificates = certs
 	return nil

@@ -136,6 +136,37 @@ func TestTLS_EarlyDataIsRefused(t *testing.T) {
 	}
 }
 
+// finding N77: unlike the presets, a SourceFunc that reads the header of a front end accepted a recorded request that came
+// in early data.
+func TestSourceFunc_EarlyDataIsRefused(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	source := certauth.SourceFunc{Name: "mine", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		if r.Header.Get("X-Cert") == "" {
+			return nil, nil
+		}
+		return []*x509.Certificate{client.Certificate}, nil
+	}}
+	auth := must(t, certauth.Config{Source: source, Policy: certauth.Thumbprints{client.Thumbprint()}})
+	for _, tc := range []struct {
+		name  string
+		early []string
+		cert  string
+		want  certauth.Reason
+	}{
+		{"none", nil, "x", certauth.ReasonNone},
+		{"empty, as nginx writes it after the handshake", []string{""}, "x", certauth.ReasonNone},
+		{"marked", []string{"1"}, "x", certauth.ReasonFrontEndUnverified},
+		{"another value", []string{"0"}, "x", certauth.ReasonFrontEndUnverified},
+		{"in a second line", []string{"", "1"}, "x", certauth.ReasonFrontEndUnverified},
+		{"marked, without a certificate", []string{"1"}, "", certauth.ReasonCertificateMissing},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["X-Cert"], r.Header["Early-Data"] = []string{tc.cert}, tc.early
+		_, err := auth.Check(r)
+		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", tc.name, err)
+	}
+}
+
 func TestNew_SourceGetsClockAndLogger(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var seen source.Environment

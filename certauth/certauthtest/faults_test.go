@@ -197,6 +197,13 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			rows: []string{"a wish for h2c", "a wish for H2C in other letters", "a stranger's wish for h2c", "the preface of HTTP/2"},
 		},
 		{
+			name: "early data is served", // finding N76
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) { delete(r.Header, "Early-Data") }))
+			},
+			rows: []string{"a genuine certificate in early data"},
+		},
+		{
 			name: "trailers are merged", frontEnd: "APIManagement",
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, before(func(r *http.Request) {

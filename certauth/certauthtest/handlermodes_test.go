@@ -210,6 +210,8 @@ func TestTestHandler_MistakesEndTheTest(t *testing.T) {
 		{"either a handler or HandlerTest.URL", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://127.0.0.1:1"}},
 		{"Client is nil", orders, certauthtest.HandlerTest{FrontEnd: nginx}},
 		{"Client is nil", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: &certauthtest.Certificate{}}},
+		// finding N82: a service that checks no dates passed if the expired certificate was of a CA that it does not know.
+		{"Issuer has not issued Client", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Issuer: certauthtest.NewCA(t, "Another")}},
 		{"Path does not start with a slash", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Path: "orders"}},
 		{"Exempt is not a path different from Path", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Exempt: "/"}},
 		{"one value for each header", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Secret: http.Header{"X-Gate": {""}}}},

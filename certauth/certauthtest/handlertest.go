@@ -148,6 +148,7 @@ func (test *HandlerTest) check(handler http.Handler) error {
 	}
 	mistake((handler == nil) == (test.URL == ""), "give either a handler or HandlerTest.URL")
 	mistake(test.Client == nil || test.Client.Certificate == nil, "HandlerTest.Client is nil: without a client that is accepted the table proves nothing")
+	mistake(test.Client != nil && test.Client.Certificate != nil && test.Issuer != nil && test.Client.CheckSignatureFrom(test.Issuer.Certificate) != nil, "HandlerTest.Issuer has not issued Client, so that the forged certificates would be refused because of their CA")
 	mistake(test.Path != "" && !strings.HasPrefix(test.Path, "/"), "HandlerTest.Path does not start with a slash")
 	mistake(test.Exempt != "" && (!strings.HasPrefix(test.Exempt, "/") || test.Exempt == otherwise(test.Path, "/")), "HandlerTest.Exempt is not a path different from Path")
 	mistake(handler == nil && (test.UnixSocket || test.Configure != nil), "HandlerTest.UnixSocket and Configure need a handler, not URL")

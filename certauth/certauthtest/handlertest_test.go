@@ -159,7 +159,7 @@ func TestTestHandler_LetsNoRowIntoASoundServiceOfAnotherMake(t *testing.T) {
 	const header = "X-Client-Cert"
 	isClient := func(r *http.Request) bool {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if err != nil || host != "127.0.0.1" || len(r.Header[header]) != 1 || strings.Contains(strings.ReplaceAll(strings.ToLower(strings.Join(r.Header["Connection"], ",")), "_", "-"), "x-client-cert") {
+		if err != nil || host != "127.0.0.1" || len(r.Header[header]) != 1 || r.Header["Early-Data"] != nil || strings.Contains(strings.ReplaceAll(strings.ToLower(strings.Join(r.Header["Connection"], ",")), "_", "-"), "x-client-cert") {
 			return false
 		}
 		der, err := base64.StdEncoding.Strict().DecodeString(r.Header[header][0])

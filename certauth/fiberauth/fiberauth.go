@@ -13,17 +13,29 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Handler returns middleware that admits the callers that auth admits. Install it with App.Use
-// before any route, so that routes added later are protected too. The app needs
-// fiber.Config.DisablePreParseMultipartForm, see the package documentation. A refused request gets the
-// answer of [certauth.Authenticator.Handler], and the next handlers do not run. The middleware
-// is safe for concurrent use.
-func Handler(auth *certauth.Authenticator) fiber.Handler { return adapt(auth.Handler) }
+// authenticator is a *certauth.Authenticator, or one that follows a policy document, of package
+// policyfile.
+type authenticator interface {
+	Handler(next http.Handler) http.Handler
+	Require(policy certauth.Policy) func(http.Handler) http.Handler
+}
+
+// Handler returns middleware that admits the callers that auth admits, an Authenticator of
+// package certauth or policyfile. Install it with App.Use before any route, so that routes added
+// later are protected too. The app needs fiber.Config.DisablePreParseMultipartForm, see the package
+// documentation. A refused request gets the answer of [certauth.Authenticator.Handler], and the
+// next handlers do not run. The middleware is safe for concurrent use.
+func Handler(auth authenticator) fiber.Handler {
+	if auth == nil {
+		auth = new(certauth.Authenticator) // refuses
+	}
+	return adapt(auth.Handler)
+}
 
 // Require returns middleware for a route that demands more than auth's own policy. It must run
 // after [Handler]. It answers 401 to a caller without an identity and 403 to a caller that the
 // policy refuses. Like [certauth.Authenticator.Require], it panics if the policy is invalid.
-func Require(auth *certauth.Authenticator, policy certauth.Policy) fiber.Handler {
+func Require(auth authenticator, policy certauth.Policy) fiber.Handler {
 	return adapt(auth.Require(policy))
 }
 

@@ -175,9 +175,19 @@ func TestHandler_AnswersAsForNetHTTP(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status, "Fiber's route ignores case, the exclusion does not")
 }
 
+// document stands for an Authenticator of package policyfile, which this module does not require.
+type document struct{ auth *certauth.Authenticator }
+
+func (d document) Handler(next http.Handler) http.Handler { return d.auth.Handler(next) }
+
+func (d document) Require(policy certauth.Policy) func(http.Handler) http.Handler {
+	return d.auth.Require(policy)
+}
+
+// finding N78: a service whose policy is in a document could not use this package.
 func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	p := newPartner(t)
-	auth := p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true })
+	auth := document{p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true })}
 	app := fiber.New(whole)
 	app.Use(fiberauth.Handler(auth))
 	app.Get("/refunds", fiberauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c fiber.Ctx) error { return c.SendString("refunds") })

@@ -24,17 +24,29 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Handler returns middleware that admits the callers that auth admits. Install it with
-// Engine.Use, before the routes are added, or on a group. A refused request gets the answer of
-// [certauth.Authenticator.Handler], and the remaining handlers do not run. The middleware is
-// safe for concurrent use.
-func Handler(auth *certauth.Authenticator) gin.HandlerFunc { return adapt(auth.Handler) }
+// authenticator is a *certauth.Authenticator, or one that follows a policy document, of package
+// policyfile.
+type authenticator interface {
+	Handler(next http.Handler) http.Handler
+	Require(policy certauth.Policy) func(http.Handler) http.Handler
+}
+
+// Handler returns middleware that admits the callers that auth admits, an Authenticator of
+// package certauth or policyfile. Install it with Engine.Use, before the routes are added, or on
+// a group. A refused request gets the answer of [certauth.Authenticator.Handler], and the
+// remaining handlers do not run. The middleware is safe for concurrent use.
+func Handler(auth authenticator) gin.HandlerFunc {
+	if auth == nil {
+		auth = new(certauth.Authenticator) // refuses
+	}
+	return adapt(auth.Handler)
+}
 
 // Require returns middleware for a route that demands more than auth's own policy. It must run
 // after [Handler], or inside a router that auth wraps. It answers 401 to a caller without an
 // identity and 403 to a caller that the policy refuses. Like
 // [certauth.Authenticator.Require], it panics if the policy is invalid.
-func Require(auth *certauth.Authenticator, policy certauth.Policy) gin.HandlerFunc {
+func Require(auth authenticator, policy certauth.Policy) gin.HandlerFunc {
 	return adapt(auth.Require(policy))
 }
 

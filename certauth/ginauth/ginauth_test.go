@@ -106,9 +106,19 @@ func TestIdentity_IsThereAndTheHeadersAreGone(t *testing.T) {
 	assert.Equal(t, 1, runs)
 }
 
+// document stands for an Authenticator of package policyfile, which this module does not require.
+type document struct{ auth *certauth.Authenticator }
+
+func (d document) Handler(next http.Handler) http.Handler { return d.auth.Handler(next) }
+
+func (d document) Require(policy certauth.Policy) func(http.Handler) http.Handler {
+	return d.auth.Require(policy)
+}
+
+// finding N78: a service whose policy is in a document could not use this package.
 func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	p := newPartner(t)
-	auth := p.auth(t, forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, func(c *certauth.Config) { c.Optional = true })
+	auth := document{p.auth(t, forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, func(c *certauth.Config) { c.Optional = true })}
 	router := gin.New()
 	router.Use(ginauth.Handler(auth))
 	router.GET("/refunds", ginauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c *gin.Context) { c.String(http.StatusOK, "refunds") })
@@ -155,6 +165,10 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 			assert.Zero(t, runs)
 		})
 	}
+	router := gin.New()
+	router.Use(ginauth.Handler(nil))
+	router.GET("/", func(c *gin.Context) { c.Status(http.StatusOK) })
+	assert.Equal(t, http.StatusUnauthorized, ask(t, router, "/", p.client).Code, "nil, of no type")
 }
 
 // finding T48: after a request to change the protocol the connection is closed, unless a handler takes

@@ -16,9 +16,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// UnaryServerInterceptor returns an interceptor that admits the calls that auth admits. A zero
-// or nil Authenticator refuses all calls. The interceptor is safe for concurrent use.
-func UnaryServerInterceptor(auth *certauth.Authenticator) grpc.UnaryServerInterceptor {
+// authenticator is a *certauth.Authenticator, or one that follows a policy document, of package
+// policyfile.
+type authenticator interface {
+	Admit(r *http.Request) (*http.Request, error)
+}
+
+// UnaryServerInterceptor returns an interceptor that admits the calls that auth admits: an
+// Authenticator of package certauth or policyfile. A zero or nil Authenticator refuses all
+// calls. The interceptor is safe for concurrent use.
+func UnaryServerInterceptor(auth authenticator) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		ctx, err := admit(ctx, auth, info.FullMethod)
 		if err != nil {
@@ -30,7 +37,7 @@ func UnaryServerInterceptor(auth *certauth.Authenticator) grpc.UnaryServerInterc
 
 // StreamServerInterceptor is [UnaryServerInterceptor] for streams. A stream is checked when it
 // begins and not again.
-func StreamServerInterceptor(auth *certauth.Authenticator) grpc.StreamServerInterceptor {
+func StreamServerInterceptor(auth authenticator) grpc.StreamServerInterceptor {
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		ctx, err := admit(stream.Context(), auth, info.FullMethod)
 		if err != nil {
@@ -52,7 +59,10 @@ func (s *admittedStream) Context() context.Context { return s.ctx }
 // errRefused does not contain the reason, which is only logged.
 var errRefused = status.Error(codes.Unauthenticated, "unauthenticated")
 
-func admit(ctx context.Context, auth *certauth.Authenticator, method string) (context.Context, error) {
+func admit(ctx context.Context, auth authenticator, method string) (context.Context, error) {
+	if auth == nil {
+		return nil, errRefused
+	}
 	r, err := auth.Admit(request(ctx, method))
 	if err != nil {
 		return nil, errRefused

@@ -104,7 +104,12 @@ type world struct {
 	address string
 }
 
-func serve(t *testing.T, auth *certauth.Authenticator, creds credentials.TransportCredentials, network, address string) world {
+// admitter is what the interceptors need of an Authenticator.
+type admitter interface {
+	Admit(r *http.Request) (*http.Request, error)
+}
+
+func serve(t *testing.T, auth admitter, creds credentials.TransportCredentials, network, address string) world {
 	t.Helper()
 	server := grpc.NewServer(grpc.Creds(creds), grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(auth)), grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(auth)))
 	s := &service{seen: make(chan sight, 16)}
@@ -342,8 +347,24 @@ func TestInterceptors_Exclusions(t *testing.T) {
 }
 
 func TestInterceptors_WithoutAnAuthenticatorRefuse(t *testing.T) {
-	w := serve(t, nil, insecure.NewCredentials(), "tcp", "127.0.0.1:0")
-	w.wants(t, insecure.NewCredentials(), nil, nil)
+	for _, none := range []admitter{nil, (*certauth.Authenticator)(nil), new(certauth.Authenticator)} {
+		w := serve(t, none, insecure.NewCredentials(), "tcp", "127.0.0.1:0")
+		w.wants(t, insecure.NewCredentials(), nil, nil)
+	}
+}
+
+// document stands for an Authenticator of package policyfile, which this module does not require.
+type document struct{ auth *certauth.Authenticator }
+
+func (d document) Admit(r *http.Request) (*http.Request, error) { return d.auth.Admit(r) }
+
+// finding N78: a service whose policy is in a document could not use the interceptors.
+func TestInterceptors_TakeAnAuthenticatorOfADocument(t *testing.T) {
+	p := newPartner(t)
+	auth := p.auth(t, forwarded.Nginx{From: forwarded.SharedSecret("X-Gate", secret)})
+	w := serve(t, document{auth}, insecure.NewCredentials(), "tcp", "127.0.0.1:0")
+	w.wants(t, insecure.NewCredentials(), nginx(p.client), nil)
+	w.wants(t, insecure.NewCredentials(), nginx(p.client, "x-gate", secret), p.client)
 }
 
 // Through ServeHTTP the connection belongs to net/http, and so does the information about the peer.

@@ -104,6 +104,29 @@ func TestTransport_TakesABaseThatWasClonedOrUsed(t *testing.T) {
 	}
 }
 
+// finding O42: a base that golang.org/x/net/http2 had configured got HTTP/1.1 only, although it forbids nothing.
+func TestTransport_TakesABaseThatXNetConfigured(t *testing.T) {
+	w := newWorld(t)
+	d := w.serve(t, nil, nil)
+	w.put(t, "first")
+	own := open(t, w.config())
+	base := &http.Transport{ // as http2.ConfigureTransport leaves it
+		TLSClientConfig: &tls.Config{NextProtos: []string{"h2", "http/1.1"}},
+		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{"h2": func(string, *tls.Conn) http.RoundTripper {
+			return &http.Transport{} // its connections are those of all clones
+		}},
+	}
+	c := client(t, own, base)
+	for _, name := range []string{"first", "second"} {
+		w.put(t, name)
+		require.NoError(t, own.Reload(t.Context()))
+		body, response, err := get(t, c, d.URL)
+		require.NoError(t, err)
+		assert.Equal(t, name, body)
+		assert.Equal(t, "HTTP/2.0", response.Proto)
+	}
+}
+
 // protocols are those of a base that names them.
 func protocols(base *http.Transport, http1 bool) *http.Transport {
 	base.Protocols = new(http.Protocols)

@@ -200,6 +200,17 @@ func newState(number uint64, chosen candidate, chain [][]byte, roots *x509.CertP
 	}
 }
 
+// first returns the certificate of the chain that expires first.
+func (s *state) first() *x509.Certificate {
+	first := s.leaf
+	for _, der := range s.cert.Certificate[1:] {
+		if issuer, err := x509.ParseCertificate(der); err == nil && issuer.NotAfter.Before(first.NotAfter) {
+			first = issuer
+		}
+	}
+	return first
+}
+
 func (c *Certificate) eachTransport(f func(*transport)) {
 	c.mutex.Lock()
 	var live []*transport

@@ -13,7 +13,7 @@ type Outcome string
 const (
 	OutcomeLoaded    Outcome = "loaded"    // a certificate or new server roots came into use
 	OutcomeKept      Outcome = "kept"      // a reload failed and the loaded material stays in use; Err says why
-	OutcomeWarned    Outcome = "warned"    // the certificate expires soon, a newer one or a file cannot be used, or every user can read the key file; Err says which
+	OutcomeWarned    Outcome = "warned"    // the certificate or its intermediate expires soon, a newer one or a file cannot be used, or every user can read the key file; Err says which
 	OutcomePresented Outcome = "presented" // a server requested the certificate and received it; Err may hold a warning
 	OutcomeAccepted  Outcome = "accepted"  // a server that received it answered the first request of a connection; Transport only
 	OutcomeRefused   Outcome = "refused"   // the server or this package ended a connection; Err says why

@@ -49,8 +49,9 @@ func (c *Certificate) present(s *state, host string, request *tls.CertificateReq
 
 // TLSConfig returns a configuration that presents the certificate in use at the time of each handshake and verifies the
 // server as Config says. serverName is the server's DNS name or IP address. It may be empty for clients that set
-// tls.Config.ServerName themselves, as those of gRPC and most databases do. In that case a server addressed by its IP
-// address is refused, because crypto/tls does not tell the verification which address was meant.
+// tls.Config.ServerName themselves, as those of gRPC and most databases do, but not that of MySQL, which does so only
+// without InsecureSkipVerify. If it is empty, a server addressed by its IP address is refused, because crypto/tls does
+// not tell the verification which address was meant.
 //
 // The caller may change the result, except for two fields that belong together: InsecureSkipVerify is set because
 // VerifyConnection does the whole verification, with roots that can be reloaded. A caller that replaces

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"crypto/x509"
 	"math/rand/v2"
 	"time"
 )
@@ -38,23 +39,25 @@ func pause(interval time.Duration, failures int, random float64) time.Duration {
 
 // expiryWarning records which warning was given for which certificate.
 type expiryWarning struct {
-	fingerprint string
-	left        time.Duration
+	cert *x509.Certificate
+	left time.Duration
 }
 
 const day = 24 * time.Hour
 
-// warnExpiry warns 30, 7 and 1 days ahead and once after the expiry. A certificate whose lifetime is less than twice
-// one of these periods gets no warning for it; one that lives less than two days gets a warning in the last quarter of
-// its life. If the clock is set back, the warnings that are due again are given again.
+// warnExpiry warns 30, 7 and 1 days ahead and once after the expiry, of the certificate of the chain that expires first:
+// without its intermediates, a server may not know the issuer. A certificate whose lifetime is less than twice one of
+// these periods gets no warning for it; one that lives less than two days gets a warning in the last quarter of its
+// life. If the clock is set back, the warnings that are due again are given again.
 func (c *Certificate) warnExpiry() {
 	s := c.current.Load()
 	if s == nil {
 		return
 	}
-	lifetime, left := s.leaf.NotAfter.Sub(s.leaf.NotBefore), s.leaf.NotAfter.Sub(c.config.Now())
-	if c.warned.fingerprint != s.fingerprint {
-		c.warned = expiryWarning{s.fingerprint, lifetime}
+	cert := s.first()
+	lifetime, left := cert.NotAfter.Sub(cert.NotBefore), cert.NotAfter.Sub(c.config.Now())
+	if !cert.Equal(c.warned.cert) {
+		c.warned = expiryWarning{cert, lifetime}
 	}
 	due := lifetime // none
 	for _, ahead := range []time.Duration{30 * day, 7 * day, day, lifetime / 4, 0} {
@@ -69,9 +72,12 @@ func (c *Certificate) warnExpiry() {
 	if c.warned.left = due; due >= before {
 		return
 	}
-	err := fail(ReasonExpiring, "%s expires at %s", describe(s.leaf), stamp(s.leaf.NotAfter))
+	err := fail(ReasonExpiring, "%s expires at %s", describe(cert), stamp(cert.NotAfter))
 	if left < 0 {
-		err = fail(ReasonCertificateExpired, "%s expired at %s", describe(s.leaf), stamp(s.leaf.NotAfter))
+		err = fail(ReasonCertificateExpired, "%s expired at %s", describe(cert), stamp(cert.NotAfter))
+	}
+	if cert != s.leaf {
+		err.Hint = "add the CA's next certificate to the source: an intermediate that has expired is not presented"
 	}
 	c.tell(Event{Outcome: OutcomeWarned, Err: err.at(c.rule())}, s, false)
 }

@@ -344,6 +344,34 @@ func TestExpiry_WarningsAhead(t *testing.T) {
 	}
 }
 
+// finding O43: no warning came before an intermediate expired, which is then no longer presented, so that a server that
+// does not know it refuses the certificate.
+func TestExpiry_WarnsOfTheIntermediateThatExpiresFirst(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *secret) {
+		start := time.Now()
+		issuing := w.clients.NewIntermediate(t, "Issuing", certauthtest.Valid(start, start.Add(365*day)))
+		short := w.clients.NewIntermediate(t, "Short", certauthtest.Valid(start, start.Add(40*day)))
+		leaf := issue(t, issuing, "orders", certauthtest.Valid(start, start.Add(300*day)))
+		s.set(bundle(t, issue(t, short, "orders", certauthtest.Valid(start, start.Add(100*day))), short.Certificate), nil)
+		own := open(t, outbound.Config{Source: outbound.Fetch(s.fetch), Observe: w.journal.observe})
+		time.Sleep(39*day + time.Hour) //nolint:forbidigo // in a bubble
+		synctest.Wait()
+		warnings := w.journal.of(outbound.OutcomeWarned)
+		require.Len(t, warnings, 2, "its life is too short for a warning 30 days ahead")
+		for i, ahead := range []time.Duration{7 * day, day} {
+			assert.Equal(t, outbound.ReasonExpiring, warnings[i].Reason())
+			assert.Contains(t, warnings[i].Err.Error(), `"CN=Short`)
+			assert.Contains(t, warnings[i].Err.Hint, "next certificate")
+			assert.WithinDuration(t, start.Add(40*day-ahead), warnings[i].Time, 16*time.Minute)
+		}
+		s.set(bundle(t, leaf, issuing.Certificate), nil)
+		time.Sleep(2 * day) //nolint:forbidigo // in a bubble
+		synctest.Wait()
+		assert.Len(t, w.journal.of(outbound.OutcomeWarned), 2, "the renewed chain lasts")
+		require.NoError(t, own.Close())
+	})
+}
+
 // finding O7: after the clock had been ahead once, the warnings before the expiry did not come any more.
 func TestExpiry_WarnsAgainAfterTheClockWasAhead(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world, s *secret) {

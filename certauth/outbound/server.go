@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
@@ -18,7 +19,7 @@ func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
 		return err
 	}
 	if name == "" {
-		return c.distrust(s, name, cs, untrusted("pass the IP address to TLSConfig", "no server name to verify"))
+		return c.distrust(s, name, cs, untrusted("pass the server's name or IP address to TLSConfig", "no server name to verify"))
 	}
 	if len(cs.PeerCertificates) == 0 {
 		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server has no certificate"))
@@ -80,6 +81,9 @@ func untrusted(hint, format string, args ...any) *Error {
 // serverHint returns the first step after an error of crypto/x509.
 func serverHint(err error) string {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		if bytes.Equal(invalid.Cert.RawSubject, invalid.Cert.RawIssuer) {
+			return "the root that verifies the server has expired: add the CA's next one to Config.ServerRoots; check this host's clock too"
+		}
 		return "the server's certificate, or one above it, has to be renewed there; check this host's clock too"
 	}
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {

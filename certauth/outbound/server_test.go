@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -132,6 +133,25 @@ func TestServer_NameIsNeverLeftOut(t *testing.T) {
 			}
 			reasonIs(t, err, tc.want)
 		})
+	}
+}
+
+// finding O44: for a client that sets no name, as that of MySQL if InsecureSkipVerify is set, the hint was to pass an IP
+// address.
+func TestServer_AClientThatSetsNoNameNeedsIt(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	own := open(t, w.config())
+	for name, want := range map[string]outbound.Reason{"": outbound.ReasonServerUntrusted, "localhost": ""} {
+		conn, err := net.Dial("tcp", w.serve(t, nil, nil).Listener.Addr().String())
+		require.NoError(t, err)
+		err = tls.Client(conn, own.TLSConfig(name)).HandshakeContext(t.Context())
+		require.NoError(t, conn.Close())
+		if want == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		assert.Equal(t, "pass the server's name or IP address to TLSConfig", reasonIs(t, err, want).Hint)
 	}
 }
 
@@ -307,7 +327,20 @@ func TestServer_TheHintFitsTheCause(t *testing.T) {
 	}
 	d := w.serve(t, nil, nil)
 	err := dial(d, open(t, w.config()).TLSConfig(""))
-	assert.Equal(t, "pass the IP address to TLSConfig", reasonIs(t, err, outbound.ReasonServerUntrusted).Hint)
+	assert.Equal(t, "pass the server's name or IP address to TLSConfig", reasonIs(t, err, outbound.ReasonServerUntrusted).Hint)
+}
+
+// finding O45: if the root in ServerRoots had expired, the hint was that the server has to renew something.
+func TestServer_ARootThatHasExpiredIsInTheHint(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	w.servers = certauthtest.NewCA(t, "Old Root", certauthtest.Valid(time.Now().Add(-2*day), time.Now().Add(-day)))
+	replace(t, w.path("roots.pem"), w.servers.PEM())
+	d, own := w.serve(t, nil, nil), open(t, w.config())
+	_, _, viaTransport := get(t, client(t, own, nil), d.URL)
+	for _, err := range []error{viaTransport, dial(d, own.TLSConfig("127.0.0.1"))} {
+		assert.Contains(t, reasonIs(t, err, outbound.ReasonServerUntrusted).Hint, "add the CA's next one to Config.ServerRoots")
+	}
 }
 
 // finding O39: an intermediate that has expired is not presented, and the hint of the refusal by a server that needs it

@@ -22,7 +22,8 @@ import (
 // each Transport has its own connections. It is safe for concurrent use. base is copied for everything but TLS: proxies,
 // timeouts, limits. Its TLSClientConfig, DialTLS and DialTLSContext must be nil; what net/http has put into
 // TLSClientConfig itself does not count. If base is nil, the settings are those of http.DefaultTransport, with a dial
-// timeout of 10 seconds. HTTP/2 is offered unless base or Config.RenegotiateOnce forbids it.
+// timeout of 10 seconds. HTTP/2 is offered unless base or Config.RenegotiateOnce forbids it. Its settings are those of
+// base.HTTP2; those of golang.org/x/net/http2 are not copied.
 //
 // When the certificate or the roots are replaced, later requests use new connections, even if an HTTP/2 connection is
 // busy. Requests in progress finish on the old connections, which are then closed.
@@ -48,7 +49,11 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 			ExpectContinueTimeout: time.Second,
 		}
 	}
+	configured := base.TLSNextProto["h2"] != nil // by golang.org/x/net/http2, which would share connections between certificates
 	base = base.Clone()
+	if configured {
+		base.TLSNextProto = nil
+	}
 	if err := withoutTLS(base); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -186,23 +187,67 @@ func (a *Authenticator) release(g *generation) {
 type generationKey struct{ a *Authenticator }
 
 // Handler is certauth's Authenticator.Handler with the document that is active when the request
-// arrives. A server whose gate checks the socket needs certauth.ConnContext as its ConnContext.
+// arrives. A server whose gate checks the socket needs certauth.ConnContext as its ConnContext, which
+// [Authenticator.ConfigureServer] sets.
 func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	if next == nil {
 		panic("policyfile: Handler: next is nil")
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.look(r.Context())
-		g := a.acquire()
-		if g == nil {
-			(*certauth.Authenticator)(nil).Handler(next).ServeHTTP(w, r) // closed: refuses
-			return
+	return &guard{a, next}
+}
+
+// guard is a handler wrapped by an Authenticator.
+type guard struct {
+	auth *Authenticator
+	next http.Handler
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := h.auth
+	a.look(r.Context())
+	g := a.acquire()
+	if g == nil {
+		(*certauth.Authenticator)(nil).Handler(h.next).ServeHTTP(w, r) // closed: refuses
+		return
+	}
+	defer a.release(g)
+	inner := r.WithContext(context.WithValue(r.Context(), generationKey{a}, g))
+	defer giveBack(r, inner)
+	g.doc.auth.Handler(h.next).ServeHTTP(w, inner)
+}
+
+// ConfigureServer is certauth's Authenticator.ConfigureServer with the document that is active when a
+// request arrives. After Close it is an error.
+func (a *Authenticator) ConfigureServer(server *http.Server) error {
+	g := a.acquire()
+	if g == nil {
+		return errClosed
+	}
+	defer a.release(g)
+	like := &http.Server{} // to which the active document adds what a server needs
+	if server != nil {
+		like = &http.Server{Handler: server.Handler, ConnContext: server.ConnContext, ReadTimeout: server.ReadTimeout, ReadHeaderTimeout: server.ReadHeaderTimeout}
+	}
+	if _, ours := like.Handler.(*guard); ours {
+		return errors.New("policyfile: ConfigureServer: server.Handler is already protected by an Authenticator; call ConfigureServer once, with the unprotected handler")
+	}
+	if err := g.doc.auth.ConfigureServer(like); err != nil {
+		return err
+	}
+	own, base := a.Handler(server.Handler), server.BaseContext
+	server.Handler, server.ConnContext, server.ReadHeaderTimeout = own, like.ConnContext, like.ReadHeaderTimeout
+	server.DisableGeneralOptionsHandler = true
+	server.BaseContext = func(listener net.Listener) context.Context {
+		if server.Handler != own {
+			panic(fmt.Sprintf("policyfile: ConfigureServer: server.Handler became a %T, which accepts every request; call ConfigureServer last, and start the server by its own methods", server.Handler))
 		}
-		defer a.release(g)
-		inner := r.WithContext(context.WithValue(r.Context(), generationKey{a}, g))
-		defer giveBack(r, inner)
-		g.doc.auth.Handler(next).ServeHTTP(w, inner)
-	})
+		if base != nil {
+			return base(listener)
+		}
+		return context.Background()
+	}
+	return nil
 }
 
 // giveBack copies to the outer request what certauth's Handler has given back to the inner one, under

@@ -4,7 +4,10 @@
 //
 //	auth, err := policyfile.Open("policy.json", certauth.Config{Logger: slog.Default()})
 //	...
-//	server := &http.Server{Handler: auth.Handler(mux), ConnContext: certauth.ConnContext}
+//	server := &http.Server{Addr: ":8080", Handler: mux}
+//	err = auth.ConfigureServer(server)
+//
+// The functions of ginauth, grpcauth and fiberauth take this Authenticator too.
 //
 // # The document
 //

@@ -33,9 +33,10 @@ func ExampleOpen() {
 		return
 	}
 	defer func() { _ = auth.Close() }()
-	server := &http.Server{
-		Addr: ":8080", Handler: auth.Handler(http.NotFoundHandler()),
-		ConnContext: certauth.ConnContext, ReadHeaderTimeout: 10 * time.Second,
+	server := &http.Server{Addr: ":8080", Handler: http.NotFoundHandler(), ReadHeaderTimeout: 10 * time.Second}
+	if err := auth.ConfigureServer(server); err != nil {
+		fmt.Println(err)
+		return
 	}
 	fmt.Println(server.ListenAndServe())
 	// Output:

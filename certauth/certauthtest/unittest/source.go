@@ -33,6 +33,7 @@ import (
 //   - it never reads a header that it needs for a certificate from the first or the last of
 //     two lines: a second line is an error;
 //   - it does not treat a certificate header that it cannot read as absent;
+//   - a request without headers, TLS and context yields no certificate;
 //   - SourceFunc.Headers lists that header, which would otherwise reach the handler;
 //   - nothing makes it panic: no headers at all, empty, repeated, huge and binary ones, no
 //     address, TLS without a certificate.
@@ -63,7 +64,7 @@ func checkSource(from certauth.Source, genuine *http.Request) error {
 		return fmt.Errorf("the request yields no certificate, so the check proves nothing: %w", errors.Join(first.err, errors.New("want one")))
 	}
 	s.first = first
-	return errors.Join(s.steady(), s.headers(), s.hostile())
+	return errors.Join(s.steady(), s.headers(), s.nothing(), s.hostile())
 }
 
 // sourceCheck is one run.
@@ -247,6 +248,15 @@ func (s *sourceCheck) with(name string, lines ...string) (sourceAnswer, error) {
 		err = fmt.Errorf("with other lines of %s: %w", name, err)
 	}
 	return a, err
+}
+
+// nothing asks with a request that carries no certificate anywhere.
+func (s *sourceCheck) nothing() error {
+	a, err := s.answer(&http.Request{Method: s.genuine.Method, URL: s.genuine.URL, Header: http.Header{}})
+	if err == nil && a.reason() == certauth.ReasonNone {
+		err = errors.New("a request without headers, TLS and context yields a certificate too: every caller would be that client")
+	}
+	return err
 }
 
 // hostile asks with values that no honest front end sends. Any answer that returns is acceptable.

@@ -275,6 +275,7 @@ func sound(r *http.Request) ([]*x509.Certificate, error) {
 
 func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 	var calls atomic.Int64
+	always := certauthtest.SelfSigned(t, "always")
 	type refusal = certauth.Error
 	for _, tc := range []struct {
 		name   string
@@ -309,6 +310,17 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 			}
 			return sound(r)
 		}}, "X-Cert cannot be read and is treated as absent"},
+		// finding N71: a source with the same certificate for every request passed.
+		{"a certificate of nobody", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(*http.Request) ([]*x509.Certificate, error) {
+			return []*x509.Certificate{always.Certificate}, nil
+		}}, "yields a certificate too: every caller would be that client"},
+		{"that of the caller before", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
+			certs, err := sound(r)
+			if err != nil || len(certs) > 0 {
+				return certs, err
+			}
+			return []*x509.Certificate{always.Certificate}, nil
+		}}, "yields a certificate too: every caller would be that client"},
 		{"a function that lists no header", certauth.SourceFunc{Name: "f", Func: sound}, "the certificate is in X-Cert, which Headers does not list"},
 		{"a header that is not listed", own{[]string{"X-Other"}, sound}, "the certificate is in X-Cert, which Headers does not list"},
 		{"a request that is changed", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {

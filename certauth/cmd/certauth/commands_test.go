@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -55,6 +56,13 @@ func TestInspect_ReadsACertificateInEveryForm(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	forms["a server"] = []string{server.Listener.Addr().String()}
+	// finding N81: of a server that requires a certificate of its clients, with TLS 1.2, only its refusal was printed.
+	strict := httptest.NewUnstartedServer(http.NotFoundHandler())
+	strict.TLS = &tls.Config{Certificates: []tls.Certificate{client.TLS()}, MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert}
+	strict.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	strict.StartTLS()
+	t.Cleanup(strict.Close)
+	forms["a server that requires a certificate"] = []string{strict.Listener.Addr().String()}
 	for name, args := range forms {
 		t.Run(name, func(t *testing.T) {
 			got := certauthRun(t, "", append([]string{"inspect", "-json"}, args...)...)

@@ -335,3 +335,35 @@ func FuzzExplain(f *testing.F) {
 		}
 	})
 }
+
+// finding N80: of a rule that needs a chain, such as the deny list that the runbook puts behind the whole policy, the tree
+// said that the document has a mistake, if the anchors stand in the branches of an "any" or in a role.
+func TestExplain_JudgesRulesBehindAnchorsInBranches(t *testing.T) {
+	w := newWorld(t)
+	client := w.issuing.Issue(t, "orders")
+	key := (&certauth.Identity{Leaf: client.Certificate}).PublicKeyHash()
+	for name, anchored := range map[string]string{
+		"any":        `{"any": [{"named": {"name": "a", "policy": ` + chain + `}}, {"thumbprints": ["` + strings.Repeat("ab", 32) + `"]}]}`,
+		"named":      `{"named": {"name": "a", "policy": ` + chain + `}}`,
+		"all":        `{"all": [` + chain + `]}`,
+		"serverAuth": `{"acceptServerAuth": {"reason": "r", "policy": ` + chain + `}}`,
+	} {
+		for rule, want := range map[string]string{
+			`{"denied": {"publicKeys": ["` + key + `"]}}`:                               verdictRefuses,
+			`{"denied": {"publicKeys": ["` + strings.Repeat("ab", 32) + `"]}}`:          verdictAccepts,
+			`{"not": {"policy": {"issuerName": ["CN=Another"]}}}`:                       verdictAccepts,
+			`{"not": {"policy": {"issuerName": ["` + nameOf(client.RawIssuer) + `"]}}}`: verdictRefuses,
+		} {
+			if name == "any" && strings.Contains(rule, "issuerName") {
+				continue // a pin has no issuer
+			}
+			got := certauthRun(t, "", "explain", "-json", "-policy", w.named("policy", `{"all": [`+anchored+`, `+rule+`]}`), client.Base64())
+			var answer explanation
+			require.NoError(t, json.Unmarshal([]byte(got.out), &answer), got.errs)
+			judged := answer.Tree.Children[1].Children[1]
+			assert.Equal(t, want, judged.Verdict, "%s, %s: %s", name, rule, judged.Detail)
+			assert.Equal(t, want, answer.Tree.Verdict, "%s, %s", name, rule)
+			assert.Equal(t, want == verdictRefuses, judged.Decides, "%s, %s", name, rule)
+		}
+	}
+}

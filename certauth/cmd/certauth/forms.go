@@ -80,22 +80,29 @@ func quotedArgument(what string) string {
 	return strconv.Quote(what)
 }
 
-// presentedBy asks a server for its certificate, which is shown but not trusted.
+// presentedBy asks a server for its certificate, which is shown but not trusted. A server that then refuses the connection,
+// because it has none of ours, has answered.
 func (p *program) presentedBy(address string) (found, error) {
+	f := found{form: "presented by " + address}
 	dialer := &tls.Dialer{
 		NetDialer: &net.Dialer{Timeout: 10 * time.Second},
-		Config:    &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the certificate is printed, not trusted
+		Config: &tls.Config{
+			InsecureSkipVerify: true, //nolint:gosec // the certificate is printed, not trusted
+			VerifyConnection: func(state tls.ConnectionState) error {
+				f.certs = state.PeerCertificates
+				return nil
+			},
+		},
 	}
 	conn, err := dialer.DialContext(p.ctx, "tcp", address)
-	if err != nil {
-		return found{}, err
+	if err == nil {
+		_ = conn.Close()
+		err = errors.New("no certificate")
 	}
-	defer conn.Close()
-	secured, ok := conn.(*tls.Conn)
-	if !ok {
-		return found{}, errors.New("no TLS connection")
+	if len(f.certs) > 0 {
+		err = nil
 	}
-	return found{"presented by " + address, secured.ConnectionState().PeerCertificates}, nil
+	return f, err
 }
 
 func decodeForm(content []byte, password string) (found, error) {

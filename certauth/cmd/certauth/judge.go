@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func (j *judge) walk(policy certauth.Policy, path string, around beside) *verdic
 			for k, sibling := range p {
 				switch {
 				case k == i:
-				case isAnchor(sibling):
+				case holdsAnchor(sibling):
 					inner.anchors = append(inner.anchors, sibling)
 				case isValidity(sibling):
 					inner.validities = append(inner.validities, sibling)
@@ -152,6 +153,21 @@ func isAnchor(policy certauth.Policy) bool {
 	}
 	name := kindName(policy)
 	return name == "Certificates" || strings.HasSuffix(name, "From")
+}
+
+// holdsAnchor reports whether the policy is an anchor, or has one in a branch.
+func holdsAnchor(policy certauth.Policy) bool {
+	switch p := policy.(type) {
+	case certauth.All:
+		return slices.ContainsFunc(p, holdsAnchor)
+	case certauth.Any:
+		return slices.ContainsFunc(p, holdsAnchor)
+	case certauth.Named:
+		return holdsAnchor(p.Policy)
+	case certauth.AcceptServerAuth:
+		return holdsAnchor(p.Policy)
+	}
+	return isAnchor(policy)
 }
 
 func isValidity(policy certauth.Policy) bool {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -187,8 +188,14 @@ func contentOf(name, dir string) string {
 	}
 	h := sha256.New()
 	for _, file := range files {
-		content, _ := os.ReadFile(file) //nolint:gosec // the operator's document names it
-		fmt.Fprintf(h, "%q %x\n", filepath.Base(file), sha256.Sum256(content))
+		own := sha256.New()
+		if isFile(file) == nil { // a pipe has no end
+			if content, err := os.Open(file); err == nil { //nolint:gosec // the operator's document names it
+				_, _ = io.Copy(own, content)
+				_ = content.Close()
+			}
+		}
+		fmt.Fprintf(h, "%q %x\n", filepath.Base(file), own.Sum(nil))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
