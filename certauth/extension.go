@@ -27,7 +27,9 @@ type Extension struct {
 	Value [][]byte
 	// Text lists the permitted contents of an extension that holds one UTF8String,
 	// PrintableString, IA5String or BMPString. The certificate template of AD CS,
-	// 1.3.6.1.4.1.311.20.2, is a BMPString.
+	// 1.3.6.1.4.1.311.20.2, is a BMPString. The comparison is exact, except under [Not]: there a
+	// listed text is refused in every letter case, and so is one that cannot be distinguished from
+	// it, as for [Subject].
 	Text []string
 	// Present accepts any content.
 	Present bool
@@ -61,6 +63,9 @@ func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	for _, value := range p.Value {
 		r.values = append(r.values, bytes.Clone(value))
 	}
+	if at.negated() {
+		r.excluded = spellTexts(r.texts)
+	}
 	return r, at.standing.withName()
 }
 
@@ -86,6 +91,7 @@ type extensionRule struct {
 	values    [][]byte
 	texts     []string
 	present   bool
+	excluded  *spelled // the texts under a Not, otherwise nil
 }
 
 func (r *extensionRule) judge(e *evaluation) *Error {
@@ -106,13 +112,16 @@ func (r *extensionRule) refusal(e *evaluation) *Error {
 		return refusal(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
 	}
 	if _, readable := r.accepts(e.facts, found); !readable {
+		if text := e.facts.extensionText(found, false); text.readable {
+			return unlisted(ReasonExtensionNotAllowed, r.path, true, "extension %s is %s", r.oid, quote(text.text), len(r.texts), texts(r.texts))
+		}
 		return refusal(ReasonExtensionNotAllowed, r.path, "extension %s is not one string, want one of %d (%s)", r.oid, len(r.texts), texts(r.texts))
 	}
 	return refusal(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
 }
 
 // accepts compares the content. readable is false if Text is required and the content is not one
-// string.
+// string, or may be one of the excluded ones.
 func (r *extensionRule) accepts(f *facts, found *pkix.Extension) (accepted, readable bool) {
 	if r.present {
 		return true, true
@@ -120,8 +129,9 @@ func (r *extensionRule) accepts(f *facts, found *pkix.Extension) (accepted, read
 	if len(r.values) > 0 {
 		return slices.ContainsFunc(r.values, func(want []byte) bool { return bytes.Equal(want, found.Value) }), true
 	}
-	text := f.extensionText(found)
-	return text.readable && slices.Contains(r.texts, text.text), text.readable
+	text := f.extensionText(found, r.excluded != nil)
+	accepted = text.readable && slices.Contains(r.texts, text.text)
+	return accepted, text.readable && (r.excluded == nil || text.spelled.differ(r.excluded))
 }
 
 // extensionText is the text of an extension that holds one string.
@@ -129,15 +139,19 @@ type extensionText struct {
 	of       *pkix.Extension
 	text     string
 	readable bool
+	spelled  *spelled // nil until a rule under a Not needs it
 }
 
 // extensionText returns the text of an extension of the leaf. It is kept for the next rule, because
 // it can be long, and a policy can have thousands of rules, usually about the same extension.
-func (f *facts) extensionText(of *pkix.Extension) *extensionText {
+func (f *facts) extensionText(of *pkix.Extension, spell bool) *extensionText {
 	known := f.text.Load()
-	if known == nil || known.of != of {
+	if known == nil || known.of != of || spell && known.spelled == nil {
 		known = &extensionText{of: of}
 		known.text, known.readable = oneString(of.Value)
+		if spell {
+			known.spelled = spellTexts([]string{known.text})
+		}
 		f.text.Store(known)
 	}
 	return known
