@@ -49,7 +49,7 @@ func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
 }
 
 func (p *caPool) contains(cert *x509.Certificate) bool {
-	return holds(p.bySubject[nameKey(cert.RawSubject)], cert)
+	return holds(p.bySubject[p.spelled[string(cert.RawSubject)]], cert)
 }
 
 func holds(list []*candidate, cert *x509.Certificate) bool {
