@@ -71,7 +71,7 @@ func TestLimits_LongNamesOfIssuersCostLittle(t *testing.T) {
 		return bytes
 	}
 	assert.Less(t, cost("Own"), 64e3)
-	assert.Less(t, cost(strings.Repeat("\u4e2d ", 3500)), 300e3)
+	assert.Less(t, cost(strings.Repeat("\u4e2d ", 3500)), 64e3)
 }
 
 // finding S37: the text of the refusal of an unreadable certificate, which hooks read, cost as much for a long name that
