@@ -21,10 +21,10 @@ type DNSNames []string
 // URIs accepts certificates that have one of the listed URIs among their alternative names. The
 // comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
 // every spelling of a listed URI is refused (RFC 3986, section 6.2.2), with another case of the
-// scheme, of the authority or of a URN's namespace, with needless escapes or segments, with the
-// default port of http or https, or with other components behind a URN's name. A certificate with a
-// URI that is not printable ASCII without spaces is refused as malformed. For workload identities
-// see [SPIFFEIDs].
+// scheme, of the authority, of a URN's namespace, of a UUID or of the address in a mailto, sip, sips,
+// xmpp or acct URI, with needless escapes or segments, with the default port of http or https, or with
+// other components behind a URN's name. A certificate with a URI that is not printable ASCII without
+// spaces is refused as malformed. For workload identities see [SPIFFEIDs].
 type URIs []string
 
 // Emails accepts certificates that have one of the listed mailboxes among their alternative
@@ -126,7 +126,7 @@ var (
 		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName,
 		have:  func(f *facts) []string { return f.names().alt.UPNs },
 		keys:  func(f *facts, to []string) ([]string, bool) { return upnKeys(&f.names().alt, to) },
-		entry: foldHost, spell: spellPrincipals, most: maxExcluded,
+		entry: foldHost, spell: spellTexts, most: maxExcluded,
 	}
 	altSPIFFE = altKind{
 		slot: 4, rule: "SPIFFEIDs", what: "SPIFFE ID", form: san.URI, keys: spiffeKeys,

@@ -289,6 +289,7 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 	eve, german := certauth.UPNs{"eve@corp.example"}, certauth.UPNs{"j\u00F6rg@corp.example"}
 	folder := certauth.URIs{"https://partner.example/a/"}
 	web, device := certauth.URIs{"https://partner.example/x"}, certauth.URIs{"urn:dev:a", "HTTPS://User@Upper.example/%7Eu/%2f"}
+	uuid := certauth.URIs{"urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"}
 	none, unlike, excluded := certauth.ReasonNone, certauth.ReasonNameNotAllowed, certauth.ReasonPolicyRefused
 	for _, tc := range []struct {
 		name   string
@@ -378,6 +379,18 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T42: a URN that is listed with components", certauth.URIs{"urn:dev:a?+b?=c#d"}, uris("urn:dev:a"), unlike},
 		{"finding T42: another URN with them", device, uris("urn:dev:b?=a#a"), none},
 		{"finding T42: a query of another scheme", certauth.URIs{"tag:dev:a"}, uris("tag:dev:a?=b"), none},
+
+		// RFC 9562, section 4: the hex digits of a UUID are read without regard to case.
+		{"finding T60: a UUID in capitals", uuid, uris("urn:uuid:F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6"), unlike},
+		{"finding T60: a UUID and its namespace in capitals", uuid, uris("URN:UUID:F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6#a"), unlike},
+		{"finding T60: another UUID", uuid, uris("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf7"), none},
+		// RFC 6068, section 2; RFC 3261, section 19.1.4; RFC 7622, section 3.2; RFC 7565, section 4.
+		{"finding T60: a mailto URI with the host in capitals", certauth.URIs{"mailto:eve@partner.example"}, uris("mailto:eve@PARTNER.example"), unlike},
+		{"finding T60: a SIP domain in capitals", certauth.URIs{"sip:partner.example"}, uris("SIP:PARTNER.example"), unlike},
+		{"finding T60: a SIPS domain in capitals", certauth.URIs{"sips:partner.example"}, uris("sips:PARTNER.example"), unlike},
+		{"finding T60: an XMPP address in capitals", certauth.URIs{"xmpp:eve@partner.example"}, uris("xmpp:Eve@PARTNER.example"), unlike},
+		{"finding T60: an account in capitals", certauth.URIs{"acct:eve@partner.example"}, uris("acct:eve@PARTNER.example"), unlike},
+		{"finding T60: another SIP domain", certauth.URIs{"sip:partner.example"}, uris("sip:other.example"), none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			leaf := w.issue(t, san(t, tc.names...))

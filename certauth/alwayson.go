@@ -69,9 +69,6 @@ func checkForm(cert *x509.Certificate) error {
 		return &formError{errors.New("serial number is not positive"), fine + " with a positive serial number (RFC 5280, section 4.1.2.2)"}
 	}
 	if err := keycheck.Check(cert); err != nil {
-		if keycheck.IsPSS(cert) {
-			err = errors.New("public key for RSA-PSS alone (id-RSASSA-PSS) is not supported")
-		}
 		if mldsa.OfKey(cert.RawSubjectPublicKeyInfo) != "" && !mldsa.IsKey(cert.PublicKey) {
 			return &formError{err, mldsa.Help}
 		}

@@ -30,7 +30,8 @@ const defaultMaxDepth = 5
 // In addition to crypto/x509, or instead of it, these rules apply:
 //
 //   - Names: issuer and subject are compared by RFC 5280, section 7.1, which ignores string type,
-//     letter case and spacing. Under [InsecureSystemRoots] they are compared byte for byte.
+//     letter case and spacing. Names of more than 2 KiB, and all names under [InsecureSystemRoots],
+//     are compared byte for byte.
 //   - Name constraints (section 4.2.1.10) of every form apply to the subjects and the alternative
 //     names of all certificates below. Those of the roots apply too, and it does not matter
 //     whether the extension is critical. A form, minimum or maximum that cannot be compared

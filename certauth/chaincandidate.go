@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -40,11 +41,12 @@ func newCandidate(cert *x509.Certificate) *candidate {
 }
 
 // nameKey returns the key of a distinguished name in DER: two names have the same key only if they
-// are equal by RFC 5280, section 7.1. A name that cannot be parsed equals only itself.
+// are equal by RFC 5280, section 7.1. A name that cannot be parsed, or is too long, equals only itself.
 func nameKey(der []byte) string {
 	folded, err := dn.Fold(der)
 	if err != nil {
-		return "=" + string(der)
+		sum := sha256.Sum256(der)
+		return "=" + string(sum[:])
 	}
 	return "~" + folded
 }

@@ -49,7 +49,15 @@ func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
 }
 
 func (p *caPool) contains(cert *x509.Certificate) bool {
-	return holds(p.bySubject[nameKey(cert.RawSubject)], cert)
+	return holds(p.bySubject[p.spelled[string(cert.RawSubject)]], cert)
+}
+
+// all returns the certificates, and none of a pool that could not be loaded.
+func (p *caPool) all() []*x509.Certificate {
+	if p == nil {
+		return nil
+	}
+	return p.certs
 }
 
 func holds(list []*candidate, cert *x509.Certificate) bool {

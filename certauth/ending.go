@@ -35,7 +35,7 @@ type endings struct {
 
 type pinnedList struct {
 	path  string
-	certs []*x509.Certificate
+	certs func() []*x509.Certificate
 }
 
 // reachability lists the intermediates of a pool that chain to no root. It is cached until a set
@@ -59,8 +59,12 @@ type defectKey struct {
 	id      string // fingerprint of the certificate, or number of the set
 }
 
-// pinned adds certificates that a policy pins as a whole.
-func (n *endings) pinned(path string, certs []*x509.Certificate) {
+// pinned adds certificates that a policy pins as a whole, or to which it restricts the issuer. A nil
+// endings ignores them.
+func (n *endings) pinned(path string, certs func() []*x509.Certificate) {
+	if n == nil {
+		return
+	}
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	n.pins = append(n.pins, pinnedList{path, certs})
@@ -91,7 +95,7 @@ func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
 	n.looked = now
 	var found []defect
 	for _, list := range n.pins {
-		found = appendEnding(found, list.path, list.certs, now)
+		found = appendEnding(found, list.path, list.certs(), now)
 	}
 	found = append(found, n.ofChains(nodes, now)...)
 	told := make(map[defectKey]int, len(found))
@@ -133,9 +137,7 @@ func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 		}
 		if below[node.intermediates] == nil {
 			pools = append(pools, node.intermediates)
-			if set := node.intermediates.Get(); set != nil {
-				found = appendEnding(found, node.intermediates.Path(), set.certs, now)
-			}
+			found = appendEnding(found, node.intermediates.Path(), node.intermediates.Get().all(), now)
 		}
 		below[node.intermediates] = append(below[node.intermediates], node)
 	}

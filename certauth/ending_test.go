@@ -327,6 +327,29 @@ func TestEnding_RoutesAndGatesAreLookedAtToo(t *testing.T) {
 	assert.Equal(t, []string{"expiring Require.All[0].Certificates"}, s.take())
 }
 
+// finding R39: when such a CA is replaced, IssuedBy refuses its callers, so its end must be known before.
+func TestEnding_CAsOfIssuedByAreLookedAtToo(t *testing.T) {
+	s := &told{clock: newClock()}
+	root := ending(t, s.clock, 400*days)
+	valid := func(in time.Duration) certauthtest.Template {
+		return certauthtest.Valid(s.clock.now().AddDate(-1, 0, 0), s.clock.now().Add(in))
+	}
+	old, renewed := root.NewIntermediate(t, "Issuing", valid(6*days)), root.NewIntermediate(t, "Issuing", valid(300*days))
+	file := filepath.Join(t.TempDir(), "issuing.pem")
+	require.NoError(t, os.WriteFile(file, old.PEM(), 0o600))
+	issuedBy := certauth.IssuedBy{Certificates: certauth.PEMFile(file)}
+	auth := s.auth(t, certauth.All{certauth.Chain{Roots: certsOf(root)}, issuedBy})
+	assert.Equal(t, []string{"expiring Policy.All[1].IssuedBy.Certificates"}, s.take())
+	auth.Require(issuedBy)
+	assert.Empty(t, s.take(), "the same file")
+	require.NoError(t, os.WriteFile(file, renewed.PEM(), 0o600))
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []string{"reloaded Policy.All[1].IssuedBy.Certificates"}, s.take())
+	s.clock.advance(299 * days)
+	_, _ = auth.Check(request())
+	assert.Contains(t, s.take(), "expiring Policy.All[1].IssuedBy.Certificates")
+}
+
 // A hook that panics ends neither New nor a request.
 func TestEnding_PanicsOfHooksDecideNothing(t *testing.T) {
 	w := newWorld(t)

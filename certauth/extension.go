@@ -27,7 +27,9 @@ type Extension struct {
 	Value [][]byte
 	// Text lists the permitted contents of an extension that holds one UTF8String,
 	// PrintableString, IA5String or BMPString. The certificate template of AD CS,
-	// 1.3.6.1.4.1.311.20.2, is a BMPString.
+	// 1.3.6.1.4.1.311.20.2, is a BMPString. The comparison is exact, except under [Not]: there a
+	// listed text is refused in every letter case, and so is one that cannot be distinguished from
+	// it, as for [Subject].
 	Text []string
 	// Present accepts any content.
 	Present bool
@@ -61,6 +63,9 @@ func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	for _, value := range p.Value {
 		r.values = append(r.values, bytes.Clone(value))
 	}
+	if at.negated() {
+		r.excluded = spellTexts(r.texts)
+	}
 	return r, at.standing.withName()
 }
 
@@ -86,14 +91,15 @@ type extensionRule struct {
 	values    [][]byte
 	texts     []string
 	present   bool
+	excluded  *spelled // the texts under a Not, otherwise nil
 }
 
 func (r *extensionRule) judge(e *evaluation) *Error {
-	found := extension(e.facts.leaf, r.id) // crypto/x509 refuses certificates that have it twice
-	if found == nil {
+	asked := e.facts.extension(r)
+	if asked.found == nil {
 		return e.refuse(r, true)
 	}
-	accepted, readable := r.accepts(e.facts, found)
+	accepted, readable := r.accepts(asked)
 	if accepted {
 		return nil
 	}
@@ -101,46 +107,62 @@ func (r *extensionRule) judge(e *evaluation) *Error {
 }
 
 func (r *extensionRule) refusal(e *evaluation) *Error {
-	found := extension(e.facts.leaf, r.id)
-	if found == nil {
+	asked := e.facts.extension(r)
+	if asked.found == nil {
 		return refusal(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
 	}
-	if _, readable := r.accepts(e.facts, found); !readable {
-		return refusal(ReasonExtensionNotAllowed, r.path, "extension %s is not one string, want one of %d (%s)", r.oid, len(r.texts), texts(r.texts))
+	_, readable := r.accepts(asked)
+	switch {
+	case readable:
+		return refusal(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
+	case asked.readable:
+		return unlisted(ReasonExtensionNotAllowed, r.path, true, "extension %s is %s", r.oid, texts{asked.text}, len(r.texts), texts(r.texts))
 	}
-	return refusal(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
+	return refusal(ReasonExtensionNotAllowed, r.path, "extension %s is not one string, want one of %d (%s)", r.oid, len(r.texts), texts(r.texts))
 }
 
 // accepts compares the content. readable is false if Text is required and the content is not one
-// string.
-func (r *extensionRule) accepts(f *facts, found *pkix.Extension) (accepted, readable bool) {
+// string, or may be one of the excluded ones.
+func (r *extensionRule) accepts(asked *askedExtension) (accepted, readable bool) {
 	if r.present {
 		return true, true
 	}
 	if len(r.values) > 0 {
-		return slices.ContainsFunc(r.values, func(want []byte) bool { return bytes.Equal(want, found.Value) }), true
+		return slices.ContainsFunc(r.values, func(want []byte) bool { return bytes.Equal(want, asked.found.Value) }), true
 	}
-	text := f.extensionText(found)
-	return text.readable && slices.Contains(r.texts, text.text), text.readable
+	accepted = asked.readable && slices.Contains(r.texts, asked.text)
+	return accepted, asked.readable && (r.excluded == nil || asked.spelled.differ(r.excluded))
 }
 
-// extensionText is the text of an extension that holds one string.
-type extensionText struct {
-	of       *pkix.Extension
+// askedExtension is an extension of the leaf that a rule asks for.
+type askedExtension struct {
+	id    asn1.ObjectIdentifier
+	found *pkix.Extension // nil if the leaf has none; crypto/x509 refuses certificates that have it twice
+
+	decoded  bool // for the first rule on its text
 	text     string
-	readable bool
+	readable bool     // it is one string
+	spelled  *spelled // nil until a rule under a Not needs it
 }
 
-// extensionText returns the text of an extension of the leaf. It is kept for the next rule, because
-// it can be long, and a policy can have thousands of rules, usually about the same extension.
-func (f *facts) extensionText(of *pkix.Extension) *extensionText {
-	known := f.text.Load()
-	if known == nil || known.of != of {
-		known = &extensionText{of: of}
-		known.text, known.readable = oneString(of.Value)
-		f.text.Store(known)
+// extension returns what the rule asks for. It is kept for the next rule, because it can be long, or
+// behind a thousand others, and a policy can have thousands of rules, usually about the same extension.
+func (f *facts) extension(r *extensionRule) *askedExtension {
+	known := f.asked.Load()
+	if known == nil || !known.id.Equal(r.id) {
+		known = &askedExtension{id: r.id, found: extension(f.leaf, r.id)}
+		f.asked.Store(known)
 	}
-	return known
+	if known.found == nil || len(r.texts) == 0 || known.decoded && (r.excluded == nil || known.spelled != nil) {
+		return known
+	}
+	more := &askedExtension{id: known.id, found: known.found, decoded: true}
+	more.text, more.readable = oneString(known.found.Value)
+	if r.excluded != nil {
+		more.spelled = spellTexts([]string{more.text})
+	}
+	f.asked.Store(more)
+	return more
 }
 
 // oneString decodes the DER of one string.

@@ -44,7 +44,7 @@ type facts struct {
 	issuerKey atomic.Pointer[string]          // of the leaf's issuer; nil until needed
 	sentKeys  atomic.Pointer[[]string]        // of the issuers of the CAs that were sent along
 	named     atomic.Pointer[CertificateInfo] // nil until an event or a log record needs it
-	text      atomic.Pointer[extensionText]   // of the extension that a rule has read last
+	asked     atomic.Pointer[askedExtension]  // that a rule has read last
 
 	mutex sync.Mutex // guards writes of answers, and the copying of the key
 }

@@ -49,6 +49,31 @@ func TestLimits_TheEventOfALongSubjectCostsLittle(t *testing.T) {
 	}
 }
 
+// finding S46: the names of the issuers of unknown certificates, those that were sent along included, were folded whatever
+// their length, so that a client with self-made certificates cost three milliseconds of processor time and 700 kilobytes for
+// each request over one connection. RFC 5280, appendix A.1: an attribute has at most 64 characters, a few have up to 32768.
+func TestLimits_LongNamesOfIssuersCostLittle(t *testing.T) {
+	trusted := newRoot(t, "CA")
+	cost := func(name string) float64 {
+		own := newRoot(t, name)
+		sent := []*x509.Certificate{own.newClient(t).Certificate}
+		for range 9 {
+			sent = append(sent, own.newCA(t, "Own").Certificate)
+		}
+		auth, err := certauth.New(certauth.Config{Source: fixedSource("own", sent...), Policy: certauth.Chain{Roots: certsFrom(trusted)}})
+		require.NoError(t, err)
+		bytes := bytesPerRun(func(n int) {
+			for range n / 40 {
+				_, err = auth.Check(request())
+			}
+		}) * 40
+		assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err))
+		return bytes
+	}
+	assert.Less(t, cost("Own"), 64e3)
+	assert.Less(t, cost(strings.Repeat("\u4e2d ", 3500)), 64e3)
+}
+
 // finding S37: the text of the refusal of an unreadable certificate, which hooks read, cost as much for a long name that
 // crypto/x509 quotes.
 func TestLimits_TheTextAboutALongUnreadableNameCostsLittle(t *testing.T) {

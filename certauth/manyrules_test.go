@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/base64"
 	"fmt"
 	"runtime"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
 // finding S33: every rule went through all names of a certificate, so that a known caller with a thousand names took
@@ -182,4 +184,60 @@ func TestLimits_LongNamesAreReadOnceForAllRules(t *testing.T) {
 func isNot(policy certauth.Policy) bool {
 	_, ok := policy.(certauth.Not)
 	return ok
+}
+
+// finding S47: each pin of a policy that begins with pins computed the digest of an unknown certificate again, so that anybody
+// with a self-made certificate of 16 kilobytes cost thirty milliseconds of processor time for each request under three
+// thousand pinned partners.
+func TestLimits_ManyPinsHashACertificateOnce(t *testing.T) {
+	leaf := newRoot(t, "CA").newClient(t).Certificate
+	var partners certauth.Any
+	for i := range 3000 {
+		partners = append(partners, certauth.Named{Name: fmt.Sprint("partner ", i), Policy: certauth.Thumbprints{fmt.Sprintf("%064x", i+1)}})
+	}
+	partners = append(partners, certauth.Thumbprints{thumbprint(leaf)})
+	auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: partners, CacheSize: -1})
+	require.NoError(t, err)
+	r := realRequest(t)
+	r.Header[certHeader] = []string{base64.StdEncoding.EncodeToString(leaf.Raw)}
+	digests := testing.AllocsPerRun(20, func() {
+		_, err = auth.Check(r)
+	})
+	require.NoError(t, err)
+	assert.Less(t, digests, 1000.0)
+}
+
+// finding S48: each IssuedBy with Certificates folded the name of the issuing CA again, so that a known caller cost
+// milliseconds of processor time for each request under three thousand of them, and seconds if its CA has a long name.
+func TestLimits_TheNameOfTheIssuerIsNotFoldedForEachRule(t *testing.T) {
+	root, other := newRoot(t, "CA"), newRoot(t, "Other")
+	var roles certauth.Any
+	for i := range 3000 {
+		roles = append(roles, certauth.Named{Name: fmt.Sprint("partner ", i), Policy: certauth.IssuedBy{Certificates: certsFrom(other)}})
+	}
+	roles = append(roles, certauth.IssuedBy{Certificates: certsFrom(root)})
+	auth := authOf(t, certauth.All{certauth.Chain{Roots: certsFrom(root)}, roles}, time.Time{}, root.newClient(t).Certificate)
+	folded := testing.AllocsPerRun(20, func() {
+		_, err := auth.Check(request())
+		require.NoError(t, err)
+	})
+	assert.Less(t, folded, 1000.0)
+}
+
+// finding S49: each rule on an extension looked through all extensions of the certificate, so that a known caller with 900 of
+// them cost a thirtieth of a second of processor time for each request under three thousand such rules, and a tenth when it was
+// refused.
+func TestLimits_AnExtensionIsLookedForOnce(t *testing.T) {
+	root := newRoot(t, "CA")
+	extensions := func(c *x509.Certificate) {
+		for i := range 900 {
+			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 9, i, 7}, Value: []byte{5, 0}})
+		}
+	}
+	policy := certauth.All{certauth.Chain{Roots: certsFrom(root)}}
+	for range 3000 {
+		policy = append(policy, certauth.Not{Policy: certauth.Extension{OID: "1.3.6.1.4.1.10.2.7", Present: true}})
+	}
+	auth := authOf(t, policy, time.Time{}, root.newClient(t, extensions).Certificate)
+	assert.NoError(t, inTime(t, checks(auth, 5000)))
 }

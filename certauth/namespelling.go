@@ -28,9 +28,10 @@ func (s *spelled) differ(excluded *spelled) bool {
 	})
 }
 
-// spellPrincipals prepares user principal names. Active Directory ignores their case (MS-ADA3,
-// userPrincipalName: String(Unicode), 2.5.5.12).
-func spellPrincipals(names []string) *spelled {
+// spellTexts prepares user principal names and the texts of extensions. Active Directory ignores the
+// case of the former and of the names of certificate templates (MS-ADA3, userPrincipalName, and
+// MS-ADA1, cn: String(Unicode), 2.5.5.12).
+func spellTexts(names []string) *spelled {
 	made := &spelled{}
 	for _, name := range names {
 		made.prepared = append(made.prepared, dn.Name{{{Text: name}}}.Prepare())
@@ -52,8 +53,9 @@ func spellNormal(normal func(string) string) func(names []string) *spelled {
 
 // normalURI returns the same text for all spellings of a URI (RFC 3986, section 6.2.2, with the
 // default ports of section 6.2.3). It ignores the letter case of the scheme, of the authority (RFC
-// 5280, section 4.2.1.6) and of a URN's namespace, what follows a URN's name (RFC 8141, section 3.1),
-// and segments that change nothing, empty ones included.
+// 5280, section 4.2.1.6), of a URN's namespace, of a UUID (RFC 9562, section 4) and of an address
+// (foldedSchemes), what follows a URN's name (RFC 8141, section 3.1), and segments that change nothing,
+// empty ones included.
 func normalURI(uri string) string {
 	u, err := url.Parse(normalEscapes(uri))
 	if err != nil { // New refuses such an entry, and crypto/x509 such a certificate
@@ -64,8 +66,14 @@ func normalURI(uri string) string {
 		path = u.Opaque
 	}
 	if namespace, name, ok := strings.Cut(path, ":"); ok && u.Scheme == "urn" {
-		path = foldASCII(namespace) + ":" + name
+		if namespace = foldASCII(namespace); namespace == "uuid" {
+			name = foldASCII(name)
+		}
+		path = namespace + ":" + name
 		u = &url.URL{Scheme: u.Scheme}
+	}
+	if slices.Contains(foldedSchemes, u.Scheme) {
+		path = foldASCII(path)
 	}
 	u.Opaque, u.Path, u.RawPath = "", "", ""
 	host, port := foldASCII(u.Hostname()), strings.TrimLeft(u.Port(), "0")
@@ -78,6 +86,10 @@ func normalURI(uri string) string {
 	}
 	return normalSegments(path) + " " + u.String()
 }
+
+// foldedSchemes are those with a host, or a mailbox, and no slashes before it (RFC 6068, section 2; RFC
+// 3261, section 19.1.4; RFC 7622, section 3; RFC 7565, section 4).
+var foldedSchemes = []string{"mailto", "sip", "sips", "xmpp", "acct"}
 
 var defaultPorts = map[string]string{"http": "80", "https": "443"}
 

@@ -163,10 +163,19 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 }
 
 func (r *pinRule) refusal(e *evaluation) *Error {
-	if r.kind.vouches == vouchedKey { // no other part of the record contains it
-		return refusal(ReasonPinMismatch, r.path, "the key %x matches none of %d pins", e.facts.sums.of(&r.kind, e.facts.leaf), r.pins.Get().len())
+	return r.mismatch(e.facts.sums.of(&r.kind, e.facts.leaf))
+}
+
+// mismatch names the pin that would be added, unless it is the SHA-256 that every record has.
+func (r *pinRule) mismatch(sum []byte) *Error {
+	pins := r.pins.Get().len()
+	switch r.kind.slot {
+	case pinPublicKey.slot:
+		return refusal(ReasonPinMismatch, r.path, "the key %x matches none of %d pins", sum, pins)
+	case pinThumbprintSHA1.slot:
+		return refusal(ReasonPinMismatch, r.path, "the certificate (SHA-1 %x) matches none of %d pins", sum, pins)
 	}
-	return refusal(ReasonPinMismatch, r.path, "the certificate matches none of %d pins", r.pins.Get().len())
+	return refusal(ReasonPinMismatch, r.path, "the certificate matches none of %d pins", pins)
 }
 
 func (r *pinRule) describe(p *printer) {
@@ -295,8 +304,6 @@ func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 			pins = append(pins, pinCertificate.hash(cert))
 		}
 	}
-	if c.endings != nil {
-		c.endings.pinned(path, list)
-	}
+	c.endings.pinned(path, func() []*x509.Certificate { return list })
 	return c.pinRule(pinCertificate, path, "", reload.Fixed(path, packPins(pinCertificate, pins)), at)
 }

@@ -86,7 +86,16 @@ func TestExtension_TemplateNameOfADCS(t *testing.T) {
 		{"not, and it is another", notUser, template("\x00W\x00e\x00b"), yes},
 		{"not, and it is an odd number of bytes", notUser, template("\x00U\x00s\x00e\x00r\x00"), no},
 		{"not, and it is half a pair of surrogates", notUser, template("\xD8\x3D"), no},
+		// MS-ADA1, cn: the name of a template is a String(Unicode), 2.5.5.12, which is compared without regard to case.
+		{"finding T62: not, and it is in another case", notUser, template("\x00U\x00S\x00E\x00R"), no},
+		{"finding T62: not, and it has a terminating NUL", notUser, template("\x00U\x00s\x00e\x00r\x00\x00"), no},
+		{"finding T62: not, and it begins alike", notUser, template("\x00U\x00s\x00e\x00r\x002"), yes},
+		{"finding T62: two not are none", w.behind(certauth.Not{Policy: certauth.Not{Policy: certauth.Extension{OID: oid, Text: []string{"User"}}}}), template("\x00u\x00s\x00e\x00r"), no},
 	})
+	_, err := judge(t, user, template("\x00u\x00s\x00e\x00r"))
+	assert.ErrorContains(t, err, "extension "+oid+" has another value")
+	_, err = judge(t, notUser, template("\x00u\x00s\x00e\x00r"))
+	assert.ErrorContains(t, err, `extension `+oid+` is "user", not certainly different from 1 excluded ("User")`)
 }
 
 // A spelling in which no certificate's OID is ever printed matches nothing; under Not, every caller

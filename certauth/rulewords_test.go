@@ -248,6 +248,22 @@ func TestPublicKeys_ARefusalSaysWhichPinTheKeyHas(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// finding R37: the record of a refusal has the SHA-256 alone, in which the hint to add the new pin is of no use for a list of SHA-1
+// pins, the kind that Azure shows.
+func TestThumbprintsSHA1_ARefusalSaysWhichPinTheCertificateHas(t *testing.T) {
+	w := newWorld(t)
+	nobody := certauth.ThumbprintsSHA1{strings.Repeat("ab", 20)}
+	_, parsed := judge(t, nobody, w.leaf.Certificate)
+	auth := must(t, certauth.Config{Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: nobody})
+	r := realRequest(t)
+	r.Header[certHeader] = []string{w.leaf.Base64()}
+	_, unparsed := auth.Check(r)
+	for name, err := range map[string]error{"a parsed certificate": parsed, "one that is refused before it is parsed": unparsed} {
+		require.ErrorIs(t, err, certauth.ReasonPinMismatch, name)
+		assert.ErrorContains(t, err, w.leafSHA1(), name)
+	}
+}
+
 // finding P22: each pin of a list of another kind had an error of its own, a hundred megabytes for a million of
 // them, at each reload.
 func TestPinFile_OfAnotherKindHasAShortError(t *testing.T) {

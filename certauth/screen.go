@@ -46,20 +46,21 @@ func (s screens) check(leaf []byte) error {
 	if !isOneSequence(leaf) {
 		return nil
 	}
+	var sums [pinKinds][]byte // each computed once, because there can be thousands of screens
 	for _, one := range s {
-		if one.knows(leaf) {
+		sum := &sums[one.kind.slot]
+		if *sum == nil {
+			*sum = one.kind.sum(leaf)
+		}
+		if one.knows(*sum) {
 			return nil
 		}
 	}
-	refused := s[0].refusal(nil)
-	if len(s) > 1 {
-		all := []*Error{refused}
-		for _, one := range s[1:] {
-			all = append(all, one.refusal(nil))
-		}
-		refused = furthest(all)
+	var all []*Error
+	for _, one := range s {
+		all = append(all, one.mismatch(sums[one.kind.slot]))
 	}
-	return refused
+	return furthest(all)
 }
 
 // isOneSequence reports whether the bytes are exactly one SEQUENCE in DER.
@@ -68,8 +69,8 @@ func isOneSequence(data []byte) bool {
 	return ok && len(rest) == 0 && element.Tag == der.Sequence
 }
 
-// knows reports whether the rule may accept a certificate with this DER.
-func (r *pinRule) knows(der []byte) bool {
+// knows reports whether the rule may accept a certificate with this digest.
+func (r *pinRule) knows(sum []byte) bool {
 	pins := r.pins.Get()
-	return pins == nil || pins.len() == 0 || pins.contains(r.kind.sum(der))
+	return pins == nil || pins.len() == 0 || pins.contains(sum)
 }

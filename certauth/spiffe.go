@@ -13,8 +13,8 @@ import (
 // "spiffe://prod.example/orders", or by trust domain, as in "spiffe://prod.example" without a
 // path, which accepts every workload of that trust domain. A certificate with another URI in
 // addition to the SPIFFE ID, with a SPIFFE ID that is not well formed, or with the key usage
-// keyCertSign or cRLSign, is not an X.509-SVID and never matches (SPIFFE X509-SVID, sections 2
-// and 5.2).
+// keyCertSign or cRLSign, and a CA certificate, is not an X.509-SVID and never matches (SPIFFE
+// X509-SVID, sections 2 and 5.2).
 type SPIFFEIDs []string
 
 func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {
@@ -50,6 +50,8 @@ func (n notSVID) String() string {
 		return text + ": " + err.Error()
 	case path == "":
 		return text + ": without a path it names no workload"
+	case n.facts.isCA:
+		return fmt.Sprintf("a CA certificate, want that of a workload beside a SPIFFE ID (%s)", quoteList(uris))
 	}
 	return fmt.Sprintf("key usage of the leaf: %s, want neither keyCertSign nor cRLSign beside a SPIFFE ID (%s)", keyUsages(n.facts.leaf), quoteList(uris))
 }
@@ -66,7 +68,7 @@ func spiffeKeys(f *facts, keys []string) ([]string, bool) {
 
 func spiffeID(f *facts) (string, bool) {
 	names := &f.names().alt
-	if len(names.URIs) != 1 || names.Fault(san.URI) != nil || f.leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0 {
+	if f.isCA || len(names.URIs) != 1 || names.Fault(san.URI) != nil || f.leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0 {
 		return "", false
 	}
 	_, path, err := splitSPIFFE(names.URIs[0])

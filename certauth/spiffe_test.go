@@ -142,6 +142,25 @@ func TestSPIFFE_ALeafThatMaySignIsNoSVID(t *testing.T) {
 	assert.ErrorContains(t, err, `key usage of the leaf: digitalSignature, cRLSign, want neither keyCertSign nor cRLSign beside a SPIFFE ID ("spiffe://prod.example/orders")`)
 }
 
+// finding T61: X509-SVID, section 5.2: the CA field in the basic constraints must be false. A Chain refuses every CA
+// certificate, a pin does not.
+func TestSPIFFE_ACACertificateIsNoSVID(t *testing.T) {
+	const id, domain = "spiffe://prod.example/orders", "spiffe://prod.example"
+	own := certauthtest.NewCA(t, "orders", certauthtest.URI(t, id), func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }).Certificate
+	pin := certauth.Thumbprints{thumbprint(own)}
+	identity, err := judge(t, pin, own)
+	require.NoError(t, err)
+	_, ok := identity.SPIFFEID()
+	assert.False(t, ok)
+	runVerdicts(t, []verdict{
+		{"by ID", certauth.All{pin, certauth.SPIFFEIDs{id}}, own, certauth.ReasonNameNotAllowed},
+		{"by trust domain", certauth.All{pin, certauth.SPIFFEIDs{domain}}, own, certauth.ReasonNameNotAllowed},
+		{"excluded with another trust domain", certauth.All{pin, certauth.Not{Policy: certauth.SPIFFEIDs{"spiffe://other.example"}}}, own, certauth.ReasonNameNotAllowed},
+	})
+	_, err = judge(t, certauth.All{pin, certauth.SPIFFEIDs{id}}, own)
+	assert.ErrorContains(t, err, `a CA certificate, want that of a workload beside a SPIFFE ID ("spiffe://prod.example/orders")`)
+}
+
 // SPIFFE-ID, section 2.2: a path segment consists of letters, digits, dots, hyphens and
 // underscores.
 func TestSPIFFE_PathCharacters(t *testing.T) {

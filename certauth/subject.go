@@ -31,8 +31,8 @@ type IssuerName []string
 
 // CommonNames accepts certificates whose subject has exactly one common name, and that name is
 // listed. The comparison is exact and case-sensitive, except under [Not], as for [Subject]. A common
-// name is a name that the CA chose to write. It is not a host name, and it identifies a user of
-// yours only if you decide so.
+// name is a name that the CA chose to write. It is not a host name, so name constraints on DNS names
+// do not apply to it, and it identifies a user of yours only if you decide so.
 type CommonNames []string
 
 // Organizations accepts certificates that have one of the listed organizations (O) in the

@@ -44,9 +44,10 @@ type Authenticator struct {
 
 	turn    chan struct{} // holds a value while a reload runs
 	seen    [sha256.Size]byte
-	failure string       // of the last look
-	told    int64        // time of its last report in UnixNano
-	telling atomic.Int64 // number of failure reports in progress
+	failure string            // of the last look, without its numbers
+	refused [sha256.Size]byte // what was read for it
+	told    int64             // time of its last report in UnixNano
+	telling atomic.Int64      // number of failure reports in progress
 
 	mutex    sync.Mutex        // guards the fields below and the replacement of current; not held while calling the program's code
 	policies []certauth.Policy // of Require

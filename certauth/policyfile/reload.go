@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -155,8 +156,9 @@ func (a *Authenticator) attempt(ctx context.Context, current *generation, asked 
 		return nil, false, err
 	case err != nil:
 		now, _ := a.clock()
-		tell = a.failure != err.Error() || asked && a.telling.Load() == 0 || time.Duration(now-a.told) >= remindAfter
-		if a.failure = err.Error(); tell {
+		failure := withoutNumbers(err.Error())
+		tell = a.failure != failure || a.refused != seen || asked && a.telling.Load() == 0 || time.Duration(now-a.told) >= remindAfter
+		if a.failure, a.refused = failure, seen; tell {
 			a.told = now
 		}
 		return nil, tell, err
@@ -165,6 +167,16 @@ func (a *Authenticator) attempt(ctx context.Context, current *generation, asked 
 	}
 	a.failure = ""
 	return next, false, nil
+}
+
+// withoutNumbers removes the digits of a failure, because that of a case at "now" contains the time.
+func withoutNumbers(text string) string {
+	return strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // use replaces the active document, once the next one has all routes of the program.

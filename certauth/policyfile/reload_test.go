@@ -306,6 +306,35 @@ func TestAuthenticator_FollowsTheFileWhileRequestsArrive(t *testing.T) {
 	assert.Equal(t, "second-2 first-2", ask())
 }
 
+// finding R38: the failure of a case at "now" contains the time, so that it counted as another failure at each check, and a
+// record each half minute said so.
+func TestAuthenticator_AFailureThatContainsTheTimePersists(t *testing.T) {
+	f := newFolder(t)
+	now := time.Now()
+	var reported events
+	auth := open(t, f.write("policy.json", numbered(0)), certauth.Config{Now: func() time.Time { return now }, Observe: reported.observe})
+	failing := func(days int) string {
+		return fmt.Sprintf(`{"source": {"tls": {}}, "policy": {"all": [{"certificates": {"pemFile": "client-a.pem"}}, {"validity": {"minRemaining": "%dd"}}]},
+			"cases": [{"name": "client a", "certificate": {"pemFile": "client-a.pem"}, "at": "now", "expect": "accepted"}]}`, days)
+	}
+	check := func() (outcomes []certauth.Outcome) {
+		now = now.Add(time.Minute + time.Second)
+		call(auth, roles)
+		for _, event := range reported.take() {
+			if event.Method == "" {
+				outcomes = append(outcomes, event.Outcome)
+			}
+		}
+		return outcomes
+	}
+	for _, days := range []int{90000, 80000} {
+		f.write("policy.json", failing(days))
+		assert.Equal(t, []certauth.Outcome{"kept"}, check())
+		assert.Empty(t, check())
+		assert.Empty(t, check())
+	}
+}
+
 // A certificate or a secret that a document contains by reference changes with its file.
 func TestAuthenticator_FollowsWhatTheDocumentNames(t *testing.T) {
 	f := newFolder(t)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/asn1"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -80,10 +81,18 @@ var unprepared = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0xFFFC, Hi: 0xFFFD, Stride: 1},
 }}
 
+// maxFolded bounds the DER of a name that is folded, because anybody can send names of any length, and
+// folding them takes time. The upper bounds of RFC 5280, appendix A.1, are 64 characters for most
+// attributes.
+const maxFolded = 2 << 10
+
 // Fold returns a key for the name in the DER of an RDNSequence, for use in maps. Two names have
-// the same key only if they match by RFC 5280, section 7.1. If [Parse] cannot read the name, Fold
-// returns an error.
+// the same key only if they match by RFC 5280, section 7.1. If [Parse] cannot read the name, or if
+// it is longer than 2 KiB, Fold returns an error.
 func Fold(input []byte) (string, error) {
+	if len(input) > maxFolded {
+		return "", fmt.Errorf("more than %d bytes", maxFolded)
+	}
 	name, err := Parse(input)
 	if err != nil {
 		return "", err
@@ -92,7 +101,7 @@ func Fold(input []byte) (string, error) {
 }
 
 // Match reports whether two names in DER match by RFC 5280, section 7.1. Identical bytes match
-// even if they are not readable.
+// even if they are not readable; names that [Fold] does not fold match in no other spelling.
 func Match(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true

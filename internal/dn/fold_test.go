@@ -196,6 +196,21 @@ func TestFold_WhatIsNoNameHasNoKey(t *testing.T) {
 	}
 }
 
+// A sender chooses the length of a name. A long one has no key and matches itself alone.
+func TestFold_ALongNameHasNoKey(t *testing.T) {
+	name := func(letter string, size int) []byte {
+		const around = 21 // what surrounds the text
+		der := sequence(attribute(t, cn, value(utf8Text, strings.Repeat(letter, size-around))))
+		require.Len(t, der, size)
+		return der
+	}
+	assert.True(t, dn.Match(name("a", 2048), name("A", 2048)))
+	assert.False(t, dn.Match(name("a", 2049), name("A", 2049)))
+	assert.True(t, dn.Match(name("a", 2049), name("a", 2049)))
+	_, err := dn.Fold(name("a", 2049))
+	assert.ErrorContains(t, err, "more than 2048 bytes")
+}
+
 func make65(attribute []byte) (many [][]byte) {
 	for range 65 {
 		many = append(many, attribute)

@@ -19,8 +19,8 @@ import (
 // expensive without making them safer.
 const maxRSAExponent = 65537
 
-// IsPSS reports whether the key is restricted to RSA-PSS (RFC 4055, section 1.2).
-func IsPSS(cert *x509.Certificate) bool {
+// isPSS reports whether the key is restricted to RSA-PSS (RFC 4055, section 1.2).
+func isPSS(cert *x509.Certificate) bool {
 	const rsassaPSS = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
 	key, _, ok := der.Read(cert.RawSubjectPublicKeyInfo)
 	if !ok {
@@ -55,6 +55,9 @@ func Check(cert *x509.Certificate) error {
 	}
 	if name := mldsa.OfKey(cert.RawSubjectPublicKeyInfo); name != "" {
 		return mldsa.Unsupported("public key of", name)
+	}
+	if isPSS(cert) {
+		return errors.New("public key for RSA-PSS alone (id-RSASSA-PSS) is not supported")
 	}
 	return fmt.Errorf("public key algorithm %s is not supported", cert.PublicKeyAlgorithm)
 }

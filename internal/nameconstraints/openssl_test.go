@@ -67,6 +67,8 @@ func TestCheck_AsOpenSSLDecides(t *testing.T) {
 		{"permitted DNS name: ends alike", permitted(dns("host.example")), name(""), [][]byte{dns("ghost.example")}, permittedError, ""},
 		{"permitted DNS name: a dot, and the domain itself", permitted(dns(".host.example")), name(""), [][]byte{dns("host.example")}, permittedError, ""},
 		{"permitted DNS name: a dot, below", permitted(dns(".host.example")), name(""), [][]byte{dns("a.host.example")}, good, ""},
+		{"finding C21: permitted DNS name: a common name in place of one", permitted(dns("host.example")), name("CN=evil.example"), nil, permittedError, "RFC 5280, section 4.2.1.10: a constraint on DNS names concerns alternative names; beside one OpenSSL does not look at the common name either"},
+		{"finding C21: permitted DNS name: a common name beside one", permitted(dns("host.example")), name("CN=evil.example"), [][]byte{dns("a.host.example")}, good, ""},
 		{"excluded DNS name: every", excluded(dns("")), name(""), [][]byte{dns("a.example")}, excludedError, ""},
 		{"excluded DNS name: a wildcard over it", excluded(dns("www.host.example")), name(""), [][]byte{dns("*.host.example")}, good, "the wildcard stands for the excluded name"},
 		{"permitted host of e-mail: that host", permitted(email("host.example")), name(""), [][]byte{email("a@HOST.example")}, good, ""},
