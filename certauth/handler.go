@@ -53,11 +53,11 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 }
 
 // admission decides, reports and strips. It returns the request for the handler, or a refusal with
-// the request for the code that answers it. own says that only net/http's server has had the
-// request before.
-func (a *Authenticator) admission(r *http.Request, own bool) (*http.Request, *Error) {
+// the request for the code that answers it, and whether the request may have an Upgrade header. own
+// says that only net/http's server has had the request before.
+func (a *Authenticator) admission(r *http.Request, own bool) (admitted *http.Request, upgrades bool, denied *Error) {
 	if a == nil || a.policy == nil {
-		return r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
+		return r, true, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	x := a.excluded(r)
 	var e *evaluation
@@ -84,9 +84,10 @@ func (a *Authenticator) admission(r *http.Request, own bool) (*http.Request, *Er
 		a.release(e)
 	}
 	if id != nil && a.unheard(r) {
-		return withOutcome(r, id, nil), nil
+		return withOutcome(r, id, nil), found.upgrade, nil
 	}
-	return a.conclude(r, x, id, refused, false, nil)
+	admitted, denied = a.conclude(r, x, id, refused, false, nil)
+	return admitted, found.upgrade, denied
 }
 
 // conclude applies the mode, reports the decision, and returns the request if it is accepted. x is the

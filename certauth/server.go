@@ -98,8 +98,8 @@ type guard struct {
 
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	admitted, refused := g.auth.admission(r, g.isOutermost(r))
-	if asksForWebSocket(admitted.Header["Upgrade"]) {
+	admitted, upgrades, refused := g.auth.admission(r, g.isOutermost(r))
+	if upgrades && asksForWebSocket(admitted.Header["Upgrade"]) {
 		w.Header().Set("Connection", "close")
 		w = upgradable{w}
 	}
