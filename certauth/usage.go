@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -242,17 +243,9 @@ func keyUsages(cert *x509.Certificate) string {
 
 // isPSS reports whether the certificate is signed with RSA-PSS (RFC 4055), with any parameters.
 func isPSS(cert *x509.Certificate) bool {
-	whole, _, ok := der.Read(cert.Raw)
-	if !ok {
-		return false
-	}
-	if _, behind, ok := der.Read(whole.Content); ok {
-		algorithm, _, ok := der.Read(behind)
-		if !ok {
-			return false
-		}
-		id, _, ok := der.Read(algorithm.Content)
-		return ok && string(id.Full) == "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
-	}
-	return false
+	const rsassaPSS = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
+	whole, _, _ := der.Read(cert.Raw)
+	_, behind, _ := der.Read(whole.Content)
+	algorithm, _, _ := der.Read(behind)
+	return bytes.HasPrefix(algorithm.Content, []byte(rsassaPSS))
 }

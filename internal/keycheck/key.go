@@ -22,12 +22,9 @@ const maxRSAExponent = 65537
 // isPSS reports whether the key is restricted to RSA-PSS (RFC 4055, section 1.2).
 func isPSS(cert *x509.Certificate) bool {
 	const rsassaPSS = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
-	key, _, ok := der.Read(cert.RawSubjectPublicKeyInfo)
-	if !ok {
-		return false
-	}
-	algorithm, _, ok := der.Read(key.Content)
-	return ok && bytes.HasPrefix(algorithm.Content, []byte(rsassaPSS))
+	key, _, _ := der.Read(cert.RawSubjectPublicKeyInfo)
+	algorithm, _, _ := der.Read(key.Content)
+	return bytes.HasPrefix(algorithm.Content, []byte(rsassaPSS))
 }
 
 // Check returns an error unless the public key of the certificate is of a known kind, strong, and
