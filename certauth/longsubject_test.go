@@ -21,6 +21,9 @@ import (
 // self-made certificate that has a long one cost six milliseconds of processor time and a megabyte for each request, which is
 // four hundred times as much as with a short one. Only 256 bytes of it are shown.
 func TestLimits_TheEventOfALongSubjectCostsLittle(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	trusted, own := newRoot(t, "CA"), newRoot(t, "Own")
 	cost := func(commonName string) (bytes float64, shown string) {
 		leaf := own.newClient(t, func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: commonName} }).Certificate
@@ -53,6 +56,9 @@ func TestLimits_TheEventOfALongSubjectCostsLittle(t *testing.T) {
 // their length, so that a client with self-made certificates cost three milliseconds of processor time and 700 kilobytes for
 // each request over one connection. RFC 5280, appendix A.1: an attribute has at most 64 characters, a few have up to 32768.
 func TestLimits_LongNamesOfIssuersCostLittle(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	trusted := newRoot(t, "CA")
 	cost := func(name string) float64 {
 		own := newRoot(t, name)
