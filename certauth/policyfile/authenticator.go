@@ -226,9 +226,9 @@ func (a *Authenticator) ConfigureServer(server *http.Server) error {
 		return errClosed
 	}
 	defer a.release(g)
-	like := &http.Server{} // to which the active document adds what a server needs
+	like := new(http.Server) // to which the active document adds what a server needs
 	if server != nil {
-		like = &http.Server{Handler: server.Handler, ConnContext: server.ConnContext, ReadTimeout: server.ReadTimeout, ReadHeaderTimeout: server.ReadHeaderTimeout}
+		like.Handler, like.ConnContext, like.ReadTimeout, like.ReadHeaderTimeout = server.Handler, server.ConnContext, server.ReadTimeout, server.ReadHeaderTimeout
 	}
 	if _, ours := like.Handler.(*guard); ours {
 		return errors.New("policyfile: ConfigureServer: server.Handler is already protected by an Authenticator; call ConfigureServer once, with the unprotected handler")
