@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -90,15 +91,22 @@ func absolute(name string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// freeAddress returns a loopback address that was free a moment ago.
+// freeAddress returns a loopback address that was free a moment ago. Its port is below those that
+// systems assign on their own, so that no outgoing connection or listener on port 0 takes it before
+// the service does.
 func freeAddress(ctx context.Context, tb certauthtest.TB) string {
 	tb.Helper()
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("%v", err)
+	var err error
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(2_000)) //nolint:gosec // nothing secret
+		var listener net.Listener
+		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err == nil {
+			_ = listener.Close()
+			return address
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	tb.Fatalf("no free port: %v", err)
+	return ""
 }
 
 // start runs the service as App Service does. The channel receives the error with which it ended.
