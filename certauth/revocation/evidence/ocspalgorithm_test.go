@@ -210,6 +210,29 @@ func TestVerifyOCSP_MLDSAIsRefusedWithAReasonWhereGoHasNone(t *testing.T) {
 	assert.ErrorContains(t, err, "signature algorithm SHA-256 with DSA (2.16.840.1.101.3.4.3.2)", "the name in RFC 5758, section 3.1")
 }
 
+// RFC 5758, section 3.2, has no parameters for ECDSA, but crypto/x509 does not read them, so such a
+// certificate counts in a chain. Then it counts as a responder's, too.
+func TestVerifyOCSP_ADelegateWhoseSignatureHasNullParameters(t *testing.T) {
+	s := newScene(t)
+	d := s.delegate(t)
+	var parts []asn1.RawValue
+	_, err := asn1.Unmarshal(d.cert.RawTBSCertificate, &parts)
+	require.NoError(t, err)
+	with := ocsptest.AlgorithmFor(s.ca.key)
+	var oid []asn1.RawValue
+	_, err = asn1.Unmarshal(with.Identifier, &oid)
+	require.NoError(t, err)
+	require.Len(t, oid, 1, "ECDSA")
+	with.Identifier = ocsptest.Element(ocsptest.TagSequence, oid[0].FullBytes, asn1.NullBytes)
+	parts[2] = asn1.RawValue{FullBytes: with.Identifier} // version, serialNumber, signature
+	tbs, err := asn1.Marshal(parts)
+	require.NoError(t, err)
+	r := s.by(d)
+	r.Certificates = [][]byte{encode(t, ocsptest.List{TBS: tbs, Key: s.ca.key, Algorithm: with})}
+	result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Good, nil)
+}
+
 // resigned returns the certificate signed again by an RSA issuer with SHA-1, which
 // x509.CreateCertificate does not do.
 func resigned(t testing.TB, of, issuer *identity) *identity {
