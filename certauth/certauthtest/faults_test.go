@@ -415,6 +415,32 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			rows: []string{"no certificate, Host is localhost"},
 		},
 		{
+			name: "the machine itself is let in by X-Forwarded-For", frontEnd: "AppService", // finding N91
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source, s.test.InsecureAnyPeer = forwarded.AppService{InsecureOutsideAppService: true}, true
+				return s.behind(t, opens(func(r *http.Request) bool {
+					first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
+					return net.ParseIP(first).IsLoopback()
+				}))
+			},
+			rows: []string{"no certificate, X-Forwarded-For is loopback", "no certificate, X-Forwarded-For begins with loopback"},
+		},
+		{
+			name: "private networks are let in by X-Real-IP", // finding N91
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source, s.test.InsecureAnyPeer = forwarded.Nginx{From: forwarded.InsecureAnyPeer(), FingerprintHeader: "X-Client-Fingerprint"}, true
+				return s.behind(t, opens(func(r *http.Request) bool { return net.ParseIP(r.Header.Get("X-Real-Ip")).IsPrivate() }))
+			},
+			rows: []string{"no certificate, every header of an address is private"},
+		},
+		{
+			name: "the machine itself is let in by X-Forwarded-Host", // finding N91
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("X-Forwarded-Host"), "localhost") }))
+			},
+			rows: []string{"no certificate, X-Forwarded-Host is localhost"},
+		},
+		{
 			name: "HTTP/2 is served past the check",
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, opens(func(r *http.Request) bool { return r.ProtoMajor == 2 }))
