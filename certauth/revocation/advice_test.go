@@ -212,6 +212,49 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			[]string{wayOut},
 		},
 		{
+			"finding P40 a configured CRL that is not there", unpointed, nil, func(w *wired, dir string) func(*revocation.Config) {
+				return func(c *revocation.Config) {
+					c.Lists, c.Issuers = []revocation.List{{File: filepath.Join(dir, "a.crl")}}, cas(w)
+				}
+			},
+			[]string{"a.crl", "no such file"},
+			"the file that the detail names",
+			[]string{wayOut, "names none"},
+		},
+		{
+			"finding P40 a page in the place of a configured CRL", noResponder, nil, func(w *wired, dir string) func(*revocation.Config) {
+				write(t, filepath.Join(dir, "a.crl"), []byte("<html>"))
+				return func(c *revocation.Config) {
+					c.Lists, c.Issuers, c.IgnoreCertificateURLs = []revocation.List{{Dir: dir}}, cas(w), true
+				}
+			},
+			[]string{"a.crl", "malformed"},
+			"the file that the detail names",
+			[]string{wayOut, "names none"},
+		},
+		{
+			"finding P40 the configured CRL is that of the root", unpointed, nil, func(w *wired, _ string) func(*revocation.Config) {
+				root := w.list()
+				root.Issuer, root.Key, root.Extensions = w.root.cert.RawSubject, w.root.key, []ocsptest.Extension{ocsptest.AuthorityKeyID(w.root.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
+				list := listed(t, w, root)
+				return func(c *revocation.Config) {
+					list(c)
+					c.Issuers = append(c.Issuers, w.root.cert)
+				}
+			},
+			[]string{"no configured CRL covers the certificate", "CN=Clients CA"},
+			"the CA that issued the certificate",
+			[]string{wayOut, "names none"},
+		},
+		{
+			"finding P40 a configured CRL at a URL that is down", unpointed, func(_ *testing.T, w *wired) { w.net.serve(crlURL, failing(revocation.ErrTransport)) },
+			func(w *wired, _ string) func(*revocation.Config) {
+				return func(c *revocation.Config) { c.Lists, c.Issuers = []revocation.List{{URL: crlURL}}, cas(w) }
+			},
+			[]string{"transport"},
+			wayOut, nil,
+		},
+		{
 			"a responder that is down, beside a CRL by ldap", with(noPoints, point(uri(ldapURL))), func(_ *testing.T, w *wired) { w.net.serve(ocspURL, failing(revocation.ErrTransport)) },
 			nil,
 			[]string{"transport", `scheme "ldap"`},
