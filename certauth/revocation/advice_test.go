@@ -98,6 +98,9 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			"clock",
 			[]string{wayOut},
 		},
+		{"finding P42 an OCSP answer that was signed in an hour", noPoints, func(t *testing.T, w *wired) {
+			w.net.serve(ocspURL, w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) { r.ProducedAt = ocsptest.At(now.Add(time.Hour)) }))
+		}, nil, []string{"2026-03-02T13:00:00Z", "ahead of the clock, 2026-03-02T12:00:00Z"}, "clock", []string{wayOut}},
 		{"a CRL without nextUpdate", noResponder, served(func(_ *testing.T, w *wired) ocsptest.List {
 			l := w.list()
 			l.NextUpdate = nil
