@@ -441,6 +441,29 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			rows: []string{"no certificate, X-Forwarded-Host is localhost"},
 		},
 		{
+			name: "a balancer's probe is let in by its User-Agent", frontEnd: "ALB", // finding N95
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source, s.test.InsecureAnyPeer = sources["ALB"](forwarded.InsecureAnyPeer()), true
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "ELB-HealthChecker/") }))
+			},
+			rows: []string{"no certificate, as the probe of a balancer"},
+		},
+		{
+			name: "App Service authentication is believed", frontEnd: "AppService", // finding N95
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source, s.test.InsecureAnyPeer = forwarded.AppService{InsecureOutsideAppService: true}, true
+				return s.behind(t, opens(func(r *http.Request) bool { return r.Header.Get("X-Ms-Client-Principal") != "" }))
+			},
+			rows: []string{"in X-MS-CLIENT-PRINCIPAL"},
+		},
+		{
+			name: "what came over plain HTTP counts as internal", // finding N95
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return r.Header.Get("X-Forwarded-Proto") == "http" }))
+			},
+			rows: []string{"no certificate, X-Forwarded-Proto is http"},
+		},
+		{
 			name: "HTTP/2 is served past the check",
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, opens(func(r *http.Request) bool { return r.ProtoMajor == 2 }))
