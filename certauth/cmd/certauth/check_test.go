@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,43 @@ func TestCheck_WarnsOfWeaknessInPoliciesOnTheSender(t *testing.T) {
 	}
 	issued := warningsOf(t, w.policy(`{"all": [`+chain+`, {"issuedBy": {"certificates": {"pemFile": "ending.pem"}}}]}`))
 	assert.True(t, slices.ContainsFunc(issued, func(one warning) bool { return one.Path == "Policy.All[1].IssuedBy.Certificates" }), issued)
+}
+
+// finding N96: a case at "now" whose certificate ended kept the service from starting, and nothing had warned of it.
+func TestCheck_WarnsOfCasesThatWillFail(t *testing.T) {
+	w := newWorld(t)
+	ends := func(name string, days int) *certauthtest.Certificate {
+		leaf := w.issuing.Issue(t, "orders", certauthtest.Valid(time.Now().AddDate(-1, 0, 0), time.Now().AddDate(0, 0, days)))
+		w.write(name, string(leaf.PEM()))
+		return leaf
+	}
+	soon := ends("soon.pem", 5)
+	ends("late.pem", 200)
+	ends("gone.pem", -5)
+	cases := []string{
+		`{"name": "soon", "at": "now", "certificate": {"pemFile": "soon.pem"}, "expect": "accepted"}`,
+		`{"name": "in a header", "at": "now", "headers": ["X-ARR-ClientCert: ` + soon.Base64() + `"], "expect": "accepted"}`,
+		`{"name": "at a moment", "at": "` + time.Now().UTC().Format(time.RFC3339) + `", "certificate": {"pemFile": "soon.pem"}, "expect": "accepted"}`,
+		`{"name": "late", "at": "now", "certificate": {"pemFile": "late.pem"}, "expect": "accepted"}`,
+		`{"name": "gone", "at": "now", "certificate": {"pemFile": "gone.pem"}, "expect": "certificate_expired"}`,
+		`{"name": "fails today", "at": "now", "certificate": {"pemFile": "gone.pem"}, "expect": "accepted"}`,
+	}
+	document := w.write("policy.json", `{
+  "source": {"appService": {}},
+  "policy": `+chain+`,
+  "cases": [
+    `+strings.Join(cases, ",\n    ")+`
+  ]
+}`)
+	found := warningsOf(t, document)
+	require.Len(t, found, 2, found)
+	for i, want := range []string{"soon", "in a header"} {
+		assert.Equal(t, fmt.Sprintf("Cases[%d]", i), found[i].Path)
+		assert.Equal(t, 5+i, found[i].Line)
+		assert.Contains(t, found[i].Text, strconv.Quote(want))
+		assert.Contains(t, found[i].Text, "certificate_expired")
+	}
+	assert.Equal(t, 1, strings.Count(certauthRun(t, "", "check", document).out, `case "fails today"`))
 }
 
 // finding N54: the warning about a whole document had an empty path: "warning policy.json:1: : no cases".

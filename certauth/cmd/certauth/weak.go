@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"maps"
@@ -78,6 +79,26 @@ func (w *weak) document() {
 	if len(w.doc.Cases) == 0 {
 		w.warn("", "no cases: nothing shows what the document means, and nothing keeps a change from meaning something else")
 	}
+}
+
+// soon is how long before an end there is a warning.
+const soon = 90 * 24 * time.Hour
+
+// cases adds warnings about cases at "now" that pass today and will fail: a service that starts then refuses the document.
+func (w *weak) cases(ctx context.Context, today []policyfile.CaseResult) error {
+	later := w.now.Add(soon)
+	for i := range w.doc.Cases {
+		if w.doc.Cases[i].At == nil {
+			w.doc.Cases[i].At = &later
+		}
+	}
+	results, err := w.doc.RunCases(ctx)
+	for i, result := range results {
+		if result.Failure != "" && today[i].Failure == "" {
+			w.warn(fmt.Sprintf("Cases[%d]", i), "case %q fails in 90 days or before, and then no service starts with this document: %s; give it a moment as \"at\", or a newer certificate", result.Case.Name, result.Failure)
+		}
+	}
+	return err
 }
 
 func (w *weak) policy(policy certauth.Policy, path string) {
@@ -226,7 +247,7 @@ func (w *weak) ends(path string, certs []*x509.Certificate) {
 		switch {
 		case cert.NotAfter.Before(w.now):
 			w.warn(path, "%s has ended on %s", name, cert.NotAfter.UTC().Format(time.DateOnly))
-		case cert.NotAfter.Before(w.now.Add(90 * 24 * time.Hour)):
+		case cert.NotAfter.Before(w.now.Add(soon)):
 			w.warn(path, "%s ends on %s", name, cert.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}
