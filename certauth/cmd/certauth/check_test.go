@@ -54,6 +54,49 @@ func TestCheck_WarnsOfWeaknessInPoliciesOnTheSender(t *testing.T) {
 	assert.True(t, slices.ContainsFunc(issued, func(one warning) bool { return one.Path == "Policy.All[1].IssuedBy.Certificates" }), issued)
 }
 
+// finding N97: a list in a file that was missing, unreadable or late went unnoticed, although without it every caller
+// of the CA is refused.
+func TestCheck_WarnsOfListsThatAreOfNoUse(t *testing.T) {
+	w := newWorld(t)
+	document := func(lists string) string {
+		return w.write("policy.json", `{
+  "source": {"appService": {}},
+  "policy": {"all": [`+chain+`, {"notRevoked": {"checker": "own"}}]},
+  "revocation": {"own": {"sources": "crlOnly", "ignoreCertificateURLs": true, "issuers": {"pemFile": "issuing.pem"},
+    "lists": [`+lists+`]}}
+}`)
+	}
+	server := certauthtest.NewCRLServer(t, w.issuing)
+	list := func() string {
+		der, err := server.CRL()
+		require.NoError(t, err)
+		return string(der)
+	}
+	w.write("good.crl", list())
+	server.SetValidity(48*time.Hour, -time.Hour)
+	w.write("late.crl", list())
+	w.write("page.crl", "<html>")
+	for lists, want := range map[string]string{
+		`{"file": "none.crl"}`:                        "no such file",
+		`{"file": "page.crl"}`:                        "malformed",
+		`{"file": "late.crl"}`:                        "expired at its nextUpdate",
+		`{"dir": "none"}`:                             "no such file",
+		`{"file": "good.crl"}, {"file": "page.crl"}`:  "page.crl",
+		`{"file": "good.crl"}`:                        "",
+		`{"url": "http://crl.partner.example/a.crl"}`: "", // nothing is fetched
+	} {
+		found := slices.DeleteFunc(warningsOf(t, document(lists)), func(one warning) bool { return one.Path != "Revocation.own.Lists" })
+		if want == "" {
+			assert.Empty(t, found, lists)
+			continue
+		}
+		require.Len(t, found, 1, lists)
+		assert.Contains(t, found[0].Text, want, lists)
+		assert.NotContains(t, found[0].Text, "\n", lists)
+		assert.Equal(t, 4, found[0].Line, lists)
+	}
+}
+
 // finding N96: a case at "now" whose certificate ended kept the service from starting, and nothing had warned of it.
 func TestCheck_WarnsOfCasesThatWillFail(t *testing.T) {
 	w := newWorld(t)

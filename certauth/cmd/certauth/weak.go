@@ -19,6 +19,7 @@ import (
 
 // weak finds settings that are permitted but should be reviewed.
 type weak struct {
+	ctx   context.Context
 	doc   *policyfile.Document
 	now   time.Time
 	asked map[certauth.RevocationChecker]bool // by rules
@@ -67,6 +68,7 @@ func (w *weak) document() {
 		if check.Verify.AllowSHA1 {
 			w.warn(path, "allowSHA1: evidence with SHA-1 signatures can be forged")
 		}
+		w.lists(path+".Lists", check)
 		w.ends(path+".Issuers", check.Issuers)
 		for i, responder := range check.Responders {
 			path := fmt.Sprintf("%s.Responders[%d]", path, i)
@@ -79,26 +81,6 @@ func (w *weak) document() {
 	if len(w.doc.Cases) == 0 {
 		w.warn("", "no cases: nothing shows what the document means, and nothing keeps a change from meaning something else")
 	}
-}
-
-// soon is how long before an end there is a warning.
-const soon = 90 * 24 * time.Hour
-
-// cases adds warnings about cases at "now" that pass today and will fail: a service that starts then refuses the document.
-func (w *weak) cases(ctx context.Context, today []policyfile.CaseResult) error {
-	later := w.now.Add(soon)
-	for i := range w.doc.Cases {
-		if w.doc.Cases[i].At == nil {
-			w.doc.Cases[i].At = &later
-		}
-	}
-	results, err := w.doc.RunCases(ctx)
-	for i, result := range results {
-		if result.Failure != "" && today[i].Failure == "" {
-			w.warn(fmt.Sprintf("Cases[%d]", i), "case %q fails in 90 days or before, and then no service starts with this document: %s; give it a moment as \"at\", or a newer certificate", result.Case.Name, result.Failure)
-		}
-	}
-	return err
 }
 
 func (w *weak) policy(policy certauth.Policy, path string) {
@@ -238,17 +220,4 @@ func (w *weak) chain(chain certauth.Chain, path string) {
 	}
 	w.ends(path+".Roots", materialOf(chain.Roots))
 	w.ends(path+".Intermediates", materialOf(chain.Intermediates))
-}
-
-// ends adds warnings about certificates of the configuration that expire soon or have expired.
-func (w *weak) ends(path string, certs []*x509.Certificate) {
-	for _, cert := range certs {
-		name := nameOf(cert.RawSubject)
-		switch {
-		case cert.NotAfter.Before(w.now):
-			w.warn(path, "%s has ended on %s", name, cert.NotAfter.UTC().Format(time.DateOnly))
-		case cert.NotAfter.Before(w.now.Add(soon)):
-			w.warn(path, "%s ends on %s", name, cert.NotAfter.UTC().Format(time.DateOnly))
-		}
-	}
 }
