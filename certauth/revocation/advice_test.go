@@ -148,6 +148,17 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 		},
 		{"nobody named", unpointed, nil, nil, []string{"names no OCSP responder and no CRL"}, "revocation.Config.AllowNoSource", []string{wayOut}},
 		{
+			"finding P44 nobody named by the issuing CA's certificate", with(), func(t *testing.T, w *wired) {
+				w.ca = makeCert(t, "Clients CA", newKey(t), w.root, asCA)
+				w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+			}, func(*wired, string) func(*revocation.Config) {
+				return func(c *revocation.Config) { c.Scope = revocation.ChainExceptAnchor }
+			},
+			[]string{"certificate 1 of the chain", "names no OCSP responder and no CRL"},
+			"revocation.Config.Scope to LeafOnly",
+			[]string{wayOut, "AllowNoSource"},
+		},
+		{
 			"a pointer that the Config leaves out", noPoints, nil, func(*wired, string) func(*revocation.Config) { return sources(revocation.CRLOnly) },
 			[]string{ocspURL, "CRLOnly leaves that out"},
 			"revocation.Config.Lists",
