@@ -50,8 +50,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// LogRepeats logs every refusal. By default refusals with the same outcome, reason, rule,
-	// path and, if its names are verified, certificate are logged once a minute, the first one at
-	// once; the attribute "repeated" counts the others. Observe is called for each.
+	// path and certificate are logged once a minute, the first one at once; the attribute
+	// "repeated" counts the others. Observe is called for each.
 	LogRepeats bool
 
 	// Observe is called for every decision, before the handler runs, and for every reload and

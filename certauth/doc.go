@@ -104,8 +104,9 @@
 //	revocation_stale_since  when evidence expired that is nevertheless used
 //	repeated              number of refusals of this kind that were not logged since the
 //	                      previous record (Config.LogRepeats)
-//	other_paths           true if repeated includes refusals of this reason at other paths:
-//	                      more than 1024 kinds within a minute are not distinguished
+//	other_paths           true if repeated includes refusals of this reason at other paths, or
+//	                      of other certificates: more than 1024 kinds within a minute are not
+//	                      distinguished
 //
 // If a kind of refusal does not occur again, its remaining count is written as a record
 // without method and host, together with a later refusal of another kind. Config.Observe

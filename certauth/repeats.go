@@ -13,7 +13,7 @@ const (
 	// repeatInterval is the minimum time between two records of refusals of one kind.
 	repeatInterval = time.Minute
 
-	// maxRepeatKinds bounds the number of kinds, because paths are the client's text.
+	// maxRepeatKinds bounds the number of kinds, because clients choose the paths and can make certificates.
 	maxRepeatKinds = 1024
 
 	// maxOtherKinds bounds the kinds, distinguished only by outcome and reason, that count
@@ -38,7 +38,7 @@ type repeatKey struct {
 	outcome     Outcome
 	reason      Reason
 	rule, path  string
-	certificate string // fingerprint, if verified; otherwise a client could produce any number of kinds
+	certificate string // fingerprint
 	others      bool   // beyond the bound: only outcome and reason are set, or neither
 }
 
@@ -54,11 +54,9 @@ type repeated struct {
 }
 
 func repeatKeyOf(event *Event) repeatKey {
-	key := repeatKey{outcome: event.Outcome, reason: event.Err.Reason, rule: event.Err.Rule, path: event.Path}
-	if event.Certificate.Verified {
-		key.certificate = event.Certificate.Fingerprint
+	return repeatKey{
+		outcome: event.Outcome, reason: event.Err.Reason, rule: event.Err.Rule, path: event.Path, certificate: event.Certificate.Fingerprint,
 	}
-	return key
 }
 
 // note counts a refusal and reports whether to log it: the first of its kind, or the first in

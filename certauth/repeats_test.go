@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
 // refusals is an Authenticator that refuses every request, and its log.
@@ -98,8 +99,8 @@ func TestRepeats_TheLastCountIsNotLost(t *testing.T) {
 	require.Len(t, s.log.take(t), 2)
 }
 
-// Repetitions are distinguished by reason, rule, path, and verified certificates: another partner
-// has its own record.
+// Repetitions are distinguished by reason, rule, path, and certificate: another partner has its own record, also if
+// its names are not verified (finding P39).
 func TestRepeats_WhatTellsThemApart(t *testing.T) {
 	one := newWorld(t)
 	two := one.issue(t)
@@ -115,8 +116,50 @@ func TestRepeats_WhatTellsThemApart(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"certificate_missing <nil>", "name_not_allowed " + one.leaf.Thumbprint(), "name_not_allowed " + thumbprint(two),
-		"chain_untrusted " + stranger.leaf.Thumbprint(), // a client without a certificate of the CA can make any number
+		"chain_untrusted " + stranger.leaf.Thumbprint(), "chain_untrusted " + other.leaf.Thumbprint(),
 	}, got)
+}
+
+// finding P39: while one partner, whose certificate is no longer trusted, tried again and again, no record showed why
+// another one was refused.
+func TestRepeats_APartnerThatTriesAgainHidesNoOther(t *testing.T) {
+	known, renewed, other := newWorld(t), newWorld(t), newWorld(t)
+	for name, policy := range map[string]certauth.Policy{
+		"pins":     certauth.Thumbprints{known.leaf.Thumbprint()},
+		"a chain":  known.chain(),
+		"branches": certauth.Any{certauth.Thumbprints{pinOfNobody}, known.chain()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newRefusals(t, policy, unchanged)
+			for range 3 {
+				s.offers = []*x509.Certificate{renewed.leaf.Certificate}
+				s.send(t, "/orders", "/orders", "/orders")
+				s.clock.advance(time.Minute)
+				s.send(t, "/orders")
+				s.log.take(t)
+			}
+			s.offers = []*x509.Certificate{other.leaf.Certificate}
+			s.send(t, "/orders", "/orders")
+			list := s.log.take(t)
+			require.Len(t, list, 1)
+			assert.Equal(t, other.leaf.Thumbprint(), list[0]["fingerprint"])
+			assert.NotEmpty(t, list[0]["hint"])
+		})
+	}
+}
+
+// Certificates that anybody can make, like paths, are distinguished up to a number of them.
+func TestRepeats_CertificatesOfStrangersAreBounded(t *testing.T) {
+	const kinds = 1024
+	w := newWorld(t)
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
+	for i := range kinds + 10 {
+		stranger := *w.leaf.Certificate
+		stranger.Raw = fmt.Appendf(nil, "%s %d", stranger.Raw, i)
+		s.offers = []*x509.Certificate{&stranger}
+		s.send(t, "/orders")
+	}
+	assert.LessOrEqual(t, len(s.log.take(t)), kinds+1)
 }
 
 // Paths are client text: beyond a number of them they are counted by reason.
@@ -287,15 +330,12 @@ func TestRepeats_AClockThatSeemsToGoBackIsNoNewMinute(t *testing.T) {
 	assert.Len(t, s.log.take(t), 1)
 }
 
-// The record of a count names the partner, if it is certain.
+// The record of a count says which certificate was refused.
 func TestRepeats_TheLastCountNamesThePartner(t *testing.T) {
 	w, stranger := newWorld(t), newWorld(t)
 	s := newRefusals(t, certauth.All{w.chain(), certauth.DNSNames{"orders.partner.example"}}, unchanged)
-	for _, tc := range []struct {
-		leaf *x509.Certificate
-		want any
-	}{{w.leaf.Certificate, w.leaf.Thumbprint()}, {stranger.leaf.Certificate, nil}} {
-		s.offers = []*x509.Certificate{tc.leaf}
+	for _, leaf := range []*certauthtest.Certificate{w.leaf, stranger.leaf} {
+		s.offers = []*x509.Certificate{leaf.Certificate}
 		s.send(t, "/a", "/a")
 		s.log.take(t)
 		s.clock.advance(time.Minute)
@@ -304,7 +344,7 @@ func TestRepeats_TheLastCountNamesThePartner(t *testing.T) {
 		list := s.log.take(t)
 		require.Len(t, list, 2)
 		assert.EqualValues(t, 1, list[0]["repeated"])
-		assert.Equal(t, tc.want, list[0]["fingerprint"])
+		assert.Equal(t, leaf.Thumbprint(), list[0]["fingerprint"])
 		s.clock.advance(time.Hour)
 		s.send(t, "/c")
 		s.log.take(t)

@@ -415,6 +415,55 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			rows: []string{"no certificate, Host is localhost"},
 		},
 		{
+			name: "the machine itself is let in by X-Forwarded-For", frontEnd: "AppService", // finding N91
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source, s.test.InsecureAnyPeer = forwarded.AppService{InsecureOutsideAppService: true}, true
+				return s.behind(t, opens(func(r *http.Request) bool {
+					first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
+					return net.ParseIP(first).IsLoopback()
+				}))
+			},
+			rows: []string{"no certificate, X-Forwarded-For is loopback", "no certificate, X-Forwarded-For begins with loopback"},
+		},
+		{
+			name: "private networks are let in by X-Real-IP", // finding N91
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source, s.test.InsecureAnyPeer = forwarded.Nginx{From: forwarded.InsecureAnyPeer(), FingerprintHeader: "X-Client-Fingerprint"}, true
+				return s.behind(t, opens(func(r *http.Request) bool { return net.ParseIP(r.Header.Get("X-Real-Ip")).IsPrivate() }))
+			},
+			rows: []string{"no certificate, every header of an address is private"},
+		},
+		{
+			name: "the machine itself is let in by X-Forwarded-Host", // finding N91
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("X-Forwarded-Host"), "localhost") }))
+			},
+			rows: []string{"no certificate, X-Forwarded-Host is localhost"},
+		},
+		{
+			name: "a balancer's probe is let in by its User-Agent", frontEnd: "ALB", // finding N95
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source, s.test.InsecureAnyPeer = sources["ALB"](forwarded.InsecureAnyPeer()), true
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "ELB-HealthChecker/") }))
+			},
+			rows: []string{"no certificate, as the probe of a balancer"},
+		},
+		{
+			name: "App Service authentication is believed", frontEnd: "AppService", // finding N95
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source, s.test.InsecureAnyPeer = forwarded.AppService{InsecureOutsideAppService: true}, true
+				return s.behind(t, opens(func(r *http.Request) bool { return r.Header.Get("X-Ms-Client-Principal") != "" }))
+			},
+			rows: []string{"in X-MS-CLIENT-PRINCIPAL"},
+		},
+		{
+			name: "what came over plain HTTP counts as internal", // finding N95
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return r.Header.Get("X-Forwarded-Proto") == "http" }))
+			},
+			rows: []string{"no certificate, X-Forwarded-Proto is http"},
+		},
+		{
 			name: "HTTP/2 is served past the check",
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, opens(func(r *http.Request) bool { return r.ProtoMajor == 2 }))

@@ -262,6 +262,30 @@ func edge(t *testing.T, backend string, overwrites bool) string {
 	return server.URL
 }
 
+// finding N92: a handshake that fails because the client has no certificate is a refusal. With TLS 1.2 the handshake itself
+// fails, with TLS 1.3 (RFC 8446, section 4.4.2.4) the first read.
+func TestTestHandler_AHandshakeThatFailsIsARefusal(t *testing.T) {
+	for name, version := range map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13} {
+		t.Run(name, func(t *testing.T) {
+			p := newPartner(t)
+			auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: p.policy()})
+			require.NoError(t, err)
+			server := httptest.NewUnstartedServer(auth.Handler(orders))
+			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+			server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: version, MaxVersion: version}
+			server.EnableHTTP2 = true
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			r := &recorder{t: t}
+			certauthtest.TestHandler(r, nil, certauthtest.HandlerTest{
+				FrontEnd: certauthtest.FrontEnd{Name: "Nginx"}, Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing, URL: server.URL, Outside: true,
+			})
+			assert.Empty(t, r.fatal)
+			assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+		})
+	}
+}
+
 // Everything between the client and the service is tested from the client's position.
 func TestTestHandler_FromOutsideTheFrontEnd(t *testing.T) {
 	for _, tc := range []struct {

@@ -96,10 +96,13 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, err
+		return nil, handshakeError{err}
 	}
 	return secured, nil
 }
+
+// handshakeError says that a server ended the handshake, as one that requires a certificate does: a refusal.
+type handshakeError struct{ error }
 
 // byHTTP1 writes the requests byte by byte.
 func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest) ([]answer, error) {
@@ -117,9 +120,14 @@ func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest)
 				_ = conn.Close()
 			}
 			var err error
-			if conn, err = run.dial(ctx, w.sender, run.plain, "http/1.1"); err != nil && ctx.Err() != nil {
+			conn, err = run.dial(ctx, w.sender, run.plain, "http/1.1")
+			refused, isRefused := errors.AsType[handshakeError](err)
+			switch {
+			case err != nil && ctx.Err() != nil:
 				return append(answers, failed(ctx, err)), nil
-			} else if err != nil {
+			case isRefused:
+				return append(answers, answer{failure: "the handshake failed: " + refused.Error()}), nil
+			case err != nil:
 				return nil, err
 			}
 			reader = bufio.NewReader(conn)

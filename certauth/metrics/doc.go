@@ -49,6 +49,9 @@
 // rules with the same path count as one rule, and a reload in one Authenticator clears what
 // the other reported.
 //
+// For the Authenticator of a policy document, give Observe to policyfile.Open. The cache and the
+// revocation checks of a document have no instruments: their records in the log say what they do.
+//
 // The package is a separate module, so that programs without OpenTelemetry do not have it
 // in their module graph.
 package metrics

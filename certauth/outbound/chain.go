@@ -5,6 +5,8 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // maxChain bounds the number of certificates that are presented.
@@ -34,7 +36,7 @@ func (p *pool) issuerOf(cert *x509.Certificate, now time.Time) *x509.Certificate
 	var best *x509.Certificate
 	for _, c := range p.certs {
 		switch {
-		case !bytes.Equal(c.RawSubject, cert.RawIssuer),
+		case !dn.Match(c.RawSubject, cert.RawIssuer),
 			bytes.Equal(c.RawSubject, c.RawIssuer), // a root, or indistinguishable from one
 			now.Before(c.NotBefore), now.After(c.NotAfter),
 			best != nil && !c.NotAfter.After(best.NotAfter),

@@ -34,6 +34,9 @@ func TestChain_OrderedBySignature(t *testing.T) {
 	expired := upper.NewIntermediate(t, "Lower", certauthtest.Valid(time.Now().Add(-9*day), time.Now().Add(-day)))
 	ofExpired := issue(t, expired, "orders")
 	crossed := other.CrossSign(t, upper) // the same name and key as upper, from another root
+	inOtherType := *lower.Certificate
+	inUTF8(t, "Lower")(&inOtherType)
+	renamed := upper.CrossSign(t, &certauthtest.CA{Certificate: &inOtherType})
 	for _, tc := range []struct {
 		name string
 		data []byte
@@ -47,6 +50,7 @@ func TestChain_OrderedBySignature(t *testing.T) {
 		{"without the upper one", bundle(t, leaf, lower.Certificate, root.Certificate), leaf, [][]byte{leaf.Raw, lower.Certificate.Raw}},
 		{"with an issuer that has expired", bundle(t, ofExpired, expired.Certificate, upper.Certificate), ofExpired, [][]byte{ofExpired.Raw}},
 		{"the leaf twice", append(bundle(t, leaf, lower.Certificate), certPEM(leaf.Certificate)...), leaf, [][]byte{leaf.Raw, lower.Certificate.Raw}},
+		{"finding O46 an issuer whose name has other string types", bundle(t, leaf, renamed), leaf, [][]byte{leaf.Raw, renamed.Raw}},
 		{"cross-signed alone", bundle(t, leaf, lower.Certificate, crossed, other.Certificate), leaf, [][]byte{leaf.Raw, lower.Certificate.Raw, crossed.Raw}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

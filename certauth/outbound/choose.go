@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // candidate is a certificate with its key.
@@ -194,10 +196,10 @@ func clientUsage(leaf *x509.Certificate, allowServerAuth bool) bool {
 	return false
 }
 
-// sameIdentity reports whether one certificate may be the renewal of the other: the subjects are equal, and they have
+// sameIdentity reports whether one certificate may be the renewal of the other: the subjects match, and they have
 // an alternative name in common or neither has any.
 func sameIdentity(a, b *x509.Certificate) bool {
-	if !bytes.Equal(a.RawSubject, b.RawSubject) {
+	if !dn.Match(a.RawSubject, b.RawSubject) {
 		return false
 	}
 	namesA, namesB := alternativeNames(a), alternativeNames(b)

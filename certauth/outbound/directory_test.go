@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"crypto/sha1"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"io/fs"
 	"os"
@@ -219,6 +221,33 @@ func TestDirectory_ReportsARenewalThatHasNoEffect(t *testing.T) {
 
 // finding O23: of a folder whose files have other names, as the CSI driver of Key Vault writes them, the error said
 // only "no certificate", and the hint asked whether the file exists and may be read.
+// inUTF8 writes the subject, which is certauthtest's for this common name, as UTF8String.
+func inUTF8(t *testing.T, commonName string) certauthtest.Template {
+	t.Helper()
+	text := func(last int, value string) []pkix.AttributeTypeAndValue {
+		return []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{2, 5, 4, last}, Value: asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte(value)}}}
+	}
+	name, err := asn1.Marshal(pkix.RDNSequence{text(10, "certauthtest"), text(3, commonName)})
+	require.NoError(t, err)
+	return func(c *x509.Certificate) { c.RawSubject = name }
+}
+
+// finding O46: RFC 5280, section 7.1, compares names as text, whatever string types they have. A CA that began to write
+// UTF8String issued renewals that no load accepted, because they seemed to be another identity's.
+func TestDirectory_ARenewalMayHaveOtherStringTypes(t *testing.T) {
+	ca, folder := certauthtest.NewCA(t, "CA"), t.TempDir()
+	now := time.Now()
+	old := issue(t, ca, "orders")
+	renewed := issue(t, ca, "orders", inUTF8(t, "orders"), certauthtest.Valid(now.Add(-time.Hour), now.Add(365*day)))
+	require.Equal(t, old.Subject.String(), renewed.Subject.String())
+	require.NotEqual(t, old.RawSubject, renewed.RawSubject)
+	write(t, filepath.Join(folder, "old.pem"), bundle(t, old))
+	own := open(t, outbound.Config{Source: outbound.Directory{Path: folder}})
+	write(t, filepath.Join(folder, "renewed.pem"), bundle(t, renewed))
+	require.NoError(t, own.Reload(t.Context()))
+	assert.Equal(t, renewed.Thumbprint(), own.Status().Fingerprint)
+}
+
 func TestDirectory_SaysThatFilesHaveOtherNames(t *testing.T) {
 	w := newWorld(t)
 	folder := t.TempDir()

@@ -98,6 +98,9 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			"clock",
 			[]string{wayOut},
 		},
+		{"finding P42 an OCSP answer that was signed in an hour", noPoints, func(t *testing.T, w *wired) {
+			w.net.serve(ocspURL, w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) { r.ProducedAt = ocsptest.At(now.Add(time.Hour)) }))
+		}, nil, []string{"2026-03-02T13:00:00Z", "ahead of the clock, 2026-03-02T12:00:00Z"}, "clock", []string{wayOut}},
 		{"a CRL without nextUpdate", noResponder, served(func(_ *testing.T, w *wired) ocsptest.List {
 			l := w.list()
 			l.NextUpdate = nil
@@ -144,6 +147,17 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			[]string{wayOut, "names none"},
 		},
 		{"nobody named", unpointed, nil, nil, []string{"names no OCSP responder and no CRL"}, "revocation.Config.AllowNoSource", []string{wayOut}},
+		{
+			"finding P44 nobody named by the issuing CA's certificate", with(), func(t *testing.T, w *wired) {
+				w.ca = makeCert(t, "Clients CA", newKey(t), w.root, asCA)
+				w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+			}, func(*wired, string) func(*revocation.Config) {
+				return func(c *revocation.Config) { c.Scope = revocation.ChainExceptAnchor }
+			},
+			[]string{"certificate 1 of the chain", "names no OCSP responder and no CRL"},
+			"revocation.Config.Scope to LeafOnly",
+			[]string{wayOut, "AllowNoSource"},
+		},
 		{
 			"a pointer that the Config leaves out", noPoints, nil, func(*wired, string) func(*revocation.Config) { return sources(revocation.CRLOnly) },
 			[]string{ocspURL, "CRLOnly leaves that out"},
@@ -210,6 +224,49 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			[]string{"used up", "MaxListMemory allows 100"},
 			"raise revocation.Config.MaxListMemory",
 			[]string{wayOut},
+		},
+		{
+			"finding P40 a configured CRL that is not there", unpointed, nil, func(w *wired, dir string) func(*revocation.Config) {
+				return func(c *revocation.Config) {
+					c.Lists, c.Issuers = []revocation.List{{File: filepath.Join(dir, "a.crl")}}, cas(w)
+				}
+			},
+			[]string{"a.crl", "no such file"},
+			"the file that the detail names",
+			[]string{wayOut, "names none"},
+		},
+		{
+			"finding P40 a page in the place of a configured CRL", noResponder, nil, func(w *wired, dir string) func(*revocation.Config) {
+				write(t, filepath.Join(dir, "a.crl"), []byte("<html>"))
+				return func(c *revocation.Config) {
+					c.Lists, c.Issuers, c.IgnoreCertificateURLs = []revocation.List{{Dir: dir}}, cas(w), true
+				}
+			},
+			[]string{"a.crl", "malformed"},
+			"the file that the detail names",
+			[]string{wayOut, "names none"},
+		},
+		{
+			"finding P40 the configured CRL is that of the root", unpointed, nil, func(w *wired, _ string) func(*revocation.Config) {
+				root := w.list()
+				root.Issuer, root.Key, root.Extensions = w.root.cert.RawSubject, w.root.key, []ocsptest.Extension{ocsptest.AuthorityKeyID(w.root.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
+				list := listed(t, w, root)
+				return func(c *revocation.Config) {
+					list(c)
+					c.Issuers = append(c.Issuers, w.root.cert)
+				}
+			},
+			[]string{"no configured CRL covers the certificate", "CN=Clients CA"},
+			"the CA that issued the certificate",
+			[]string{wayOut, "names none"},
+		},
+		{
+			"finding P40 a configured CRL at a URL that is down", unpointed, func(_ *testing.T, w *wired) { w.net.serve(crlURL, failing(revocation.ErrTransport)) },
+			func(w *wired, _ string) func(*revocation.Config) {
+				return func(c *revocation.Config) { c.Lists, c.Issuers = []revocation.List{{URL: crlURL}}, cas(w) }
+			},
+			[]string{"transport"},
+			wayOut, nil,
 		},
 		{
 			"a responder that is down, beside a CRL by ldap", with(noPoints, point(uri(ldapURL))), func(_ *testing.T, w *wired) { w.net.serve(ocspURL, failing(revocation.ErrTransport)) },

@@ -19,7 +19,9 @@ var (
 // The steps for the operator if there is no source, or no room for a list.
 const (
 	helpNobody   = "name the CA's responder in revocation.Config.Responders or its CRL in revocation.Config.Lists, or set revocation.Config.AllowNoSource to accept certificates that name no source"
+	helpCA       = "name the CRL of the CA above this one in revocation.Config.Lists or its responder in revocation.Config.Responders, or set revocation.Config.Scope to LeafOnly, which checks no CA"
 	helpPointers = "name the CA's CRL in revocation.Config.Lists or its responder in revocation.Config.Responders"
+	helpLists    = "put the CRL of the CA that issued the certificate into revocation.Config.Lists, or repair the file that the detail names"
 	helpSize     = "raise revocation.Config.MaxListBytes if the CA's CRL really is that large"
 	helpMemory   = "raise revocation.Config.MaxListMemory: the CRLs in use do not fit"
 )

@@ -172,11 +172,15 @@ func (c *Checker) hasSource(r *record) bool {
 }
 
 // sourceless says why no source can be queried: the certificate names none, or none that is used.
-func (c *Checker) sourceless(names *evidence.Pointers) error {
+func (c *Checker) sourceless(r *record) error {
+	names, step := &r.names, helpNobody
+	if r.isCA {
+		step = helpCA
+	}
 	left := append(slices.Clone(names.Responders), slices.Concat(names.Lists...)...)
 	switch {
 	case !names.Named:
-		return advice.New(helpNobody, ErrNoSource, "the certificate names no OCSP responder and no CRL, and the Config none for its CA")
+		return advice.New(step, ErrNoSource, "the certificate names no OCSP responder and no CRL, and the Config none for its CA")
 	case len(left) == 0:
 		return advice.New(helpPointers, ErrNoSource, "the certificate names %s", names.Unused)
 	}

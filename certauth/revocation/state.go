@@ -53,7 +53,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	}
 	sources, some := c.sourcesOf(r)
 	if !some {
-		return &verdict{settled: true, err: c.sourceless(&r.names)}
+		return &verdict{settled: true, err: c.sourceless(r)}
 	}
 	lists := listsWord{word: word{err: errNothing}, kept: known.revoked}
 	if sources != OCSPOnly {

@@ -1,8 +1,6 @@
 package migrate
 
 import (
-	"os"
-
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
@@ -12,6 +10,6 @@ func Express() (*certauth.Authenticator, error) {
 	return certauth.New(certauth.Config{
 		Source: forwarded.AppService{},
 		// A list of fingerprints that used to be compared with ===.
-		Policy: certauth.Thumbprints{os.Getenv("PARTNER_THUMBPRINT"), os.Getenv("PARTNER_THUMBPRINT_NEXT")},
+		Policy: certauth.ThumbprintsFrom(certauth.Env("PARTNER_THUMBPRINTS")),
 	})
 }

@@ -14,9 +14,10 @@ var checkCommand = &command{
 	name: "check", args: "FILE", short: "whether a policy document is right, its cases pass, and what is weak about it",
 	long: `
 It reads the document as a service does, runs its cases, warns about what is weak (SHA-1 pins, a pin
-without a backup, failing softly, certificates of the configuration that end, gates that let everybody
-or a wide network through, serverAuth taken for clientAuth, revocation checks that no rule asks, members
-of "any" that keep nobody out, no cases), and prints the policy in effect.
+without a backup, failing softly, certificates of the configuration that end, cases that will fail
+within 90 days, lists in files that cannot be read or have ended, gates that let everybody or a wide
+network through, serverAuth taken for clientAuth, revocation checks that no rule asks, members of "any"
+that keep nobody out, no cases), and prints the policy in effect.
 
 The document is JSON. YAML is not read: convert it first, and review and roll out the JSON.
 
@@ -106,11 +107,12 @@ func (p *program) check(name string) (*checked, error) {
 		result.Cases = append(result.Cases, caseJSON{one.Case.Name, one.Failure == "", one.Failure})
 		result.OK = result.OK && one.Failure == ""
 	}
-	w := &weak{doc: doc, now: p.now(), asked: map[certauth.RevocationChecker]bool{}}
+	w := &weak{ctx: p.ctx, doc: doc, now: p.now(), asked: map[certauth.RevocationChecker]bool{}}
 	w.document()
+	err = w.cases(cases)
 	result.Warnings = w.found
 	result.Policy = doc.Authenticator().String()
-	return result, nil
+	return result, err
 }
 
 // isFile refuses names that are not regular files, which cannot be checked.

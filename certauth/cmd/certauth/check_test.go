@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,86 @@ func TestCheck_WarnsOfWeaknessInPoliciesOnTheSender(t *testing.T) {
 	}
 	issued := warningsOf(t, w.policy(`{"all": [`+chain+`, {"issuedBy": {"certificates": {"pemFile": "ending.pem"}}}]}`))
 	assert.True(t, slices.ContainsFunc(issued, func(one warning) bool { return one.Path == "Policy.All[1].IssuedBy.Certificates" }), issued)
+}
+
+// finding N97: a list in a file that was missing, unreadable or late went unnoticed, although without it every caller
+// of the CA is refused.
+func TestCheck_WarnsOfListsThatAreOfNoUse(t *testing.T) {
+	w := newWorld(t)
+	document := func(lists string) string {
+		return w.write("policy.json", `{
+  "source": {"appService": {}},
+  "policy": {"all": [`+chain+`, {"notRevoked": {"checker": "own"}}]},
+  "revocation": {"own": {"sources": "crlOnly", "ignoreCertificateURLs": true, "issuers": {"pemFile": "issuing.pem"},
+    "lists": [`+lists+`]}}
+}`)
+	}
+	server := certauthtest.NewCRLServer(t, w.issuing)
+	list := func() string {
+		der, err := server.CRL()
+		require.NoError(t, err)
+		return string(der)
+	}
+	w.write("good.crl", list())
+	server.SetValidity(48*time.Hour, -time.Hour)
+	w.write("late.crl", list())
+	w.write("page.crl", "<html>")
+	for lists, want := range map[string]string{
+		`{"file": "none.crl"}`:                        "no such file",
+		`{"file": "page.crl"}`:                        "malformed",
+		`{"file": "late.crl"}`:                        "expired at its nextUpdate",
+		`{"dir": "none"}`:                             "no such file",
+		`{"file": "good.crl"}, {"file": "page.crl"}`:  "page.crl",
+		`{"file": "good.crl"}`:                        "",
+		`{"url": "http://crl.partner.example/a.crl"}`: "", // nothing is fetched
+	} {
+		found := slices.DeleteFunc(warningsOf(t, document(lists)), func(one warning) bool { return one.Path != "Revocation.own.Lists" })
+		if want == "" {
+			assert.Empty(t, found, lists)
+			continue
+		}
+		require.Len(t, found, 1, lists)
+		assert.Contains(t, found[0].Text, want, lists)
+		assert.NotContains(t, found[0].Text, "\n", lists)
+		assert.Equal(t, 4, found[0].Line, lists)
+	}
+}
+
+// finding N96: a case at "now" whose certificate ended kept the service from starting, and nothing had warned of it.
+func TestCheck_WarnsOfCasesThatWillFail(t *testing.T) {
+	w := newWorld(t)
+	ends := func(name string, days int) *certauthtest.Certificate {
+		leaf := w.issuing.Issue(t, "orders", certauthtest.Valid(time.Now().AddDate(-1, 0, 0), time.Now().AddDate(0, 0, days)))
+		w.write(name, string(leaf.PEM()))
+		return leaf
+	}
+	soon := ends("soon.pem", 5)
+	ends("late.pem", 200)
+	ends("gone.pem", -5)
+	cases := []string{
+		`{"name": "soon", "at": "now", "certificate": {"pemFile": "soon.pem"}, "expect": "accepted"}`,
+		`{"name": "in a header", "at": "now", "headers": ["X-ARR-ClientCert: ` + soon.Base64() + `"], "expect": "accepted"}`,
+		`{"name": "at a moment", "at": "` + time.Now().UTC().Format(time.RFC3339) + `", "certificate": {"pemFile": "soon.pem"}, "expect": "accepted"}`,
+		`{"name": "late", "at": "now", "certificate": {"pemFile": "late.pem"}, "expect": "accepted"}`,
+		`{"name": "gone", "at": "now", "certificate": {"pemFile": "gone.pem"}, "expect": "certificate_expired"}`,
+		`{"name": "fails today", "at": "now", "certificate": {"pemFile": "gone.pem"}, "expect": "accepted"}`,
+	}
+	document := w.write("policy.json", `{
+  "source": {"appService": {}},
+  "policy": `+chain+`,
+  "cases": [
+    `+strings.Join(cases, ",\n    ")+`
+  ]
+}`)
+	found := warningsOf(t, document)
+	require.Len(t, found, 2, found)
+	for i, want := range []string{"soon", "in a header"} {
+		assert.Equal(t, fmt.Sprintf("Cases[%d]", i), found[i].Path)
+		assert.Equal(t, 5+i, found[i].Line)
+		assert.Contains(t, found[i].Text, strconv.Quote(want))
+		assert.Contains(t, found[i].Text, "certificate_expired")
+	}
+	assert.Equal(t, 1, strings.Count(certauthRun(t, "", "check", document).out, `case "fails today"`))
 }
 
 // finding N54: the warning about a whole document had an empty path: "warning policy.json:1: : no cases".

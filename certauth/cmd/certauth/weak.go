@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"fmt"
 	"maps"
@@ -18,6 +19,7 @@ import (
 
 // weak finds settings that are permitted but should be reviewed.
 type weak struct {
+	ctx   context.Context
 	doc   *policyfile.Document
 	now   time.Time
 	asked map[certauth.RevocationChecker]bool // by rules
@@ -66,6 +68,7 @@ func (w *weak) document() {
 		if check.Verify.AllowSHA1 {
 			w.warn(path, "allowSHA1: evidence with SHA-1 signatures can be forged")
 		}
+		w.lists(path+".Lists", check)
 		w.ends(path+".Issuers", check.Issuers)
 		for i, responder := range check.Responders {
 			path := fmt.Sprintf("%s.Responders[%d]", path, i)
@@ -217,17 +220,4 @@ func (w *weak) chain(chain certauth.Chain, path string) {
 	}
 	w.ends(path+".Roots", materialOf(chain.Roots))
 	w.ends(path+".Intermediates", materialOf(chain.Intermediates))
-}
-
-// ends adds warnings about certificates of the configuration that expire soon or have expired.
-func (w *weak) ends(path string, certs []*x509.Certificate) {
-	for _, cert := range certs {
-		name := nameOf(cert.RawSubject)
-		switch {
-		case cert.NotAfter.Before(w.now):
-			w.warn(path, "%s has ended on %s", name, cert.NotAfter.UTC().Format(time.DateOnly))
-		case cert.NotAfter.Before(w.now.Add(90 * 24 * time.Hour)):
-			w.warn(path, "%s ends on %s", name, cert.NotAfter.UTC().Format(time.DateOnly))
-		}
-	}
 }

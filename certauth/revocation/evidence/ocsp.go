@@ -14,6 +14,7 @@ import (
 
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
@@ -111,7 +112,10 @@ func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 // freshness.
 func (r *basicResponse) checkProducedAt(cert *x509.Certificate, o *VerifyOptions) error {
 	skew := o.Tolerance()
-	if r.producedAt.After(o.Now.Add(skew)) || !ValidAt(cert, r.producedAt, skew) {
+	if r.producedAt.After(o.Now.Add(skew)) {
+		return advice.New(helpClock, ErrProducedAt, "%s, which lies ahead of the clock, %s", instant(r.producedAt), instant(o.Now))
+	}
+	if !ValidAt(cert, r.producedAt, skew) {
 		return fmt.Errorf("%w: %s", ErrProducedAt, r.producedAt.Format(time.RFC3339))
 	}
 	return nil
