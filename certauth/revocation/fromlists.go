@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -63,9 +64,13 @@ func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidenc
 // permanently.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
+	revoked := c.revokedKin(view, r.authority, terms)
+	isBy := func(l *loadedList) bool {
+		return slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) })
+	}
 	own := false
 	for i, l := range view.listsOf(r.authority, terms) {
-		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
+		if isBy(l) || errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
 			continue
 		}
 		l = view.completed(r.authority, l, terms)
@@ -83,7 +88,7 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool
 		}
 	}
 	for _, l := range r.lists {
-		if known := l.current.Load(); known != nil && c.lookInto(t, r, view.completed(r.authority, known, terms), terms) {
+		if known := l.current.Load(); known != nil && !isBy(known) && c.lookInto(t, r, view.completed(r.authority, known, terms), terms) {
 			return true
 		}
 	}

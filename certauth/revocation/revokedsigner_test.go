@@ -1,0 +1,52 @@
+package revocation_test
+
+import (
+	"crypto/x509"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// finding K127: RFC 5280, section 6.3.3 (f): the path of a list's issuer is validated too, and that
+// includes revocation (NIST PKITS 4.4.21). A list by a key whose certificate is revoked proves
+// nothing, because somebody else may have that key.
+func TestKin_AListIsRefusedOnceTheCertificateOfItsSignerIsRevoked(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		entry func(kin *identity) []ocsptest.Entry // of the list of the CA that issued the signer's certificate
+		want  certauth.RevocationStatus
+	}{
+		{"not listed", func(*identity) []ocsptest.Entry { return nil }, isGood},
+		{"revoked", func(kin *identity) []ocsptest.Entry { return []ocsptest.Entry{entryFor(kin)} }, isUnavailable},
+		{"on hold", func(kin *identity) []ocsptest.Entry { return []ocsptest.Entry{entryFor(kin, ocsptest.ReasonCode(6))} }, isUnavailable},
+	} {
+		inBubble(t, c.name, func(t *testing.T) {
+			w := wire(t)
+			kin := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
+			byKin, byRoot := encode(t, w.signedBy(kin)), encode(t, w.rootList(c.entry(kin)...))
+			about := w.issue(t, "client", noResponder)
+
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, "clients.crl"), byKin)
+			write(t, filepath.Join(dir, "root.crl"), byRoot)
+			checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) { c.Issuers = certs(w.ca, kin, w.root) })
+			found, _ := checker.CheckChain(t.Context(), w.chain(about))
+			assert.Equal(t, c.want.String(), found.Status.String(), "both in a directory")
+
+			w.net.serve(crlURL, body(byKin))
+			w.net.serve(rootsURL, body(byRoot))
+			checker = w.checker(t, sources(revocation.CRLOnly), func(c *revocation.Config) { c.Issuers = certs(kin) })
+			found, _ = checker.CheckChain(t.Context(), w.chain(about))
+			assert.Equal(t, c.want.String(), found.Status.String(), "both fetched")
+			w.clock.advance(time.Second)
+			found, _ = checker.CheckChain(t.Context(), w.chain(about))
+			assert.Equal(t, c.want.String(), found.Status.String(), "both in memory")
+		})
+	}
+}
