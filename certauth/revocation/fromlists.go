@@ -64,31 +64,30 @@ func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidenc
 // permanently.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
-	revoked := c.revokedKin(view, r.authority, terms)
-	isBy := func(l *loadedList) bool {
-		return slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) })
+	own, revoked := false, c.revokedKin(view, r.authority, terms)
+	look := func(l *loadedList, accuses bool) bool {
+		l = view.completed(r.authority, l, terms)
+		if accuses || slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) }) { // and does no more
+			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
+				t.accuse(&result, l)
+				return false
+			}
+		}
+		return c.lookInto(t, r, l, terms)
 	}
-	own := false
 	for i, l := range view.listsOf(r.authority, terms) {
-		if isBy(l) || errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
+		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
 			continue
 		}
-		l = view.completed(r.authority, l, terms)
 		byOther := i >= len(view.of[r.authority.key])
 		// A CA may keep a list for each of its keys. Once the key that issued the certificate has
 		// signed a list for it, a list by another key can only accuse.
-		if own = own || !byOther; own && byOther {
-			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
-				t.accuse(&result, l)
-				continue
-			}
-		}
-		if c.lookInto(t, r, l, terms) {
+		if own = own || !byOther; look(l, own && byOther) {
 			return true
 		}
 	}
 	for _, l := range r.lists {
-		if known := l.current.Load(); known != nil && !isBy(known) && c.lookInto(t, r, view.completed(r.authority, known, terms), terms) {
+		if known := l.current.Load(); known != nil && look(known, false) {
 			return true
 		}
 	}

@@ -175,7 +175,7 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 }
 
 // revokedKin returns the kin of a CA whose certificates a list in memory revokes or puts on hold. The
-// lists that they have signed do not count (RFC 5280, section 6.3.3 (f)).
+// lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f)).
 func (c *Checker) revokedKin(view *localView, a *authority, terms *VerifyOptions) (revoked []kin) {
 	for _, k := range a.kinNow() {
 		if k.by == nil {
