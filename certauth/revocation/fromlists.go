@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -60,6 +61,8 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 // isCovered reports whether the lists together cover every reason.
 func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
+var errRevokedSigner = fmt.Errorf("%w: the certificate of the key that signed it is revoked", ErrCRLIssuer)
+
 // tallyLists looks the certificate up in the lists, and reports whether one revokes it
 // permanently.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
@@ -67,9 +70,13 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool
 	own, revoked := false, c.revokedKin(view, r.authority, terms)
 	look := func(l *loadedList, accuses bool) bool {
 		l = view.completed(r.authority, l, terms)
-		if accuses || slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) }) { // and does no more
+		byRevoked := slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) })
+		if accuses || byRevoked { // and does no more
 			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
 				t.accuse(&result, l)
+				if byRevoked {
+					t.err = errRevokedSigner
+				}
 				return false
 			}
 		}

@@ -41,8 +41,11 @@ func TestKin_AListIsRefusedOnceTheCertificateOfItsSignerIsRevoked(t *testing.T) 
 			write(t, filepath.Join(dir, "root.crl"), byRoot)
 			w.clock.advance(2 * time.Minute)
 			w.nudge(t, checker)
-			found, _ = checker.CheckChain(t.Context(), w.chain(about))
+			found, err := checker.CheckChain(t.Context(), w.chain(about))
 			assert.Equal(t, c.want.String(), found.Status.String(), "both in a directory")
+			if c.want != isGood {
+				assert.ErrorContains(t, err, "the certificate of the key that signed it is revoked")
+			}
 			found, _ = checker.CheckChain(t.Context(), w.chain(listed))
 			assert.Equal(t, isRevoked.String(), found.Status.String(), "both in a directory: one more revocation lets nobody in")
 
@@ -52,8 +55,11 @@ func TestKin_AListIsRefusedOnceTheCertificateOfItsSignerIsRevoked(t *testing.T) 
 			found, _ = checker.CheckChain(t.Context(), w.chain(about))
 			assert.Equal(t, c.want.String(), found.Status.String(), "both fetched")
 			w.clock.advance(time.Second)
-			found, _ = checker.CheckChain(t.Context(), w.chain(about))
+			found, err = checker.CheckChain(t.Context(), w.chain(about))
 			assert.Equal(t, c.want.String(), found.Status.String(), "both in memory")
+			if c.want != isGood {
+				assert.ErrorContains(t, err, "the certificate of the key that signed it is revoked")
+			}
 			found, _ = checker.CheckChain(t.Context(), w.chain(listed))
 			assert.Equal(t, isRevoked.String(), found.Status.String(), "both in memory: what the list says against a certificate counts")
 		})
