@@ -163,7 +163,7 @@ func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement) {
 	defer cancel()
 	moment, over := context.WithTimeout(moment, c.config.MaxWait)
 	defer over()
-	for i := range judged {
+	for i := range slices.Backward(judged) { // what revokes the signer of a list comes before the list
 		if judged[i].flight != nil {
 			c.await(ctx, moment, &judged[i])
 		}

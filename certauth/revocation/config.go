@@ -126,7 +126,9 @@ type Config struct {
 	// second one only signs lists and the CA above has signed both (RFC 5280, section 6.3.3 (f)).
 	// For any other relation see Verify.CRLIssuers. Once the key that issued a certificate has
 	// signed a list for it, only lists signed by that key prove the certificate good: if that list
-	// expires, the certificate is refused even if a list signed by the other key is current.
+	// expires, the certificate is refused even if a list signed by the other key is current. The
+	// status of the other key's certificate is not queried, but if a list that is known revokes it,
+	// the lists signed by that key prove no certificate good.
 	Issuers []*x509.Certificate
 	// IgnoreCertificateURLs uses only Responders and Lists: no URL in a certificate or a list,
 	// including that of a delta, is fetched. Without Responders and Lists it is an error of New.

@@ -2,6 +2,8 @@ package revocation
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -59,31 +61,40 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 // isCovered reports whether the lists together cover every reason.
 func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
+var errRevokedSigner = fmt.Errorf("%w: the certificate of the key that signed it is revoked", ErrCRLIssuer)
+
 // tallyLists looks the certificate up in the lists, and reports whether one revokes it
 // permanently.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
-	own := false
+	own, revoked := false, c.revokedKin(view, r.authority, terms)
+	look := func(l *loadedList, accuses bool) bool {
+		l = view.completed(r.authority, l, terms)
+		byRevoked := slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) })
+		if accuses || byRevoked { // and does no more
+			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
+				t.accuse(&result, l)
+				if byRevoked {
+					t.err = errRevokedSigner
+				}
+				return false
+			}
+		}
+		return c.lookInto(t, r, l, terms)
+	}
 	for i, l := range view.listsOf(r.authority, terms) {
 		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
 			continue
 		}
-		l = view.completed(r.authority, l, terms)
 		byOther := i >= len(view.of[r.authority.key])
 		// A CA may keep a list for each of its keys. Once the key that issued the certificate has
 		// signed a list for it, a list by another key can only accuse.
-		if own = own || !byOther; own && byOther {
-			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
-				t.accuse(&result, l)
-				continue
-			}
-		}
-		if c.lookInto(t, r, l, terms) {
+		if own = own || !byOther; look(l, own && byOther) {
 			return true
 		}
 	}
 	for _, l := range r.lists {
-		if known := l.current.Load(); known != nil && c.lookInto(t, r, view.completed(r.authority, known, terms), terms) {
+		if known := l.current.Load(); known != nil && look(known, false) {
 			return true
 		}
 	}

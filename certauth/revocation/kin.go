@@ -21,6 +21,8 @@ const maxKin = 4
 type kin struct {
 	cert *x509.Certificate
 	key  string // authorityKey
+	who  evidence.Subject
+	by   *authority // the CA that issued cert; nil if it is in no chain that was seen
 }
 
 // kinNow returns the kin known now.
@@ -88,13 +90,13 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	}
 	if at == len(above) { // the anchor has the CA's name, and its signatures were verified with the chain
 		for _, other := range above[1:] {
-			next = earliest(next, c.addKin(a, other, now))
+			next = earliest(next, c.addKin(a, other, above, now))
 		}
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
 		if issuer.name == a.name && isKin(own, other, above[at:]) {
-			next = earliest(next, c.addKin(a, other, now))
+			next = earliest(next, c.addKin(a, other, above, now))
 		}
 	}
 	looked := metIn(above)
@@ -119,7 +121,7 @@ func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509
 		}
 		looked++
 		if hasSigned(above[0], other) {
-			c.addKin(a, other, c.config.Now())
+			c.addKin(a, other, above, c.config.Now())
 		}
 	}
 }
@@ -142,15 +144,19 @@ func hasSigned(by, cert *x509.Certificate) bool {
 // addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
 // certificate has the CA's name by mistake. It takes the place of one of the same key that expires
 // sooner and, if there are too many, of those that have expired. addKin returns when the certificate
-// becomes valid, if it is not yet.
-func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) (next time.Time) {
+// becomes valid, if it is not yet. above begins with a certificate of the CA.
+func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Certificate, now time.Time) (next time.Time) {
 	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
 		return begins
 	}
 	if !evidence.MaySignLists(cert, now, c.skew) {
 		return next
 	}
-	one := kin{cert, authorityKey(cert)}
+	who, err := evidence.NewSubject(cert)
+	if err != nil {
+		return next
+	}
+	one := kin{cert: cert, key: authorityKey(cert), who: who}
 	a.adding.Lock()
 	defer a.adding.Unlock()
 	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
@@ -158,11 +164,32 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) (n
 		all = slices.DeleteFunc(all, func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew) })
 	}
 	if one.key != a.key && len(all) < maxKin && !slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
+		if by := slices.IndexFunc(above, func(ca *x509.Certificate) bool { return hasSigned(ca, cert) }); by >= 0 {
+			one.by = c.authorities.intern(above[by])
+		}
 		all = append(all, one)
 		a.kin.Store(&all)
 		c.generation.Add(1) // lists of that key count from now on
 	}
 	return next
+}
+
+// revokedKin returns the kin of a CA whose certificates a list in memory revokes or puts on hold. The
+// lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f)).
+func (c *Checker) revokedKin(view *localView, a *authority, terms *VerifyOptions) (revoked []kin) {
+	for _, k := range a.kinNow() {
+		if k.by == nil {
+			continue
+		}
+		lists := append(slices.Clone(view.of[k.by.key]), c.remote.ofCA(k.by)...)
+		if slices.ContainsFunc(lists, func(l *loadedList) bool {
+			found, _ := l.crl.LookupSubject(&k.who, terms)
+			return found.Status == Revoked || found.StaleRevoked
+		}) {
+			revoked = append(revoked, k)
+		}
+	}
+	return revoked
 }
 
 // listTerms returns the terms for lists of a CA, which any of its keys may sign.

@@ -58,6 +58,8 @@ func TestChecker_ListByAnotherKeyOfTheCA(t *testing.T) {
 		{"self-issued, for lists alone", issuedBy(ca, ours, listsAlone), isGood},
 		{"self-issued, for lists alone and no CA", issuedBy(ca, ours, listsAlone, notCA), isGood},
 		{"self-issued in other spelling", issuedBy(ca, "clients  ca"), isGood},
+		{"finding K126: self-issued, constrained to directory names (section 4.2.1.10: critical, and about certificates alone)", issuedBy(ca, ours, constrained), isGood},
+		{"self-issued, with a critical extension that nobody knows", issuedBy(ca, ours, puzzling), isUnavailable},
 		{"for lists alone, issued by the CA above", issuedBy(root, ours, listsAlone), isGood},
 		{"issued by the CA above: another CA, for all that is known", issuedBy(root, ours), isUnavailable},
 		{"self-issued, no CA and without key usage", issuedBy(ca, ours, plain), isUnavailable},
@@ -111,6 +113,18 @@ func fileOf(t *testing.T, content []byte) string {
 func noUsage(c *x509.Certificate) {
 	c.KeyUsage = 0
 	extra(ocsptest.Extension{OID: []int{2, 5, 29, 15}, Critical: true, Value: []byte{3, 1, 0}})(c)
+}
+
+// constrained adds critical name constraints that permit directory names below C=DE.
+func constrained(c *x509.Certificate) {
+	name := ocsptest.Element(ocsptest.TagSequence, directory([]byte("\x30\x0d\x31\x0b\x30\x09\x06\x03\x55\x04\x06\x13\x02DE")))
+	permitted := ocsptest.Element(ocsptest.TagSequence, ocsptest.Element(ocsptest.Explicit(0), name))
+	extra(ocsptest.Extension{OID: []int{2, 5, 29, 30}, Critical: true, Value: permitted})(c)
+}
+
+// puzzling adds a critical extension that nobody knows.
+func puzzling(c *x509.Certificate) {
+	extra(ocsptest.Extension{OID: []int{1, 3, 6, 1, 4, 1, 55555, 1}, Critical: true, Value: []byte{5, 0}})(c)
 }
 
 // The CA's older certificate is above the newer one in the chain, and signs the lists.

@@ -51,3 +51,18 @@ func TestChecker_AListBesideANewerOneIsRenewed(t *testing.T) {
 		w.says(t, checker, w.client, isRevoked, nil)
 	})
 }
+
+// finding K128: two lists with one number and one time must have the same entries (RFC 5280, section
+// 5.2.3). If they have not, it was a matter of chance, anew at each reading, which of them counted.
+func TestChecker_OfTwoListsOfOneEditionTheOneWithMoreEntriesCounts(t *testing.T) {
+	inBubble(t, "in a directory", func(t *testing.T) {
+		w := wire(t)
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "before.crl"), w.scoped(t, 1, now.Add(-time.Hour), now.Add(day), nil))
+		write(t, filepath.Join(dir, "within.crl"), w.scoped(t, 1, now.Add(-time.Hour), now.Add(day), nil, entryFor(w.client)))
+		write(t, filepath.Join(dir, "zz.crl"), w.scoped(t, 1, now.Add(-time.Hour), now.Add(day), nil))
+		for range 12 {
+			w.says(t, w.operated(t, revocation.List{Dir: dir}), w.client, isRevoked, nil)
+		}
+	})
+}

@@ -55,6 +55,18 @@ func (m *remoteLists) of(r *record) []*remoteList {
 	return lists
 }
 
+// ofCA returns the lists of a CA that are in memory.
+func (m *remoteLists) ofCA(by *authority) (lists []*loadedList) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.all {
+		if known := l.current.Load(); known != nil && l.authority == by {
+			lists = append(lists, known)
+		}
+	}
+	return lists
+}
+
 func (m *remoteLists) one(r *record, urls []string) *remoteList {
 	// A URL that is fetched contains no newline.
 	key := remoteName{r.partner, r.authority.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(r.names.Deltas, "\n")}

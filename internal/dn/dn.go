@@ -5,12 +5,14 @@ package dn
 import (
 	"bytes"
 	"encoding/asn1"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -139,6 +141,8 @@ func decodeString(value der.Element) (string, bool) {
 		return string(value.Content), !slices.ContainsFunc(value.Content, isNotNumeric)
 	case asn1.TagBMPString:
 		return DecodeBMP(value.Content)
+	case tagUniversalString:
+		return decodeUniversal(value.Content)
 	}
 	return "", false
 }
@@ -157,6 +161,24 @@ func DecodeBMP(b []byte) (string, bool) {
 		units = append(units, unit)
 	}
 	return string(utf16.Decode(units)), true
+}
+
+const tagUniversalString = 28
+
+// decodeUniversal returns the text of a UniversalString, which has four bytes per character.
+func decodeUniversal(content []byte) (string, bool) {
+	if len(content)%4 != 0 {
+		return "", false
+	}
+	var b strings.Builder
+	for i := 0; i < len(content); i += 4 {
+		code := binary.BigEndian.Uint32(content[i:])
+		if code > unicode.MaxRune || !utf8.ValidRune(rune(code)) {
+			return "", false
+		}
+		b.WriteRune(rune(code))
+	}
+	return b.String(), true
 }
 
 // isNotPrintable reports whether the character is outside PrintableString. Like crypto/x509, it

@@ -128,9 +128,6 @@ func (n Name) FoldRDNs() []string {
 
 // fold returns a key that is not a prefix of another attribute's key.
 func (a *Attribute) fold() string {
-	if text, ok := decodeUniversal(a.Raw); ok {
-		return key(a.OID, text)
-	}
 	if a.Raw != nil {
 		return sized(a.OID, "DER", string(a.Raw))
 	}
@@ -198,26 +195,6 @@ func lower(r rune) rune {
 		return unicode.ToLower(r)
 	}
 	return r
-}
-
-// decodeUniversal returns the text of a UniversalString, which has four bytes per character. It
-// is not offered to an operator's rules, because crypto/x509 reads no such name, but CRLs and
-// OCSP responders may write their issuer in this form.
-func decodeUniversal(raw []byte) (string, bool) {
-	const tagUniversalString = 28
-	value, _, ok := der.Read(raw)
-	if !ok || value.Tag != tagUniversalString || len(value.Content)%4 != 0 {
-		return "", false
-	}
-	var b strings.Builder
-	for i := 0; i < len(value.Content); i += 4 {
-		code := binary.BigEndian.Uint32(value.Content[i:])
-		if code > unicode.MaxRune || !utf8.ValidRune(rune(code)) {
-			return "", false
-		}
-		b.WriteRune(rune(code))
-	}
-	return b.String(), true
 }
 
 // Differs reports whether the names certainly do not match by RFC 5280, section 7.1. It returns
@@ -295,9 +272,7 @@ func (a *preparedAttribute) differs(b *preparedAttribute) bool {
 func (a *Attribute) certain() (text string, whole bool) {
 	text = a.Text
 	if a.Raw != nil {
-		if text, whole = decodeUniversal(a.Raw); !whole {
-			text = singleBytes(a.Raw)
-		}
+		text = singleBytes(a.Raw)
 	}
 	end, last := 0, 0 // end of the certain part, and start of its last character
 	for i, r := range text {

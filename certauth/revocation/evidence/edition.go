@@ -2,13 +2,17 @@ package evidence
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
+
+var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 
 // Edition identifies one issue of a list: its issuer, its distribution point, its number and its
 // times. It can be kept after the list was dropped.
@@ -89,10 +93,12 @@ func Look(content []byte) (there Edition, isDelta bool, err error) {
 }
 
 // MaySignLists reports whether a certificate is that of a CA, or of a signer of its CRLs, and may
-// sign CRLs at that time, allowing for skew.
+// sign CRLs at that time, allowing for skew. Name constraints, of which crypto/x509 does not know
+// those on directory names, concern only certificates.
 func MaySignLists(cert *x509.Certificate, at time.Time, skew time.Duration) bool {
+	isUnknown := func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNameConstraints) }
 	return mayUse(cert, x509.KeyUsageCRLSign) && (cert.IsCA || cert.KeyUsage&x509.KeyUsageCRLSign != 0) &&
-		len(cert.UnhandledCriticalExtensions) == 0 && ValidAt(cert, at, skew)
+		!slices.ContainsFunc(cert.UnhandledCriticalExtensions, isUnknown) && ValidAt(cert, at, skew)
 }
 
 // Following combines the result with a previous one, by the rules of VerifyOptions.Previous. If the
