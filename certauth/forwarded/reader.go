@@ -200,14 +200,14 @@ func (s *reader) texts(header http.Header, leaf string, o *source.Offer) error {
 		o.SetSample(s.codec.sample(leaf))
 	}
 	for i, key := range s.flagKeys {
-		value, err := atMostOneShort(header, key, s.flags[i].Header)
+		value, err := atMostOne(header, key, s.flags[i].Header, maxFlag)
 		if err != nil {
 			return s.malformed(err, "a client or a proxy sent the header in addition to the front end")
 		}
 		o.Add(value)
 	}
 	if s.fingerprint != "" {
-		value, err := atMostOneShort(header, s.fingerprintKey, s.fingerprint)
+		value, err := atMostOne(header, s.fingerprintKey, s.fingerprint, maxFlag)
 		if err != nil {
 			return s.malformed(err, "certificate and fingerprint come from different senders; check that every route of the front end sets both")
 		}
