@@ -189,7 +189,7 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 		return s.early()
 	}
 	if n := len(values[0]); n > s.codec.limit {
-		return s.tooLong(n)
+		return s.refusal(certauth.ReasonCertificateMalformed, lengthError{s.header, n, s.codec.limit}, s.formHint)
 	}
 	return s.texts(r.Header, values[0], offer)
 }
@@ -301,11 +301,8 @@ func (s *reader) fixedTexts() int {
 func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	for i, flag := range s.flags {
 		if value := o.Text(1 + i); value != flag.Value {
-			return &certauth.Error{
-				Reason: certauth.ReasonFrontEndUnverified, Rule: s.rulePath,
-				Err:  fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)),
-				Hint: "the front end did not verify this certificate; look at its own log and its client CA",
-			}
+			return s.refusal(certauth.ReasonFrontEndUnverified, fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)),
+				"the front end did not verify this certificate; look at its own log and its client CA")
 		}
 	}
 	if s.fingerprint == "" {
