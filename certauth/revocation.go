@@ -35,18 +35,11 @@ const (
 
 // String returns the status in one word.
 func (s RevocationStatus) String() string {
-	switch s {
-	case RevocationGood:
-		return "good"
-	case RevocationRevoked:
-		return "revoked"
-	case RevocationUnknown:
-		return "unknown"
-	case RevocationWaived:
-		return "waived"
-	case RevocationUnavailable:
+	names := [...]string{RevocationGood: "good", RevocationRevoked: "revoked", RevocationUnknown: "unknown", RevocationWaived: "waived"}
+	if s <= RevocationUnavailable || int(s) >= len(names) {
+		return "unavailable"
 	}
-	return "unavailable"
+	return names[s]
 }
 
 // Revocation is a checker's answer for one verified chain: the worst status of its certificates
