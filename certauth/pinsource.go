@@ -101,16 +101,8 @@ func (p pinsFrom) compile(c *compilation, at place) (rule, standing) {
 		if err != nil || sum == known {
 			return pinSet{}, sum, err
 		}
-		set, mistakes := newPinSet(p.kind, list)
-		return set, sum, joinPinMistakes(p.source.describe(), mistakes)
+		set, mistakes := newPinSet(p.kind, p.source.describe()+": pin", list)
+		return set, sum, errors.Join(mistakes...)
 	})
 	return c.pinRule(p.kind, path, p.source.describe(), pins, at)
-}
-
-func joinPinMistakes(origin string, mistakes []pinMistake) error {
-	var errs []error
-	for _, m := range mistakes {
-		errs = append(errs, fmt.Errorf("%s: pin%s: %w", origin, m.at, m.err))
-	}
-	return errors.Join(errs...)
 }
