@@ -61,12 +61,7 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	view.PermittedEmailAddresses, view.ExcludedEmailAddresses = nil, nil
 	view.PermittedURIDomains, view.ExcludedURIDomains = nil, nil
 	view.Extensions = without(cert.Extensions, oidNameConstraints)
-	view.UnhandledCriticalExtensions = nil
-	for _, id := range cert.UnhandledCriticalExtensions {
-		if !id.Equal(oidNameConstraints) {
-			view.UnhandledCriticalExtensions = append(view.UnhandledCriticalExtensions, id)
-		}
-	}
+	view.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(cert.UnhandledCriticalExtensions), oidNameConstraints.Equal)
 	return &view
 }
 
@@ -104,15 +99,6 @@ func sharesKey(cert *x509.Certificate, list []*candidate) bool {
 	})
 }
 
-// viewOf returns the view of a candidate. Under the system's roots, of which there are no views,
-// names are compared byte for byte.
-func (s *search) viewOf(c *candidate) *x509.Certificate {
-	if s.system == nil {
-		return c.view
-	}
-	return withoutConstraints(c.cert)
-}
-
 // views returns a pool of the candidates' views, and remembers which candidate each belongs to.
 func (s *search) views(list []*candidate) *x509.CertPool {
 	if len(list) == 1 && s.system == nil {
@@ -128,7 +114,10 @@ func (s *search) views(list []*candidate) *x509.CertPool {
 	}
 	pool := x509.NewCertPool()
 	for _, c := range list {
-		view := s.viewOf(c)
+		view := c.view
+		if s.system != nil { // of which there are no views, so names are compared byte for byte
+			view = withoutConstraints(c.cert)
+		}
 		s.shown = append(s.shown, shown{view, c})
 		pool.AddCert(view)
 	}

@@ -149,7 +149,7 @@ func kinship(child, ca *x509.Certificate) int {
 }
 
 func (s *search) staleness(cert *x509.Certificate) int {
-	if s.now.Before(cert.NotBefore) || s.now.After(cert.NotAfter) {
+	if outside(cert, s.now, 0) {
 		return 1
 	}
 	return 0

@@ -99,10 +99,7 @@ func (s *search) onlyWay() []*candidate {
 // unobjectionable reports whether crypto/x509 would accept an upper CA at that time, whatever the leaf
 // is.
 func (n *chainNode) unobjectionable(ca *x509.Certificate, at time.Time) bool {
-	if at.Before(ca.NotBefore) || at.After(ca.NotAfter) {
-		return false
-	}
-	return len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || n.serverAuth == "" && inExtendedUsage(ca, false)
+	return !outside(ca, at, 0) && (len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || n.serverAuth == "" && inExtendedUsage(ca, false))
 }
 
 // restrictsPolicies reports whether the certificate restricts or maps certificate policies, in

@@ -33,7 +33,8 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 		if found.dated != nil {
 			found.span.watch(found.dated, n.skew)
 		}
-		found.span.within(systemAnswerLife)
+		found.span.edge(now.Add(-systemAnswerLife))
+		found.span.edge(now.Add(systemAnswerLife))
 	}
 	answer := &chainAnswer{material: material.generations(), from: found.span.from, until: found.span.until, refused: refused}
 	if refused != nil {
