@@ -219,10 +219,7 @@ func (e *evaluation) end() *Error {
 // keep copies a path for decide, which needs all accepting paths.
 func (e *evaluation) keep(p *policyPath) {
 	n := len(e.found)
-	if n == cap(e.found) {
-		e.found = append(e.found, policyPath{})
-	}
-	e.found = e.found[:n+1]
+	e.found = slices.Grow(e.found, 1)[:n+1]
 	p.copyTo(&e.found[n])
 }
 

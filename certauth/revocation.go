@@ -165,10 +165,7 @@ func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (*Revocatio
 		}
 	}
 	n := len(e.answers)
-	if n == cap(e.answers) {
-		e.answers = append(e.answers, statusOf{})
-	}
-	e.answers = e.answers[:n+1]
+	e.answers = slices.Grow(e.answers, 1)[:n+1]
 	answer := &e.answers[n] // written in place: it is large
 	answer.rule, answer.chain = r, chain
 	var err error
