@@ -70,12 +70,6 @@ func without(extensions []pkix.Extension, id asn1.ObjectIdentifier) []pkix.Exten
 	return slices.DeleteFunc(slices.Clone(extensions), func(e pkix.Extension) bool { return e.Id.Equal(id) })
 }
 
-// shown is a view and its candidate.
-type shown struct {
-	view *x509.Certificate
-	of   *candidate
-}
-
 // leafView returns the view of the leaf. It has the key of the issuer's name in place of the name.
 // If a CA has the leaf's public key, it also has the key of the subject, and no alternative names,
 // because crypto/x509 never uses the same name with the same public key twice in a chain.
@@ -103,7 +97,7 @@ func sharesKey(cert *x509.Certificate, list []*candidate) bool {
 func (s *search) views(list []*candidate) *x509.CertPool {
 	if len(list) == 1 && s.system == nil {
 		only := list[0]
-		s.shown = append(s.shown, shown{only.view, only})
+		s.shown[only.view] = only
 		if pool := only.alone.Load(); pool != nil {
 			return pool
 		}
@@ -118,7 +112,7 @@ func (s *search) views(list []*candidate) *x509.CertPool {
 		if s.system != nil { // of which there are no views, so names are compared byte for byte
 			view = withoutConstraints(c.cert)
 		}
-		s.shown = append(s.shown, shown{view, c})
+		s.shown[view] = c
 		pool.AddCert(view)
 	}
 	return pool
@@ -131,30 +125,15 @@ func (s *search) originals(leaf *x509.Certificate, chains [][]*x509.Certificate)
 	for _, views := range chains {
 		chain := []*x509.Certificate{leaf}
 		for _, view := range views[1:] {
-			chain = append(chain, s.originalOf(view))
+			if c := s.shown[view]; c != nil {
+				chain = append(chain, c.cert)
+			} else if s.system != nil {
+				chain = append(chain, view)
+			}
 		}
-		if !slices.Contains(chain, nil) {
+		if len(chain) == len(views) {
 			all = append(all, chain)
 		}
 	}
 	return all
-}
-
-func (s *search) originalOf(view *x509.Certificate) *x509.Certificate {
-	if c := s.candidateOf(view); c != nil {
-		return c.cert
-	}
-	if s.system != nil {
-		return view
-	}
-	return nil
-}
-
-func (s *search) candidateOf(view *x509.Certificate) *candidate {
-	for _, one := range s.shown {
-		if one.view == view {
-			return one.of
-		}
-	}
-	return nil
 }

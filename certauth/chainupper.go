@@ -24,7 +24,7 @@ func (c *candidate) signedBy(ca *x509.Certificate) bool {
 func (s *search) learn(chains [][]*x509.Certificate) {
 	for _, chain := range chains {
 		for i := 2; i < len(chain); i++ {
-			child, ca := s.candidateOf(chain[i-1]), s.candidateOf(chain[i])
+			child, ca := s.shown[chain[i-1]], s.shown[chain[i]]
 			if child != nil && ca != nil && !child.signedBy(ca.cert) && !slices.Contains(s.presented, ca) {
 				child.signer.Store(ca.cert)
 			}

@@ -134,7 +134,7 @@ func (n *chainNode) options(found *search, known []*candidate) x509.VerifyOption
 	if known != nil {
 		roots, intermediates = known[:1], nil
 	}
-	found.shown = found.shown[:0]
+	found.shown = map[*x509.Certificate]*candidate{}
 	if n.system == nil {
 		options.Roots = found.views(roots)
 	}

@@ -252,25 +252,18 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 	if err := p.judge(e, stageLeft); err != nil {
 		return err
 	}
-	if len(left) == verified {
-		return e.judgeCaller(p)
-	}
-	for _, chains := range p.anchors {
-		if p.holds(chains) {
-			continue
+	if len(left) < verified {
+		for _, chains := range p.anchors {
+			if p.holds(chains) {
+				continue
+			}
+			if worst == nil {
+				worst = refusal(ReasonRevocationUnavailable, "Policy", "%d chains verify; revocation was checked for the %d shortest, and a Chain needs one of the others", verified, len(left))
+			}
+			return worst
 		}
-		if worst == nil {
-			worst = refusal(ReasonRevocationUnavailable, "Policy", "%d chains verify; revocation was checked for the %d shortest, and a Chain needs one of the others", verified, len(left))
-		}
-		return worst
 	}
-	return e.judgeCaller(p)
-}
-
-// judgeCaller runs the last stage of a path. If the policy gives roles, they are not all known
-// yet, and decide runs this stage.
-func (e *evaluation) judgeCaller(p *policyPath) *Error {
-	if e.named {
+	if e.named { // the roles are not all known yet, and decide runs the last stage
 		return nil
 	}
 	return p.judge(e, stageCaller)
