@@ -83,11 +83,7 @@ func urlPEMBlocks(value string, limit, blocks int) ([][]byte, error) {
 // decodeSpacedPEM reads one PEM block with single spaces instead of line ends, of a
 // certificate that is sent along with the leaf: Apache's %{SSL_CLIENT_CERT_CHAIN_0}s.
 func decodeSpacedPEM(value string) (*x509.Certificate, error) {
-	der, err := spacedPEM(value)
-	if err != nil {
-		return nil, err
-	}
-	return parseAlong(der, parseDER)
+	return decodeAlong(value, spacedPEM, parseDER)
 }
 
 // spacedPEM returns the DER of such a block. Apache's %{SSL_CLIENT_CERT}s and nginx's

@@ -241,7 +241,11 @@ func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certifi
 
 // addChain appends the certificates of the chain headers.
 func (s *reader) addChain(certs []*x509.Certificate, o source.Offer) ([]*x509.Certificate, error) {
-	chain, err := s.chain.read(o, s.fixedTexts())
+	fixed := 1 + len(s.flags) // texts that precede those of the chain
+	if s.fingerprint != "" {
+		fixed++
+	}
+	chain, err := s.chain.read(o, fixed)
 	if err != nil {
 		return nil, err
 	}
@@ -286,15 +290,6 @@ func (s *reader) saysVerified(header http.Header) (flag string, yes bool) {
 		flag = f.Header
 	}
 	return flag, flag != ""
-}
-
-// fixedTexts is the number of texts of an Offer that precede those of the chain.
-func (s *reader) fixedTexts() int {
-	n := 1 + len(s.flags)
-	if s.fingerprint != "" {
-		n++
-	}
-	return n
 }
 
 // judge checks the front end's flags about the certificate.
