@@ -156,12 +156,9 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // usages formats a certificate's extended key usages for a log.
 func usages(cert *x509.Certificate) string {
 	const most = 4
-	var names []string
-	for _, usage := range cert.ExtKeyUsage[:min(len(cert.ExtKeyUsage), most)] {
-		names = append(names, usage.String())
-	}
-	for _, usage := range cert.UnknownExtKeyUsage[:min(len(cert.UnknownExtKeyUsage), most)] {
-		names = append(names, usage.String())
-	}
+	names := slices.Concat(
+		stringsOf(cert.ExtKeyUsage[:min(len(cert.ExtKeyUsage), most)]),
+		stringsOf(cert.UnknownExtKeyUsage[:min(len(cert.UnknownExtKeyUsage), most)]),
+	)
 	return clip(cmp.Or(strings.Join(names, ", "), "none"), logtext.MaxQuoted)
 }

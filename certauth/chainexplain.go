@@ -285,9 +285,6 @@ const anyPolicy = "2.5.29.32.0"
 
 func policiesOf(cert *x509.Certificate) string {
 	const most = 4
-	var ids []string
-	for _, id := range cert.Policies[:min(len(cert.Policies), most)] {
-		ids = append(ids, id.String())
-	}
+	ids := stringsOf(cert.Policies[:min(len(cert.Policies), most)])
 	return clip(cmp.Or(strings.Join(ids, ", "), "none"), maxDetail/4)
 }

@@ -111,13 +111,18 @@ type texts []string
 
 func (list texts) String() string { return quoteList(list) }
 
+func stringsOf[T fmt.Stringer](list []T) []string {
+	var all []string
+	for _, one := range list {
+		all = append(all, one.String())
+	}
+	return all
+}
+
 type listOf[T fmt.Stringer] []T
 
 func (list listOf[T]) String() string {
-	var few texts
-	for _, one := range list[:min(len(list), logtext.MaxListed)] {
-		few = append(few, one.String())
-	}
+	few := texts(stringsOf(list[:min(len(list), logtext.MaxListed)]))
 	if more := len(list) - len(few); more > 0 {
 		return fmt.Sprintf("%s and %d more", few, more)
 	}

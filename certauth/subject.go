@@ -136,11 +136,7 @@ func (r *dnRule) refusal(e *evaluation) *Error {
 }
 
 func (r *dnRule) describe(p *printer) {
-	var names []string
-	for _, name := range r.names {
-		names = append(names, name.String())
-	}
-	p.line("%s is one of %s", r.what, quoteList(names))
+	p.line("%s is one of %s", r.what, quoteList(stringsOf(r.names)))
 }
 
 func (p CommonNames) compile(c *compilation, at place) (rule, standing) {
