@@ -95,11 +95,11 @@ func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) *issuerN
 func (n *issuerName) prepare() dn.Prepared { return *remembered(&n.prepared, n.name.Prepare) }
 
 // remembered returns what the place holds. If it is empty, it makes it.
-func remembered[T any](place *atomic.Pointer[T], make func() T) *T {
+func remembered[T any](place *atomic.Pointer[T], compute func() T) *T {
 	if known := place.Load(); known != nil {
 		return known
 	}
-	made := make()
+	made := compute()
 	place.Store(&made)
 	return &made
 }
