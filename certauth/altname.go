@@ -169,18 +169,19 @@ func haveCommon(a, b []string) bool {
 }
 
 func (r *altRule) refusal(e *evaluation) *Error {
-	names := &e.facts.names().alt
+	f := e.facts // not e, which is used again for other requests
+	names := &f.names().alt
 	if err := names.Fault(r.kind.form); err != nil {
 		return unreadableName(r.path, err)
 	}
-	have := r.kind.have(e.facts)
+	have := r.kind.have(f)
 	if r.kind == &altSPIFFE && len(have) == 0 && slices.ContainsFunc(names.URIs, isOfSPIFFE) {
-		return refusal(ReasonNameNotAllowed, r.path, "%s", notSVID{e.facts}).
+		return refusal(ReasonNameNotAllowed, r.path, "%s", lazyText(func() string { return whyNotSVID(f) })).
 			withHint("the certificate is trusted, but is not an X.509-SVID, which has a well-formed SPIFFE ID, no other URI, and no key usage of a CA; ask the CA for one")
 	}
 	refused := unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 	if len(have) == 0 {
-		noSuchName(refused, e.facts, r.kind.what, r.kind.form)
+		noSuchName(refused, f, r.kind.what, r.kind.form)
 	}
 	return refused
 }
@@ -205,43 +206,30 @@ func noSuchName(refused *Error, f *facts, what string, form int) {
 		hint = "the common name is not used as a " + what + ": ask the CA for an alternative name, or use CommonNames"
 	}
 	refused.Hint = "the certificate is trusted but has no " + what + " among its alternative names; " + hint
-	refused.Err = elsewhereError{f, what, form}
+	refused.Err = &detail{"no %s among the alternative names%s", []any{what, lazyText(func() string { return elsewhere(f.names(), form) })}}
 }
 
-// elsewhereError is the detail of such a refusal. It is formatted when it is read.
-type elsewhereError struct {
-	facts *facts
-	what  string
-	form  int
-}
-
-func (n elsewhereError) Error() string {
-	var elsewhere []string
-	known := n.facts.names()
-	switch mails, common := known.subject.Values(dn.OIDEmailAddress), known.subject.Values(dn.OIDCommonName); {
-	case n.form == san.RFC822Name && len(mails) > 0:
-		elsewhere = append(elsewhere, "e-mail address in the subject "+quoteList(mails))
-	case len(common) > 0 && n.form != san.RFC822Name:
-		elsewhere = append(elsewhere, "common name "+quoteList(common))
-	}
-	for _, other := range []struct { // the names of the rule's own type are none, except the URIs of SPIFFEIDs
-		what  string
-		names []string
-	}{
-		{"DNS names", known.alt.DNS},
-		{"e-mail addresses", known.alt.Emails},
-		{"URIs", known.alt.URIs},
-		{"user principal names", known.alt.UPNs},
-	} {
-		if len(other.names) > 0 {
-			elsewhere = append(elsewhere, other.what+" "+quoteList(other.names))
+// elsewhere lists the names that the certificate has instead.
+func elsewhere(n *certNames, form int) string {
+	var found []string
+	add := func(what string, names []string) {
+		if len(names) > 0 {
+			found = append(found, what+" "+quoteList(names))
 		}
 	}
-	text := "no " + n.what + " among the alternative names"
-	if len(elsewhere) > 0 {
-		text += "; it has " + clip(strings.Join(elsewhere, ", "), maxDetail/2)
+	if form == san.RFC822Name {
+		add("e-mail address in the subject", n.subject.Values(dn.OIDEmailAddress))
+	} else {
+		add("common name", n.subject.Values(dn.OIDCommonName))
 	}
-	return text
+	add("DNS names", n.alt.DNS) // the names of the rule's own type are none, except the URIs of SPIFFEIDs
+	add("e-mail addresses", n.alt.Emails)
+	add("URIs", n.alt.URIs)
+	add("user principal names", n.alt.UPNs)
+	if len(found) == 0 {
+		return ""
+	}
+	return "; it has " + clip(strings.Join(found, ", "), maxDetail/2)
 }
 
 func (r *altRule) describe(p *printer) { p.line("%s is one of %s", r.kind.what, quoteList(r.list)) }

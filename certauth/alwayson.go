@@ -142,14 +142,10 @@ func outside(cert *x509.Certificate, now time.Time, skew time.Duration) bool {
 // checkDates checks one certificate. Both ends are part of the validity (RFC 5280, section
 // 4.1.2.5).
 func checkDates(path, who string, cert *x509.Certificate, now time.Time, skew time.Duration) *Error {
-	early, late := now, now
-	if skew > 0 {
-		early, late = now.Add(skew), now.Add(-skew)
-	}
-	if early.Before(cert.NotBefore) {
+	if now.Add(skew).Before(cert.NotBefore) {
 		return refusal(ReasonCertificateNotYetValid, path, "%s is valid from %s, now is %s", who, stamp(cert.NotBefore), stamp(now))
 	}
-	if late.After(cert.NotAfter) {
+	if now.Add(-skew).After(cert.NotAfter) {
 		return refusal(ReasonCertificateExpired, path, "%s was valid until %s, now is %s", who, stamp(cert.NotAfter), stamp(now))
 	}
 	return nil
@@ -160,21 +156,9 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // usages formats a certificate's extended key usages for a log.
 func usages(cert *x509.Certificate) string {
 	const most = 4
-	var names []string
-	for i, usage := range cert.ExtKeyUsage {
-		if i == most {
-			break
-		}
-		names = append(names, usage.String())
-	}
-	for i, usage := range cert.UnknownExtKeyUsage {
-		if i == most {
-			break
-		}
-		names = append(names, usage.String())
-	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return clip(strings.Join(names, ", "), logtext.MaxQuoted)
+	names := slices.Concat(
+		stringsOf(cert.ExtKeyUsage[:min(len(cert.ExtKeyUsage), most)]),
+		stringsOf(cert.UnknownExtKeyUsage[:min(len(cert.UnknownExtKeyUsage), most)]),
+	)
+	return clip(cmp.Or(strings.Join(names, ", "), "none"), logtext.MaxQuoted)
 }

@@ -71,7 +71,7 @@ func (d CertDir) certs(_ context.Context, known reload.Digest) ([]*x509.Certific
 	for i, name := range names {
 		certs, err := parseCerts(contents[i])
 		if err != nil {
-			return nil, reload.Digest{}, fmt.Errorf("file %s: %w", quote(name), err)
+			return nil, reload.Digest{}, fileError(name, err)
 		}
 		all = append(all, certs...)
 	}
@@ -123,15 +123,18 @@ func readCerts(kind, name string, known reload.Digest, parse func([]byte) ([]*x5
 	if err != nil {
 		return nil, reload.Digest{}, err
 	}
-	sum := reload.Digest(sha256.Sum256(content))
-	if sum == known {
-		return nil, sum, nil
+	return parseNew(content, known, func(content []byte) ([]*x509.Certificate, error) {
+		certs, err := parse(content)
+		return certs, fileError(name, err)
+	})
+}
+
+// parseNew parses the content, unless it is that with the known digest.
+func parseNew[T any](content []byte, known reload.Digest, parse func([]byte) ([]T, error)) (list []T, sum reload.Digest, err error) {
+	if sum = sha256.Sum256(content); sum != known {
+		list, err = parse(content)
 	}
-	certs, err := parse(content)
-	if err != nil {
-		return nil, reload.Digest{}, fmt.Errorf("file %s: %w", quote(name), err)
-	}
-	return certs, sum, nil
+	return list, sum, err
 }
 
 // parseCerts reads PEM, or one certificate in DER. Every certificate begins with the SEQUENCE tag

@@ -2,7 +2,6 @@ package certauth
 
 import (
 	"encoding/hex"
-	"net/http"
 	"strings"
 	"time"
 
@@ -31,14 +30,6 @@ type CertificateInfo struct {
 
 const maxRequestText = 256
 
-// setRequest fills in which request the event is about.
-func setRequest(e *Event, r *http.Request) {
-	e.Method, e.Host, e.TraceID = requestText(r.Method), requestText(r.Host), traceID(r.Header)
-	if r.URL != nil {
-		e.Path = requestText(r.URL.Path)
-	}
-}
-
 // looked bounds the part of a text that is searched for secrets, because a request may have a
 // mebibyte of path, and a certificate 16 kilobytes of subject: the part that is shown, and enough
 // after it to recognise what begins there.
@@ -48,15 +39,12 @@ func requestText(s string) string { return logtext.Line(s[:min(len(s), looked)],
 
 // info describes the certificate as unverified.
 func (f *facts) info() CertificateInfo {
-	if known := f.named.Load(); known != nil {
-		return *known
-	}
-	info := CertificateInfo{
-		Fingerprint: hex.EncodeToString(f.sums.of(&pinThumbprint, f.leaf)),
-		Subject:     logtext.Line(f.names().shown(), maxRequestText), NotAfter: f.notAfter,
-	}
-	f.named.Store(&info)
-	return info
+	return *remembered(&f.named, func() CertificateInfo {
+		return CertificateInfo{
+			Fingerprint: hex.EncodeToString(f.sums.of(&pinThumbprint, f.leaf)),
+			Subject:     logtext.Line(f.names().shown(), maxRequestText), NotAfter: f.notAfter,
+		}
+	})
 }
 
 // shown returns the subject, or the alternative names of a certificate without one (RFC 5280,

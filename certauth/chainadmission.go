@@ -28,13 +28,10 @@ type pair struct {
 	key   []byte
 }
 
-func (a *checkedSignatures) hasFailed(child *x509.Certificate, key []byte) bool {
-	return slices.ContainsFunc(a.failed, func(p pair) bool { return p.child == child && bytes.Equal(p.key, key) })
-}
-
 // check reports whether the key has signed the child. Checks beyond the bound fail.
 func (a *checkedSignatures) check(child *x509.Certificate, key []byte, signature func() error) bool {
-	if a.checks >= maxAdmissionChecks || a.hasFailed(child, key) {
+	failed := func(p pair) bool { return p.child == child && bytes.Equal(p.key, key) }
+	if a.checks >= maxAdmissionChecks || slices.ContainsFunc(a.failed, failed) {
 		return false
 	}
 	a.checks++
@@ -87,7 +84,7 @@ func (s *search) admit(presented []*x509.Certificate) {
 		if !cert.IsCA {
 			continue
 		}
-		if c := newCandidate(cert); !s.configured(c) {
+		if c := newCandidate(cert); !holds(s.intermediates.bySubject[c.name], cert) && !holds(s.rootsOf(c.name), cert) {
 			s.span.watch(cert, s.skew)
 			c.signer.Store(s.admitted.signerOf(cert.Raw))
 			left = append(left, c)
@@ -96,22 +93,16 @@ func (s *search) admit(presented []*x509.Certificate) {
 	s.wide = true // try all candidates, in order, until one has signed the certificate
 	for again := true; again; {
 		again = false
-		for i := 0; i < len(left); i++ {
-			if !s.certified(left[i]) {
-				continue
+		left = slices.DeleteFunc(left, func(c *candidate) bool {
+			if !s.certified(c) {
+				return false
 			}
-			s.presented = append(s.presented, left[i])
-			left = slices.Delete(left, i, i+1)
+			s.presented = append(s.presented, c)
 			again = true
-			i--
-		}
+			return true
+		})
 	}
 	s.wide = false
-}
-
-// configured reports whether the certificate is a candidate already.
-func (s *search) configured(c *candidate) bool {
-	return holds(s.intermediates.bySubject[c.name], c.cert) || holds(s.rootsOf(c.name), c.cert)
 }
 
 func (s *search) certified(ca *candidate) bool {

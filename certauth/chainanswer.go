@@ -154,6 +154,7 @@ func (s *span) watch(cert *x509.Certificate, skew time.Duration) {
 	}
 }
 
+// edge ends the span at a time before or after now.
 func (s *span) edge(at time.Time) {
 	if at.After(s.now) {
 		if at.Before(s.until) {
@@ -161,15 +162,5 @@ func (s *span) edge(at time.Time) {
 		}
 	} else if at.After(s.from) {
 		s.from = at
-	}
-}
-
-// within limits the span to d before and after the time of the search.
-func (s *span) within(d time.Duration) {
-	if from := s.now.Add(-d); from.After(s.from) {
-		s.from = from
-	}
-	if until := s.now.Add(d); until.Before(s.until) {
-		s.until = until
 	}
 }

@@ -61,24 +61,13 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	view.PermittedEmailAddresses, view.ExcludedEmailAddresses = nil, nil
 	view.PermittedURIDomains, view.ExcludedURIDomains = nil, nil
 	view.Extensions = without(cert.Extensions, oidNameConstraints)
-	view.UnhandledCriticalExtensions = nil
-	for _, id := range cert.UnhandledCriticalExtensions {
-		if !id.Equal(oidNameConstraints) {
-			view.UnhandledCriticalExtensions = append(view.UnhandledCriticalExtensions, id)
-		}
-	}
+	view.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(cert.UnhandledCriticalExtensions), oidNameConstraints.Equal)
 	return &view
 }
 
 // without returns a copy of the extensions that lacks one.
 func without(extensions []pkix.Extension, id asn1.ObjectIdentifier) []pkix.Extension {
 	return slices.DeleteFunc(slices.Clone(extensions), func(e pkix.Extension) bool { return e.Id.Equal(id) })
-}
-
-// shown is a view and its candidate.
-type shown struct {
-	view *x509.Certificate
-	of   *candidate
 }
 
 // leafView returns the view of the leaf. It has the key of the issuer's name in place of the name.
@@ -104,20 +93,11 @@ func sharesKey(cert *x509.Certificate, list []*candidate) bool {
 	})
 }
 
-// viewOf returns the view of a candidate. Under the system's roots, of which there are no views,
-// names are compared byte for byte.
-func (s *search) viewOf(c *candidate) *x509.Certificate {
-	if s.system == nil {
-		return c.view
-	}
-	return withoutConstraints(c.cert)
-}
-
 // views returns a pool of the candidates' views, and remembers which candidate each belongs to.
 func (s *search) views(list []*candidate) *x509.CertPool {
 	if len(list) == 1 && s.system == nil {
 		only := list[0]
-		s.shown = append(s.shown, shown{only.view, only})
+		s.shown[only.view] = only
 		if pool := only.alone.Load(); pool != nil {
 			return pool
 		}
@@ -128,8 +108,11 @@ func (s *search) views(list []*candidate) *x509.CertPool {
 	}
 	pool := x509.NewCertPool()
 	for _, c := range list {
-		view := s.viewOf(c)
-		s.shown = append(s.shown, shown{view, c})
+		view := c.view
+		if s.system != nil { // of which there are no views, so names are compared byte for byte
+			view = withoutConstraints(c.cert)
+		}
+		s.shown[view] = c
 		pool.AddCert(view)
 	}
 	return pool
@@ -142,30 +125,15 @@ func (s *search) originals(leaf *x509.Certificate, chains [][]*x509.Certificate)
 	for _, views := range chains {
 		chain := []*x509.Certificate{leaf}
 		for _, view := range views[1:] {
-			chain = append(chain, s.originalOf(view))
+			if c := s.shown[view]; c != nil {
+				chain = append(chain, c.cert)
+			} else if s.system != nil {
+				chain = append(chain, view)
+			}
 		}
-		if !slices.Contains(chain, nil) {
+		if len(chain) == len(views) {
 			all = append(all, chain)
 		}
 	}
 	return all
-}
-
-func (s *search) originalOf(view *x509.Certificate) *x509.Certificate {
-	if c := s.candidateOf(view); c != nil {
-		return c.cert
-	}
-	if s.system != nil {
-		return view
-	}
-	return nil
-}
-
-func (s *search) candidateOf(view *x509.Certificate) *candidate {
-	for _, one := range s.shown {
-		if one.view == view {
-			return one.of
-		}
-	}
-	return nil
 }

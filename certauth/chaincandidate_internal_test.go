@@ -75,7 +75,7 @@ func TestCandidate_ChainsAreTranslatedOrDropped(t *testing.T) {
 	leaf := root.Issue(t, "client").Certificate
 	ours := newCandidate(root.Certificate)
 	foreign := newCandidate(certauthtest.NewCA(t, "Root").Certificate).view
-	s := &search{leaf: leaf, issuer: nameKey(leaf.RawIssuer), intermediates: &caPool{}}
+	s := &search{leaf: leaf, issuer: nameKey(leaf.RawIssuer), intermediates: &caPool{}, shown: map[*x509.Certificate]*candidate{}}
 	s.views([]*candidate{ours})
 	view := s.leafView()
 	got := s.originals(leaf, [][]*x509.Certificate{{view, ours.view}, {view, foreign}, {view, foreign, ours.view}})

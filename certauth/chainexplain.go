@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -113,7 +114,7 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 	switch {
 	case !canHaveSigned(ca, child):
 		return obstacle{weight: barOtherKey, refused: otherKey(path)}
-	case w.isLeaf(c):
+	case bytes.Equal(ca.RawSubjectPublicKeyInfo, w.leaf.RawSubjectPublicKeyInfo) && c.name == nameKey(w.leaf.RawSubject): // crypto/x509 does not use both in one chain
 		return obstacle{weight: barFault, refused: refusal(ReasonChainUntrusted, "", "the leaf has the name and the key of %s", nameIn(ca, w.leaf)).
 			withHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")}
 	case c.fault != noFault:
@@ -140,12 +141,6 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 // dates returns the obstacle of a certificate that is outside its validity.
 func (w *walk) dates(cert *x509.Certificate) obstacle {
 	return obstacle{weight: barDates, refused: datesInChain("", cert, w.leaf, w.search.now, w.node.skew), dated: cert}
-}
-
-// isLeaf reports whether the leaf has the name and the key of the CA, so that crypto/x509 does not
-// use both in one chain.
-func (w *walk) isLeaf(c *candidate) bool {
-	return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, w.leaf.RawSubjectPublicKeyInfo) && c.name == nameKey(w.leaf.RawSubject)
 }
 
 // holds reports whether every signature of the path verifies.
@@ -289,13 +284,7 @@ func (n *chainNode) wrongPolicies(leaf *x509.Certificate, found *search) *Error 
 const anyPolicy = "2.5.29.32.0"
 
 func policiesOf(cert *x509.Certificate) string {
-	if len(cert.Policies) == 0 {
-		return "none"
-	}
 	const most = 4
-	var ids []string
-	for _, id := range cert.Policies[:min(len(cert.Policies), most)] {
-		ids = append(ids, id.String())
-	}
-	return clip(strings.Join(ids, ", "), maxDetail/4)
+	ids := stringsOf(cert.Policies[:min(len(cert.Policies), most)])
+	return clip(cmp.Or(strings.Join(ids, ", "), "none"), maxDetail/4)
 }

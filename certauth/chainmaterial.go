@@ -14,12 +14,7 @@ type chainMaterial struct {
 
 // keyOfIssuer returns the key of the name of the leaf's issuer.
 func (m chainMaterial) keyOfIssuer(f *facts) string {
-	if known := f.issuerKey.Load(); known != nil {
-		return *known
-	}
-	key := m.keyOf(f.leaf.RawIssuer)
-	f.issuerKey.Store(&key)
-	return key
+	return *remembered(&f.issuerKey, func() string { return m.keyOf(f.leaf.RawIssuer) })
 }
 
 // keyOf is a faster nameKey for names that are written as in a configured CA.
@@ -40,20 +35,17 @@ func (m chainMaterial) issuersSentAlong(f *facts) []string {
 	if len(f.sent().certs) == 1 {
 		return nil
 	}
-	if known := f.sentKeys.Load(); known != nil {
-		return *known
-	}
-	var keys []string
-	for _, cert := range f.sent().certs[1:] {
-		if !cert.IsCA {
-			continue
+	return *remembered(&f.sentKeys, func() (keys []string) {
+		for _, cert := range f.sent().certs[1:] {
+			if !cert.IsCA {
+				continue
+			}
+			if key := m.keyOf(cert.RawIssuer); !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
 		}
-		if key := m.keyOf(cert.RawIssuer); !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-	}
-	f.sentKeys.Store(&keys)
-	return keys
+		return keys
+	})
 }
 
 // names reports whether a configured CA has the name with this key.

@@ -37,9 +37,9 @@ type search struct {
 
 	foundRoots         []*candidate
 	foundIntermediates []*candidate
-	shown              []shown           // to crypto/x509
-	dated              *x509.Certificate // the certificate whose dates are the reason of the refusal
-	compared           int               // names with name constraints, for all chains
+	shown              map[*x509.Certificate]*candidate // by the views that crypto/x509 gets
+	dated              *x509.Certificate                // the certificate whose dates are the reason of the refusal
+	compared           int                              // names with name constraints, for all chains
 	admission          checkedSignatures
 	admitted           *admissions // of earlier searches; nil if they are not remembered
 }
@@ -149,7 +149,7 @@ func kinship(child, ca *x509.Certificate) int {
 }
 
 func (s *search) staleness(cert *x509.Certificate) int {
-	if s.now.Before(cert.NotBefore) || s.now.After(cert.NotAfter) {
+	if outside(cert, s.now, 0) {
 		return 1
 	}
 	return 0

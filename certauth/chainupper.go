@@ -24,7 +24,7 @@ func (c *candidate) signedBy(ca *x509.Certificate) bool {
 func (s *search) learn(chains [][]*x509.Certificate) {
 	for _, chain := range chains {
 		for i := 2; i < len(chain); i++ {
-			child, ca := s.candidateOf(chain[i-1]), s.candidateOf(chain[i])
+			child, ca := s.shown[chain[i-1]], s.shown[chain[i]]
 			if child != nil && ca != nil && !child.signedBy(ca.cert) && !slices.Contains(s.presented, ca) {
 				child.signer.Store(ca.cert)
 			}
@@ -99,10 +99,7 @@ func (s *search) onlyWay() []*candidate {
 // unobjectionable reports whether crypto/x509 would accept an upper CA at that time, whatever the leaf
 // is.
 func (n *chainNode) unobjectionable(ca *x509.Certificate, at time.Time) bool {
-	if at.Before(ca.NotBefore) || at.After(ca.NotAfter) {
-		return false
-	}
-	return len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || n.serverAuth == "" && inExtendedUsage(ca, false)
+	return !outside(ca, at, 0) && (len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || n.serverAuth == "" && inExtendedUsage(ca, false))
 }
 
 // restrictsPolicies reports whether the certificate restricts or maps certificate policies, in

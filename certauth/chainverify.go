@@ -33,7 +33,8 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 		if found.dated != nil {
 			found.span.watch(found.dated, n.skew)
 		}
-		found.span.within(systemAnswerLife)
+		found.span.edge(now.Add(-systemAnswerLife))
+		found.span.edge(now.Add(systemAnswerLife))
 	}
 	answer := &chainAnswer{material: material.generations(), from: found.span.from, until: found.span.until, refused: refused}
 	if refused != nil {
@@ -133,7 +134,7 @@ func (n *chainNode) options(found *search, known []*candidate) x509.VerifyOption
 	if known != nil {
 		roots, intermediates = known[:1], nil
 	}
-	found.shown = found.shown[:0]
+	found.shown = map[*x509.Certificate]*candidate{}
 	if n.system == nil {
 		options.Roots = found.views(roots)
 	}

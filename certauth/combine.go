@@ -1,8 +1,6 @@
 package certauth
 
-import (
-	"slices"
-)
+import "slices"
 
 // All accepts a certificate that every policy in it accepts. The order of its members changes
 // neither the decision nor the roles, only which refusal is reported. An empty All is an error of
@@ -123,7 +121,7 @@ type anyRule struct {
 }
 
 func newAnyRule(parts []rule) *anyRule {
-	return &anyRule{parts: parts, plain: !slices.ContainsFunc(parts, func(part rule) bool { return !isPlain(part) })}
+	return &anyRule{parts: parts, plain: isPlain(allRule(parts))}
 }
 
 func (r *anyRule) judge(e *evaluation) *Error {

@@ -134,9 +134,6 @@ func (r *deniedRule) deny(cert *x509.Certificate, sums *certSums, parsed *atomic
 	if r.keys.len() > 0 && r.keys.contains(sums.of(&pinPublicKey, cert)) {
 		return refusal(ReasonCertificateDenied, r.path+".PublicKeys", "the key of %s is listed", whoIs(cert, ca))
 	}
-	if len(r.serials) == 0 {
-		return nil
-	}
 	for i := range r.serials {
 		if entry := &r.serials[i]; entry.serial.Cmp(cert.SerialNumber) == 0 && entry.mayBeIssuer(parsed, cert) {
 			return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of %s, issued by %s, is listed", entry.serial, whoIs(cert, ca), dnText(cert.RawIssuer))

@@ -40,15 +40,13 @@ func (e Env) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate,
 	if err != nil {
 		return nil, reload.Digest{}, err
 	}
-	sum := reload.Digest(sha256.Sum256([]byte(value)))
-	if sum == known {
-		return nil, sum, nil
-	}
-	certs, err := certpem.Parse([]byte(value))
-	if err != nil {
-		return nil, reload.Digest{}, fmt.Errorf("%s: %w", e.describe(), lostLineEnds(value, err))
-	}
-	return certs, sum, nil
+	return parseNew([]byte(value), known, func(content []byte) ([]*x509.Certificate, error) {
+		certs, err := certpem.Parse(content)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", e.describe(), lostLineEnds(value, err))
+		}
+		return certs, err
+	})
 }
 
 // lostLineEnds explains the damage that settings and shells do to PEM, if it occurred.

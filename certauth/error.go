@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -100,18 +101,28 @@ type dnText []byte
 
 func (der dnText) String() string { return quote(nameOf(der)) }
 
+// lazyText is a text that is made when it is read.
+type lazyText func() string
+
+func (text lazyText) String() string { return text() }
+
 // texts and listOf are lists of a rule of which the first few are formatted when they are read.
 type texts []string
 
 func (list texts) String() string { return quoteList(list) }
 
+func stringsOf[T fmt.Stringer](list []T) []string {
+	var all []string
+	for _, one := range list {
+		all = append(all, one.String())
+	}
+	return all
+}
+
 type listOf[T fmt.Stringer] []T
 
 func (list listOf[T]) String() string {
-	var few texts
-	for _, one := range list[:min(len(list), logtext.MaxListed)] {
-		few = append(few, one.String())
-	}
+	few := texts(stringsOf(list[:min(len(list), logtext.MaxListed)]))
 	if more := len(list) - len(few); more > 0 {
 		return fmt.Sprintf("%s and %d more", few, more)
 	}
@@ -153,15 +164,8 @@ func asError(err error, otherwise Reason, rule string) *Error {
 			return e
 		}
 		filled := *e
-		if filled.Reason == ReasonNone {
-			filled.Reason = otherwise
-		}
-		if filled.Rule == "" {
-			filled.Rule = rule
-		}
-		if filled.Hint == "" {
-			filled.Hint = filled.Reason.info().hint
-		}
+		filled.Reason, filled.Rule = cmp.Or(e.Reason, otherwise), cmp.Or(e.Rule, rule)
+		filled.Hint = cmp.Or(e.Hint, filled.Reason.info().hint)
 		filled.absent = false
 		return &filled
 	}

@@ -219,10 +219,7 @@ func (e *evaluation) end() *Error {
 // keep copies a path for decide, which needs all accepting paths.
 func (e *evaluation) keep(p *policyPath) {
 	n := len(e.found)
-	if n == cap(e.found) {
-		e.found = append(e.found, policyPath{})
-	}
-	e.found = e.found[:n+1]
+	e.found = slices.Grow(e.found, 1)[:n+1]
 	p.copyTo(&e.found[n])
 }
 
@@ -255,25 +252,18 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 	if err := p.judge(e, stageLeft); err != nil {
 		return err
 	}
-	if len(left) == verified {
-		return e.judgeCaller(p)
-	}
-	for _, chains := range p.anchors {
-		if p.holds(chains) {
-			continue
+	if len(left) < verified {
+		for _, chains := range p.anchors {
+			if p.holds(chains) {
+				continue
+			}
+			if worst == nil {
+				worst = refusal(ReasonRevocationUnavailable, "Policy", "%d chains verify; revocation was checked for the %d shortest, and a Chain needs one of the others", verified, len(left))
+			}
+			return worst
 		}
-		if worst == nil {
-			worst = refusal(ReasonRevocationUnavailable, "Policy", "%d chains verify; revocation was checked for the %d shortest, and a Chain needs one of the others", verified, len(left))
-		}
-		return worst
 	}
-	return e.judgeCaller(p)
-}
-
-// judgeCaller runs the last stage of a path. If the policy gives roles, they are not all known
-// yet, and decide runs this stage.
-func (e *evaluation) judgeCaller(p *policyPath) *Error {
-	if e.named {
+	if e.named { // the roles are not all known yet, and decide runs the last stage
 		return nil
 	}
 	return p.judge(e, stageCaller)

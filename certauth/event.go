@@ -122,7 +122,10 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 		return nil
 	}
 	event.Time, event.Source, event.Peer = a.config.Now(), a.source.Name, PeerOf(r)
-	setRequest(event, r)
+	event.Method, event.Host, event.TraceID = requestText(r.Method), requestText(r.Host), traceID(r.Header)
+	if r.URL != nil {
+		event.Path = requestText(r.URL.Path)
+	}
 	switch {
 	case event.Err != nil && event.Err.leaf != nil:
 		event.Certificate = event.Err.leaf.info()

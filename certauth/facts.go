@@ -92,14 +92,16 @@ func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) *issuerN
 }
 
 // prepare returns the name for comparisons with excluded names.
-func (n *issuerName) prepare() dn.Prepared {
-	known := n.prepared.Load()
-	if known == nil {
-		made := n.name.Prepare()
-		known = &made
-		n.prepared.Store(known)
+func (n *issuerName) prepare() dn.Prepared { return *remembered(&n.prepared, n.name.Prepare) }
+
+// remembered returns what the place holds. If it is empty, it makes it.
+func remembered[T any](place *atomic.Pointer[T], compute func() T) *T {
+	if known := place.Load(); known != nil {
+		return known
 	}
-	return *known
+	made := compute()
+	place.Store(&made)
+	return &made
 }
 
 // newFacts checks the certificates of a source before any policy does: counts and sizes first,

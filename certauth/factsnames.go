@@ -63,15 +63,7 @@ func (n *certNames) sortedAddresses() []netip.Addr {
 }
 
 // preparedSubject returns the subject for comparisons with excluded names.
-func (n *certNames) preparedSubject() dn.Prepared {
-	known := n.prepared.Load()
-	if known == nil {
-		made := n.subject.Prepare()
-		known = &made
-		n.prepared.Store(known)
-	}
-	return *known
-}
+func (n *certNames) preparedSubject() dn.Prepared { return *remembered(&n.prepared, n.subject.Prepare) }
 
 // names returns the names of the leaf. They are parsed again after a release, because most
 // policies use few of them.

@@ -2,14 +2,11 @@ package certauth
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"log/slog"
 	"time"
-
-	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Identity is a caller whose certificate passed the whole policy. [FromContext] returns only
@@ -111,33 +108,26 @@ func (id *Identity) NamesVouched() bool {
 
 // Thumbprint returns the SHA-256 of the certificate's DER in lower-case hex.
 func (id *Identity) Thumbprint() string {
-	sum := sha256.Sum256(id.Leaf.Raw)
-	return hex.EncodeToString(sum[:])
+	return fingerprintOf(id.Leaf)
 }
 
 // ThumbprintSHA1 returns the SHA-1 of the certificate's DER in lower-case hex, as Azure shows it.
 // Use it to find a certificate, not to recognise one. It is empty under GODEBUG=fips140=only,
 // which forbids SHA-1.
 func (id *Identity) ThumbprintSHA1() string {
-	sum, err := sha1sum.Of(id.Leaf.Raw)
-	if err != nil {
-		return ""
-	}
-	return hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sumSHA1(id.Leaf.Raw))
 }
 
 // PublicKeyHash returns the SHA-256 of the certificate's SubjectPublicKeyInfo in padded
 // standard base64, the form of RFC 7469 that [PublicKeys] takes.
 func (id *Identity) PublicKeyHash() string {
-	sum := sha256.Sum256(id.Leaf.RawSubjectPublicKeyInfo)
-	return base64.StdEncoding.EncodeToString(sum[:])
+	return base64.StdEncoding.EncodeToString(sumSHA256(id.Leaf.RawSubjectPublicKeyInfo))
 }
 
 // X5TS256 returns the certificate's SHA-256 as RFC 8705, section 3.1, writes it in the
 // x5t#S256 confirmation of a certificate-bound access token: unpadded base64url.
 func (id *Identity) X5TS256() string {
-	sum := sha256.Sum256(id.Leaf.Raw)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	return base64.RawURLEncoding.EncodeToString(sumSHA256(id.Leaf.Raw))
 }
 
 // SPIFFEID returns the workload's SPIFFE ID. It returns false if the certificate is not an

@@ -64,9 +64,5 @@ func (r *ipRule) refusal(e *evaluation) *Error {
 }
 
 func (r *ipRule) describe(p *printer) {
-	var list []string
-	for _, allowed := range r.prefixes {
-		list = append(list, allowed.String())
-	}
-	p.line("IP address is within %s", strings.Join(list, ", "))
+	p.line("IP address is within %s", strings.Join(stringsOf(r.prefixes), ", "))
 }

@@ -75,10 +75,7 @@ func (r *keysRule) judge(e *evaluation) *Error {
 }
 
 func (r *keysRule) describe(p *printer) {
-	var parts []string
-	for _, algorithm := range r.Algorithms {
-		parts = append(parts, algorithm.String())
-	}
+	parts := stringsOf(r.Algorithms)
 	if r.MinRSABits > 0 {
 		parts = append(parts, fmt.Sprintf("RSA from %d bits", r.MinRSABits))
 	}

@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -33,9 +34,7 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs, slog.String("source", event.Source), slog.String("peer", event.Peer.String()),
 		slog.String("method", event.Method), slog.String("host", event.Host), slog.String("path", event.Path))
-	if event.TraceID != "" {
-		attrs = append(attrs, slog.String("trace_id", event.TraceID))
-	}
+	attrs = appendText(attrs, "trace_id", event.TraceID)
 	if event.Route {
 		attrs = append(attrs, slog.Bool("route", true))
 	}
@@ -43,13 +42,9 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 		attrs = append(attrs, slog.String("reason", string(err.Reason)), slog.String("rule", err.Rule),
 			slog.String("detail", err.Error()), slog.String("hint", err.Hint))
 	}
-	if event.Rule != "" {
-		attrs = append(attrs, slog.String("rule", event.Rule))
-	}
+	attrs = appendText(attrs, "rule", event.Rule)
 	attrs = appendCertificate(attrs, &event.Certificate)
-	if event.ServerAuth != "" {
-		attrs = append(attrs, slog.String("server_auth", event.ServerAuth))
-	}
+	attrs = appendText(attrs, "server_auth", event.ServerAuth)
 	if id := event.Identity; id != nil && len(id.Matched) > 0 {
 		attrs = append(attrs, slog.Any("roles", id.Matched))
 	}
@@ -60,17 +55,19 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 // appendCertificate writes an unverified name under a key of its own, so that a query for verified
 // names never finds it.
 func appendCertificate(attrs []slog.Attr, info *CertificateInfo) []slog.Attr {
-	if info.Fingerprint == "" {
+	attrs = appendText(attrs, "fingerprint", info.Fingerprint)
+	if info.Verified {
+		return appendText(attrs, "subject", info.Subject)
+	}
+	return appendText(attrs, "subject_unverified", info.Subject)
+}
+
+// appendText leaves out what is not known.
+func appendText(attrs []slog.Attr, key, text string) []slog.Attr {
+	if text == "" {
 		return attrs
 	}
-	attrs = append(attrs, slog.String("fingerprint", info.Fingerprint))
-	switch {
-	case info.Subject == "":
-		return attrs
-	case info.Verified:
-		return append(attrs, slog.String("subject", info.Subject))
-	}
-	return append(attrs, slog.String("subject_unverified", info.Subject))
+	return append(attrs, slog.String(key, text))
 }
 
 func appendRevocation(attrs []slog.Attr, found *Revocation) []slog.Attr {
@@ -78,9 +75,7 @@ func appendRevocation(attrs []slog.Attr, found *Revocation) []slog.Attr {
 		return attrs
 	}
 	attrs = append(attrs, slog.String("revocation", found.Status.String()))
-	if found.Why != "" {
-		attrs = append(attrs, slog.String("revocation_why", logtext.Line(found.Why, maxRequestText)))
-	}
+	attrs = appendText(attrs, "revocation_why", logtext.Line(found.Why, maxRequestText))
 	if found.Stale {
 		attrs = append(attrs, slog.Time("revocation_stale_since", found.NextUpdate.UTC().Truncate(time.Second)))
 	}
@@ -90,21 +85,10 @@ func appendRevocation(attrs []slog.Attr, found *Revocation) []slog.Attr {
 // logEnded writes the remaining count of a kind of refusal that does not occur any more.
 func (a *Authenticator) logEnded(source string, kind repeated) {
 	attrs := []slog.Attr{slog.String("source", source)}
-	if kind.key.path != "" {
-		attrs = append(attrs, slog.String("path", kind.key.path))
-	}
-	if kind.key.reason != "" {
-		attrs = append(attrs, slog.String("reason", string(kind.key.reason)))
-	}
-	if kind.key.rule != "" {
-		attrs = append(attrs, slog.String("rule", kind.key.rule))
-	}
-	if kind.key.certificate != "" {
-		attrs = append(attrs, slog.String("fingerprint", kind.key.certificate))
-	}
-	message := "certauth: refusals"
-	if kind.key.outcome != "" {
-		message = "certauth: " + string(kind.key.outcome)
-	}
+	attrs = appendText(attrs, "path", kind.key.path)
+	attrs = appendText(attrs, "reason", string(kind.key.reason))
+	attrs = appendText(attrs, "rule", kind.key.rule)
+	attrs = appendText(attrs, "fingerprint", kind.key.certificate)
+	message := "certauth: " + cmp.Or(string(kind.key.outcome), "refusals")
 	a.config.Logger.LogAttrs(context.Background(), slog.LevelWarn, message, kind.append(attrs)...)
 }

@@ -115,7 +115,7 @@ func millionPins(t testing.TB) *pinSet {
 		binary.BigEndian.PutUint64(pin[:], uint64(i)*0x9E3779B97F4A7C15)
 		list[i] = hex.EncodeToString(pin[:])
 	}
-	set, mistakes := newPinSet(pinThumbprint, list)
+	set, mistakes := newPinSet(pinThumbprint, "", list)
 	require.Empty(t, mistakes)
 	require.Equal(t, n, set.len())
 	return &set

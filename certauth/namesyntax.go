@@ -105,12 +105,7 @@ func foldHost(s string) string {
 // foldASCII writes the letters of ASCII in lower case. Unicode folding would make the Kelvin sign
 // equal to k.
 func foldASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + ('a' - 'A')
-		}
-		return r
-	}, s)
+	return strings.Map(lowerASCII, s)
 }
 
 func isUPN(s string) bool {
@@ -125,7 +120,7 @@ func parseUPN(s string) error {
 	return nil
 }
 
-func lowerASCII(c byte) byte {
+func lowerASCII[T byte | rune](c T) T {
 	if 'A' <= c && c <= 'Z' {
 		return c + ('a' - 'A')
 	}

@@ -61,16 +61,8 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 func PeerOf(r *http.Request) Peer {
 	peer, err := socket.PeerOf(r)
 	if err != nil {
-		return Peer{claimed: parseAddr(r.RemoteAddr)}
+		claimed, _ := netip.ParseAddrPort(r.RemoteAddr) // anything else gives the invalid address
+		return Peer{claimed: claimed.Addr().Unmap().WithZone("")}
 	}
 	return Peer{Network: peer.Network, Addr: peer.Addr.Addr(), Socket: true}
-}
-
-// parseAddr parses "address:port" strictly; anything else gives the invalid address.
-func parseAddr(s string) netip.Addr {
-	addrPort, err := netip.ParseAddrPort(s)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return addrPort.Addr().Unmap().WithZone("")
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -83,7 +82,7 @@ func sumSHA256(der []byte) []byte {
 
 func sumSHA1(der []byte) []byte {
 	sum, err := sha1sum.Of(der)
-	if err != nil { // no rule was made that could use it
+	if err != nil { // under GODEBUG=fips140=only, where New refuses a rule that could use it
 		return nil
 	}
 	return sum[:]
@@ -108,10 +107,8 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 
 // pinSet parses pins that are listed at path.
 func (c *compilation) pinSet(kind pinKind, path string, list []string) pinSet {
-	set, mistakes := newPinSet(kind, list)
-	for _, m := range mistakes {
-		c.mistake(path+m.at, "%w", m.err)
-	}
+	set, mistakes := newPinSet(kind, path, list)
+	c.mistakes = append(c.mistakes, mistakes...)
 	return set
 }
 
@@ -218,31 +215,27 @@ func (s *pinSet) makeIndex() {
 
 func (s *pinSet) beginning(pin []byte) uint32 { return binary.BigEndian.Uint32(pin) >> s.shift }
 
-type pinMistake struct {
-	at  string // "[3]", or empty for the list as a whole
-	err error
-}
-
 // maxPinMistakes bounds how many mistakes of one list are reported: a whole file may be of another kind.
 const maxPinMistakes = 100
 
-func newPinSet(kind pinKind, list []string) (pinSet, []pinMistake) {
-	var mistakes []pinMistake
+// newPinSet parses pins. The mistakes begin with the place of the list and the number of the pin.
+func newPinSet(kind pinKind, at string, list []string) (pinSet, []error) {
+	var mistakes []error
 	pins := make([][]byte, 0, len(list))
 	for i, text := range list {
 		if len(mistakes) == maxPinMistakes {
-			mistakes = append(mistakes, pinMistake{fmt.Sprintf("[%d]", i), fmt.Errorf("not looked at, like the %d after it", len(list)-i-1)})
+			mistakes = append(mistakes, fmt.Errorf("%s[%d]: not looked at, like the %d after it", at, i, len(list)-i-1))
 			break
 		}
 		pin, err := parsePin(kind, text)
 		if err != nil {
-			mistakes = append(mistakes, pinMistake{fmt.Sprintf("[%d]", i), err})
+			mistakes = append(mistakes, fmt.Errorf("%s[%d]: %w", at, i, err))
 			continue
 		}
 		pins = append(pins, pin)
 	}
 	if len(list) == 0 {
-		mistakes = append(mistakes, pinMistake{"", errors.New("empty")})
+		mistakes = append(mistakes, fmt.Errorf("%s: empty", at))
 	}
 	return packPins(kind, pins), mistakes
 }

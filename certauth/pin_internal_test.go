@@ -24,7 +24,7 @@ func TestPins_IndexFindsTheSame(t *testing.T) {
 			sum := sha256.Sum256([]byte(strconv.Itoa(i)))
 			list = append(list, hex.EncodeToString(sum[:]))
 		}
-		set, mistakes := newPinSet(pinThumbprint, list)
+		set, mistakes := newPinSet(pinThumbprint, "", list)
 		require.Empty(t, mistakes)
 		assert.Equal(t, n >= manyPins, set.index != nil)
 		assert.True(t, set.contains(first))
@@ -50,7 +50,7 @@ func TestPins_OfOneBeginningAreToldApart(t *testing.T) {
 	for last := byte(10); last < 250; last += 10 {
 		list = append(list, hex.EncodeToString(pin(last)))
 	}
-	set, mistakes := newPinSet(pinThumbprint, list)
+	set, mistakes := newPinSet(pinThumbprint, "", list)
 	require.Empty(t, mistakes)
 	for last := range 256 {
 		assert.Equal(t, last >= 10 && last < 250 && last%10 == 0, set.contains(pin(byte(last))), "%d", last)

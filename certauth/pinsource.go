@@ -38,21 +38,20 @@ func (f PinFile) pins(_ context.Context, known reload.Digest) ([]string, reload.
 	if err != nil {
 		return nil, reload.Digest{}, err
 	}
-	sum := reload.Digest(sha256.Sum256(content))
-	if sum == known {
-		return nil, sum, nil
-	}
+	return parseNew(content, known, f.parse)
+}
+
+func (f PinFile) parse(content []byte) (list []string, err error) {
 	if bytes.HasPrefix(content, []byte("\ufeff")) || bytes.IndexByte(content, 0) >= 0 {
-		return nil, reload.Digest{}, fmt.Errorf("%s: a byte order mark, or UTF-16, as Windows programs write it; save it as ASCII or UTF-8 without the mark", f.describe())
+		return nil, fmt.Errorf("%s: a byte order mark, or UTF-16, as Windows programs write it; save it as ASCII or UTF-8 without the mark", f.describe())
 	}
-	var list []string
 	for line := range bytes.Lines(content) {
 		text, _, _ := strings.Cut(string(line), "#")
 		if text = strings.TrimSpace(text); text != "" {
 			list = append(list, text)
 		}
 	}
-	return list, sum, nil
+	return list, nil
 }
 
 func (f PinFile) describe() string { return "file " + quote(string(f)) }
@@ -101,16 +100,8 @@ func (p pinsFrom) compile(c *compilation, at place) (rule, standing) {
 		if err != nil || sum == known {
 			return pinSet{}, sum, err
 		}
-		set, mistakes := newPinSet(p.kind, list)
-		return set, sum, joinPinMistakes(p.source.describe(), mistakes)
+		set, mistakes := newPinSet(p.kind, p.source.describe()+": pin", list)
+		return set, sum, errors.Join(mistakes...)
 	})
 	return c.pinRule(p.kind, path, p.source.describe(), pins, at)
-}
-
-func joinPinMistakes(origin string, mistakes []pinMistake) error {
-	var errs []error
-	for _, m := range mistakes {
-		errs = append(errs, fmt.Errorf("%s: pin%s: %w", origin, m.at, m.err))
-	}
-	return errors.Join(errs...)
 }

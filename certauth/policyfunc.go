@@ -1,8 +1,6 @@
 package certauth
 
-import (
-	"context"
-)
+import "context"
 
 // PolicyFunc is a rule of your own, for example a look-up in your user store. It must follow an
 // anchor and never is one. If the only anchor is a public-key pin, call [Identity.NamesVouched]

@@ -60,57 +60,37 @@ type reasonInfo struct {
 	hint string
 }
 
-// info is the only table of reasons, with rank and the operator's first step. A reason that is
-// not listed counts as an internal error.
+// reasons is the only table of reasons, with rank and the operator's first step.
+var reasons = map[Reason]reasonInfo{
+	ReasonCertificateMissing:     {10, "check that the front end requires a client certificate on this path; a probe or a public path needs an entry in Config.Exclusions with its method and path"},
+	ReasonCertificateMalformed:   {20, "check that Config.Source is the source of the front end that wrote the header"},
+	ReasonSourceUntrusted:        {15, "the request did not come through the front end; check what can reach this port"},
+	ReasonFrontEndUnverified:     {22, "the front end did not verify this certificate; look at its own log and its client CA"},
+	ReasonPinMismatch:            {25, "if the partner has renewed the certificate, add the new pin next to the old one"},
+	ReasonChainUntrusted:         {30, "add the issuing CA to Chain.Intermediates or its root to Chain.Roots, if you trust it"},
+	ReasonCertificateIsCA:        {26, "a CA certificate does not identify a client; for a partner's self-signed certificate (openssl req -x509 makes CA:TRUE) use an exact pin: Thumbprints or Certificates"},
+	ReasonUsageNotAllowed:        {40, "the partner needs a certificate with the extended key usage clientAuth"},
+	ReasonCertificateExpired:     {45, "the partner must renew the certificate; check this host's clock too"},
+	ReasonCertificateNotYetValid: {45, "check this host's clock; Validity.ClockSkew allows for a small difference"},
+	ReasonIssuerNotAllowed:       {50, "the chain is trusted, but the rule does not list the issuing CA"},
+	ReasonNameNotAllowed:         {50, "the certificate is trusted, but the rule does not list its name"},
+	ReasonExtensionNotAllowed:    {50, "compare the extension with openssl x509 -text"},
+	ReasonKeyNotAllowed:          {50, "the partner needs a key of an allowed algorithm and size"},
+	ReasonLifetimeNotAllowed:     {50, "the rule limits the lifetime of a certificate or requires that it does not expire soon"},
+	ReasonCertificateDenied:      {80, "the certificate or its key is on the deny list"},
+	ReasonPolicyRefused:          {55, "a rule of the application refused; see its own text in the detail"},
+	ReasonRevocationUnknown:      {70, "the responder does not know this certificate; was it issued by this CA?"},
+	ReasonRevocationUnavailable:  {60, "no usable revocation evidence; check the network path to the responders and lists, and if the certificate names none, configure responders or lists"},
+	ReasonCertificateRevoked:     {90, "the CA revoked this certificate; talk to the partner before anything else"},
+	ReasonNotConfigured:          {95, "use the Authenticator that New returned without an error"},
+	ReasonOverloaded:             {97, "more new certificates arrive than can be verified; find their sender (known callers are not affected)"},
+	ReasonRequestCanceled:        {96, "the client disconnected or the deadline passed before the decision"},
+}
+
+// info describes the reason. One that is not in the table counts as an internal error.
 func (r Reason) info() reasonInfo {
-	switch r {
-	case ReasonCertificateMissing:
-		return reasonInfo{10, "check that the front end requires a client certificate on this path; a probe or a public path needs an entry in Config.Exclusions with its method and path"}
-	case ReasonCertificateMalformed:
-		return reasonInfo{20, "check that Config.Source is the source of the front end that wrote the header"}
-	case ReasonSourceUntrusted:
-		return reasonInfo{15, "the request did not come through the front end; check what can reach this port"}
-	case ReasonFrontEndUnverified:
-		return reasonInfo{22, "the front end did not verify this certificate; look at its own log and its client CA"}
-	case ReasonPinMismatch:
-		return reasonInfo{25, "if the partner has renewed the certificate, add the new pin next to the old one"}
-	case ReasonChainUntrusted:
-		return reasonInfo{30, "add the issuing CA to Chain.Intermediates or its root to Chain.Roots, if you trust it"}
-	case ReasonCertificateIsCA:
-		return reasonInfo{26, "a CA certificate does not identify a client; for a partner's self-signed certificate (openssl req -x509 makes CA:TRUE) use an exact pin: Thumbprints or Certificates"}
-	case ReasonUsageNotAllowed:
-		return reasonInfo{40, "the partner needs a certificate with the extended key usage clientAuth"}
-	case ReasonCertificateExpired:
-		return reasonInfo{45, "the partner must renew the certificate; check this host's clock too"}
-	case ReasonCertificateNotYetValid:
-		return reasonInfo{45, "check this host's clock; Validity.ClockSkew allows for a small difference"}
-	case ReasonIssuerNotAllowed:
-		return reasonInfo{50, "the chain is trusted, but the rule does not list the issuing CA"}
-	case ReasonNameNotAllowed:
-		return reasonInfo{50, "the certificate is trusted, but the rule does not list its name"}
-	case ReasonExtensionNotAllowed:
-		return reasonInfo{50, "compare the extension with openssl x509 -text"}
-	case ReasonKeyNotAllowed:
-		return reasonInfo{50, "the partner needs a key of an allowed algorithm and size"}
-	case ReasonLifetimeNotAllowed:
-		return reasonInfo{50, "the rule limits the lifetime of a certificate or requires that it does not expire soon"}
-	case ReasonCertificateDenied:
-		return reasonInfo{80, "the certificate or its key is on the deny list"}
-	case ReasonPolicyRefused:
-		return reasonInfo{55, "a rule of the application refused; see its own text in the detail"}
-	case ReasonRevocationUnknown:
-		return reasonInfo{70, "the responder does not know this certificate; was it issued by this CA?"}
-	case ReasonRevocationUnavailable:
-		return reasonInfo{60, "no usable revocation evidence; check the network path to the responders and lists, and if the certificate names none, configure responders or lists"}
-	case ReasonCertificateRevoked:
-		return reasonInfo{90, "the CA revoked this certificate; talk to the partner before anything else"}
-	case ReasonNotConfigured:
-		return reasonInfo{95, "use the Authenticator that New returned without an error"}
-	case ReasonOverloaded:
-		return reasonInfo{97, "more new certificates arrive than can be verified; find their sender (known callers are not affected)"}
-	case ReasonRequestCanceled:
-		return reasonInfo{96, "the client disconnected or the deadline passed before the decision"}
-	case ReasonNone, ReasonInternalError:
+	if known, ok := reasons[r]; ok {
+		return known
 	}
 	return reasonInfo{100, "a panic or a broken rule; the log record has the details"}
 }

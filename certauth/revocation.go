@@ -35,18 +35,11 @@ const (
 
 // String returns the status in one word.
 func (s RevocationStatus) String() string {
-	switch s {
-	case RevocationGood:
-		return "good"
-	case RevocationRevoked:
-		return "revoked"
-	case RevocationUnknown:
-		return "unknown"
-	case RevocationWaived:
-		return "waived"
-	case RevocationUnavailable:
+	names := [...]string{RevocationGood: "good", RevocationRevoked: "revoked", RevocationUnknown: "unknown", RevocationWaived: "waived"}
+	if s <= RevocationUnavailable || int(s) >= len(names) {
+		return "unavailable"
 	}
-	return "unavailable"
+	return names[s]
 }
 
 // Revocation is a checker's answer for one verified chain: the worst status of its certificates
@@ -172,10 +165,7 @@ func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (*Revocatio
 		}
 	}
 	n := len(e.answers)
-	if n == cap(e.answers) {
-		e.answers = append(e.answers, statusOf{})
-	}
-	e.answers = e.answers[:n+1]
+	e.answers = slices.Grow(e.answers, 1)[:n+1]
 	answer := &e.answers[n] // written in place: it is large
 	answer.rule, answer.chain = r, chain
 	var err error

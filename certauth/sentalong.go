@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"crypto/x509"
+	"slices"
 	"sync/atomic"
 	"weak"
 
@@ -101,7 +102,9 @@ func (f *facts) readAgain() *sent {
 		return alone
 	}
 	for i, cert := range certs {
-		certs[i] = f.ownCopy(cert)
+		if member := f.inChains(cert.Equal); member != nil {
+			certs[i] = member
+		}
 	}
 	certs[0] = f.leaf
 	return newSent(certs...)
@@ -111,7 +114,7 @@ func (f *facts) readAgain() *sent {
 func readKey(k source.Key, by *source.Reader) ([]*x509.Certificate, error) {
 	if by != nil {
 		certs, err := by.Decode(k.Offer(), nil)
-		return append([]*x509.Certificate(nil), certs...), err
+		return slices.Clone(certs), err
 	}
 	certs := make([]*x509.Certificate, len(k))
 	for i, der := range k {
@@ -126,12 +129,7 @@ func readKey(k source.Key, by *source.Reader) ([]*x509.Certificate, error) {
 
 // usesAll reports whether every certificate is part of a chain that was found.
 func (f *facts) usesAll(certs []*x509.Certificate) bool {
-	for _, cert := range certs {
-		if !f.uses(cert) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(certs, func(cert *x509.Certificate) bool { return !f.uses(cert) })
 }
 
 // uses reports whether this certificate itself, not a copy, is part of a chain that was found.
@@ -139,14 +137,7 @@ func (f *facts) uses(cert *x509.Certificate) bool {
 	return f.inChains(func(member *x509.Certificate) bool { return member == cert }) != nil
 }
 
-// ownCopy returns the equal certificate of a chain that was found, or cert itself.
-func (f *facts) ownCopy(cert *x509.Certificate) *x509.Certificate {
-	if member := f.inChains(cert.Equal); member != nil {
-		return member
-	}
-	return cert
-}
-
+// inChains returns a certificate of a chain that was found.
 func (f *facts) inChains(is func(*x509.Certificate) bool) *x509.Certificate {
 	for answer := range f.answers.all() {
 		for _, chain := range answer.chains {

@@ -35,12 +35,9 @@ func isOfSPIFFE(uri string) bool {
 	return found && foldASCII(scheme) == "spiffe"
 }
 
-// notSVID says why a certificate with a URI that is meant to be a SPIFFE ID is no X.509-SVID. It is
-// formatted when it is read.
-type notSVID struct{ facts *facts }
-
-func (n notSVID) String() string {
-	uris := n.facts.names().alt.URIs
+// whyNotSVID says why a certificate with a URI that is meant to be a SPIFFE ID is no X.509-SVID.
+func whyNotSVID(f *facts) string {
+	uris := f.names().alt.URIs
 	text := fmt.Sprintf("%d URIs (%s), want exactly one, a SPIFFE ID", len(uris), quoteList(uris))
 	if len(uris) > 1 {
 		return text
@@ -50,10 +47,10 @@ func (n notSVID) String() string {
 		return text + ": " + err.Error()
 	case path == "":
 		return text + ": without a path it names no workload"
-	case n.facts.isCA:
+	case f.isCA:
 		return fmt.Sprintf("a CA certificate, want that of a workload beside a SPIFFE ID (%s)", quoteList(uris))
 	}
-	return fmt.Sprintf("key usage of the leaf: %s, want neither keyCertSign nor cRLSign beside a SPIFFE ID (%s)", keyUsages(n.facts.leaf), quoteList(uris))
+	return fmt.Sprintf("key usage of the leaf: %s, want neither keyCertSign nor cRLSign beside a SPIFFE ID (%s)", keyUsages(f.leaf), quoteList(uris))
 }
 
 // spiffeKeys returns the SPIFFE ID and that of its trust domain.

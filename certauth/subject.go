@@ -126,26 +126,17 @@ func (r *dnRule) differsFrom(name dn.Prepared) bool {
 	return !slices.ContainsFunc(r.excluded, func(one dn.Prepared) bool { return !one.Differs(name) })
 }
 
-// reversed reports whether the name is written in the opposite order.
-func (r *dnRule) reversed(have dn.Name) bool {
-	return slices.ContainsFunc(r.names, func(name dn.Name) bool { return name.EqualReversed(have) })
-}
-
 func (r *dnRule) refusal(e *evaluation) *Error {
 	have, _ := r.have(e) // judge has read it
 	refused := unlisted(r.reason, r.path, r.excluded != nil, "%s is %s", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
-	if r.excluded == nil && r.reversed(have) {
+	if r.excluded == nil && slices.ContainsFunc(r.names, func(name dn.Name) bool { return name.EqualReversed(have) }) {
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
 	return refused
 }
 
 func (r *dnRule) describe(p *printer) {
-	var names []string
-	for _, name := range r.names {
-		names = append(names, name.String())
-	}
-	p.line("%s is one of %s", r.what, quoteList(names))
+	p.line("%s is one of %s", r.what, quoteList(stringsOf(r.names)))
 }
 
 func (p CommonNames) compile(c *compilation, at place) (rule, standing) {
@@ -247,7 +238,7 @@ func (r *attributeRule) differs(e *evaluation) bool {
 
 func (r *attributeRule) refusal(e *evaluation) *Error {
 	names := e.facts.names()
-	known, have := names.values(r.kind), subjectTexts{names.subject, r.kind.oid}
+	known, have := names.values(r.kind), lazyText(func() string { return quoteList(names.subject.Values(r.kind.oid)) })
 	if r.single && known.n > 1 {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", known.n, have).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
@@ -258,14 +249,5 @@ func (r *attributeRule) refusal(e *evaluation) *Error {
 	}
 	return unlisted(ReasonNameNotAllowed, r.path, r.excluded != nil, "have %d (%s)", len(known.texts), have, len(r.list), texts(r.list))
 }
-
-// subjectTexts are the values of an attribute type, of which the first few are formatted when they
-// are read.
-type subjectTexts struct {
-	subject dn.Name
-	oid     string
-}
-
-func (list subjectTexts) String() string { return quoteList(list.subject.Values(list.oid)) }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }

@@ -2,9 +2,12 @@ package certauth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
+	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
@@ -184,12 +187,9 @@ func inExtendedUsage(cert *x509.Certificate, serverAuth bool) bool {
 	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 {
 		return true
 	}
-	for _, usage := range cert.ExtKeyUsage {
-		if usage == x509.ExtKeyUsageClientAuth || usage == x509.ExtKeyUsageAny || serverAuth && usage == x509.ExtKeyUsageServerAuth {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(cert.ExtKeyUsage, func(usage x509.ExtKeyUsage) bool {
+		return usage == x509.ExtKeyUsageClientAuth || usage == x509.ExtKeyUsageAny || serverAuth && usage == x509.ExtKeyUsageServerAuth
+	})
 }
 
 // refusal describes the fault of a certificate. who is "the leaf", or names a CA.
@@ -225,20 +225,13 @@ func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reaso
 // keyUsages lists the bits of a key usage extension, named as in openssl and RFC 5280.
 func keyUsages(cert *x509.Certificate) string {
 	names := [...]string{"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"}
-	var set string
+	var set []string
 	for i, name := range names {
-		if cert.KeyUsage&(1<<i) == 0 {
-			continue
+		if cert.KeyUsage&(1<<i) != 0 {
+			set = append(set, name)
 		}
-		if set != "" {
-			set += ", "
-		}
-		set += name
 	}
-	if set == "" {
-		return "none"
-	}
-	return set
+	return cmp.Or(strings.Join(set, ", "), "none")
 }
 
 // isPSS reports whether the certificate is signed with RSA-PSS (RFC 4055), with any parameters.

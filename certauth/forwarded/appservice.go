@@ -65,17 +65,16 @@ const (
 
 // Prepare implements [certauth.Source].
 func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
-	evidence := platformEvidence{from: s.From, outside: s.InsecureOutsideAppService}
 	reader, err := layout{
 		preset:    "AppService",
-		from:      evidence,
+		from:      platformEvidence{from: s.From, outside: s.InsecureOutsideAppService},
 		header:    nameARRClientCert,
 		codec:     base64Codec(),
 		form:      "padded standard base64 of one DER certificate",
 		missing:   hintClientCertRequired,
 		traffic:   platformTraffic,
 		untrusted: "the request did not come through App Service's front end; check its access restrictions and what else can reach the worker",
-		kept:      evidence.reads(),
+		kept:      []string{headerARRLogID, headerARRSSL, headerAppServiceProto},
 		platform:  true,
 	}.prepare(env)
 	if err == nil && !s.InsecureOutsideAppService {

@@ -79,11 +79,15 @@ func splitList(value string, decode func(i int, item string) (*x509.Certificate,
 
 // decodeBase64Along is decodeBase64DER for certificates sent along with the leaf.
 func decodeBase64Along(value string) (*x509.Certificate, error) {
-	der, err := base64DER(value)
+	return decodeAlong(value, base64DER, parseBase64DER)
+}
+
+func decodeAlong(value string, decode func(string) ([]byte, error), parse func([]byte) (*x509.Certificate, error)) (*x509.Certificate, error) {
+	der, err := decode(value)
 	if err != nil {
 		return nil, err
 	}
-	return parseAlong(der, parseBase64DER)
+	return parseAlong(der, parse)
 }
 
 // parseAlong reads a certificate that is sent along with the leaf. If crypto/x509 cannot

@@ -121,10 +121,6 @@ func checkBase64(value string) error {
 	if len(value)%4 != 0 || len(value)-len(body) > 2 || body == "" {
 		return fmt.Errorf("%d base64 digits and %d padding characters are not whole bytes", len(body), len(value)-len(body))
 	}
-	return checkAlphabet(body)
-}
-
-func checkAlphabet(body string) error {
 	for i := range len(body) {
 		if !isBase64(body[i]) {
 			return alphabetError{body[i], i}

@@ -1,8 +1,6 @@
 package forwarded
 
-import (
-	"github.com/seed2886b8ae/go-certauth/internal/source"
-)
+import "github.com/seed2886b8ae/go-certauth/internal/source"
 
 // Cloudflare reads the leaf as base64 DER from Cf-Client-Cert-Der-Base64, together with
 // Cf-Cert-Verified, Cf-Cert-Revoked and Cf-Cert-Fingerprint-Sha256.

@@ -1,8 +1,6 @@
 package forwarded
 
-import (
-	"github.com/seed2886b8ae/go-certauth/internal/source"
-)
+import "github.com/seed2886b8ae/go-certauth/internal/source"
 
 // CloudFoundry reads X-Forwarded-Client-Cert as the gorouter of Cloud Foundry writes it:
 // base64 DER of the leaf.

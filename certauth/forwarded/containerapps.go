@@ -1,8 +1,6 @@
 package forwarded
 
-import (
-	"github.com/seed2886b8ae/go-certauth/internal/source"
-)
+import "github.com/seed2886b8ae/go-certauth/internal/source"
 
 // ContainerApps reads X-Forwarded-Client-Cert as the ingress of Azure Container Apps writes
 // it: one element with Hash, Cert and Chain.

@@ -4,11 +4,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -96,10 +98,7 @@ func oneOf(f Format, choices ...Format) (codec, []error) {
 		return codec{}, []error{fmt.Errorf("Format: %d is not one that this front end writes", f)}
 	}
 	decode, err := f.decoder()
-	if err != nil {
-		return codec{}, []error{err}
-	}
-	return decode, nil
+	return decode, mistakes.Flatten(err)
 }
 
 // chainReader reads the chain forwarded with the leaf.
@@ -166,10 +165,7 @@ func (c chainReader) offer(header http.Header, o *source.Offer) error {
 		}
 		return nil
 	case ChainBase64Concatenated:
-		value, err := atMostOne(header, c.keys[0], c.name)
-		if err == nil && len(value) > maxChainHeader {
-			return fmt.Errorf("%s: %d bytes, want at most %d", c.name, len(value), maxChainHeader)
-		}
+		value, err := atMostOne(header, c.keys[0], c.name, maxChainHeader)
 		if err == nil && value != "" {
 			o.Add(value)
 		}
@@ -183,7 +179,7 @@ func (c chainReader) offer(header http.Header, o *source.Offer) error {
 func (c chainReader) offerNumbered(header http.Header, o *source.Offer) error {
 	size := 0
 	for i := 0; ; i++ {
-		value, err := atMostOne(header, c.keys[i], c.names[i])
+		value, err := atMostOne(header, c.keys[i], c.names[i], math.MaxInt) // their total is bounded
 		if err != nil {
 			return err
 		}
@@ -210,7 +206,6 @@ func (c chainReader) read(o source.Offer, from int) ([]*x509.Certificate, error)
 	}
 	switch c.format {
 	case ChainUnspecified:
-		return nil, nil
 	case ChainByteSequenceList:
 		lines := make([]string, 0, o.Len()-from)
 		for i := from; i < o.Len(); i++ {
@@ -250,24 +245,17 @@ func wrapName[T any](name string, decode func(string) (T, error), value string) 
 // maxFlag bounds the headers that accompany a certificate, such as flags and fingerprints.
 const maxFlag = 1 << 10
 
-// atMostOneShort is atMostOne for headers that are never longer than [maxFlag].
-func atMostOneShort(header http.Header, key, name string) (string, error) {
-	value, err := atMostOne(header, key, name)
-	if err == nil && len(value) > maxFlag {
-		return "", fmt.Errorf("%s: %d bytes, want at most %d", name, len(value), maxFlag)
-	}
-	return value, err
-}
-
-// atMostOne returns the value of a header that may be absent and must not be repeated. key
-// is the canonical form of its name.
-func atMostOne(header http.Header, key, name string) (string, error) {
-	switch values := header[key]; len(values) {
-	case 0:
+// atMostOne returns the value of a header that may be absent, and must be neither repeated nor
+// longer than limit. key is the canonical form of its name.
+func atMostOne(header http.Header, key, name string, limit int) (string, error) {
+	values := header[key]
+	switch {
+	case len(values) == 0:
 		return "", nil
-	case 1:
-		return values[0], nil
-	default:
+	case len(values) > 1:
 		return "", fmt.Errorf("%s: %d values, want 1", name, len(values))
+	case len(values[0]) > limit:
+		return "", fmt.Errorf("%s: %d bytes, want at most %d", name, len(values[0]), limit)
 	}
+	return values[0], nil
 }

@@ -166,7 +166,7 @@ func admitAny(gates []gate, r *http.Request) (judgedTLS bool, err error) {
 	for _, g := range gates {
 		judged, refused := g.admit(r)
 		if refused != nil {
-			if setUp := (*socket.Error)(nil); !errors.As(err, &setUp) { // its hint says what to repair
+			if _, setUp := errors.AsType[*socket.Error](err); !setUp { // its hint says what to repair
 				err = refused
 			}
 			continue

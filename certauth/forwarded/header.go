@@ -46,11 +46,8 @@ type Header struct {
 
 // Prepare implements [certauth.Source].
 func (h Header) Prepare(env source.Environment) (*source.Reader, error) {
-	var found []error
 	decode, err := h.Format.decoder()
-	if err != nil {
-		found = append(found, err)
-	}
+	found := []error{err}
 	if (h.ChainName == "") != (h.ChainFormat == ChainUnspecified) {
 		found = append(found, errors.New("ChainName and ChainFormat: set together or not at all"))
 	}

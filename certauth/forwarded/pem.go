@@ -20,20 +20,12 @@ const (
 // and similar variables. Percent signs are decoded once. A plus sign stays a plus sign, because
 // form decoding would damage the base64.
 func decodeURLPEM(value string) ([]*x509.Certificate, error) {
-	return decodeURLPEMBlocks(value, maxLeafHeader, 1)
+	return parseBlocks(urlPEMBlocks(value, maxLeafHeader, 1))
 }
 
 // decodeURLPEMChain is decodeURLPEM for up to ten certificates, leaf first.
 func decodeURLPEMChain(value string) ([]*x509.Certificate, error) {
-	return decodeURLPEMBlocks(value, maxChainHeader, maxCertificates)
-}
-
-func decodeURLPEMBlocks(value string, limit, blocks int) ([]*x509.Certificate, error) {
-	ders, err := urlPEMBlocks(value, limit, blocks)
-	if err != nil {
-		return nil, err
-	}
-	return parseBlocks(ders)
+	return parseBlocks(urlPEMBlocks(value, maxChainHeader, maxCertificates))
 }
 
 // urlPEM1 returns the DER of exactly one certificate in percent-encoded PEM.
@@ -46,7 +38,11 @@ func first(ders [][]byte, err error) ([]byte, error) {
 	return ders[0], nil
 }
 
-func parseBlocks(ders [][]byte) ([]*x509.Certificate, error) {
+// parseBlocks parses the leaf and the certificates sent along with it.
+func parseBlocks(ders [][]byte, err error) ([]*x509.Certificate, error) {
+	if err != nil {
+		return nil, err
+	}
 	var certs []*x509.Certificate
 	for i, der := range ders {
 		parse := parseDER
@@ -87,11 +83,7 @@ func urlPEMBlocks(value string, limit, blocks int) ([][]byte, error) {
 // decodeSpacedPEM reads one PEM block with single spaces instead of line ends, of a
 // certificate that is sent along with the leaf: Apache's %{SSL_CLIENT_CERT_CHAIN_0}s.
 func decodeSpacedPEM(value string) (*x509.Certificate, error) {
-	der, err := spacedPEM(value)
-	if err != nil {
-		return nil, err
-	}
-	return parseAlong(der, parseDER)
+	return decodeAlong(value, spacedPEM, parseDER)
 }
 
 // spacedPEM returns the DER of such a block. Apache's %{SSL_CLIENT_CERT}s and nginx's

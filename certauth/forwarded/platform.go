@@ -20,10 +20,6 @@ type platformEvidence struct {
 	outside bool // do not check the environment
 }
 
-func (platformEvidence) reads() []string {
-	return []string{headerARRLogID, headerARRSSL, headerAppServiceProto}
-}
-
 func missingVariables() []string {
 	var missing []string
 	for _, name := range []string{variableSiteName, variableInstanceID} {

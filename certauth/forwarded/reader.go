@@ -189,7 +189,7 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 		return s.early()
 	}
 	if n := len(values[0]); n > s.codec.limit {
-		return s.tooLong(n)
+		return s.refusal(certauth.ReasonCertificateMalformed, lengthError{s.header, n, s.codec.limit}, s.formHint)
 	}
 	return s.texts(r.Header, values[0], offer)
 }
@@ -200,14 +200,14 @@ func (s *reader) texts(header http.Header, leaf string, o *source.Offer) error {
 		o.SetSample(s.codec.sample(leaf))
 	}
 	for i, key := range s.flagKeys {
-		value, err := atMostOneShort(header, key, s.flags[i].Header)
+		value, err := atMostOne(header, key, s.flags[i].Header, maxFlag)
 		if err != nil {
 			return s.malformed(err, "a client or a proxy sent the header in addition to the front end")
 		}
 		o.Add(value)
 	}
 	if s.fingerprint != "" {
-		value, err := atMostOneShort(header, s.fingerprintKey, s.fingerprint)
+		value, err := atMostOne(header, s.fingerprintKey, s.fingerprint, maxFlag)
 		if err != nil {
 			return s.malformed(err, "certificate and fingerprint come from different senders; check that every route of the front end sets both")
 		}
@@ -241,7 +241,11 @@ func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certifi
 
 // addChain appends the certificates of the chain headers.
 func (s *reader) addChain(certs []*x509.Certificate, o source.Offer) ([]*x509.Certificate, error) {
-	chain, err := s.chain.read(o, s.fixedTexts())
+	fixed := 1 + len(s.flags) // texts that precede those of the chain
+	if s.fingerprint != "" {
+		fixed++
+	}
+	chain, err := s.chain.read(o, fixed)
 	if err != nil {
 		return nil, err
 	}
@@ -288,24 +292,12 @@ func (s *reader) saysVerified(header http.Header) (flag string, yes bool) {
 	return flag, flag != ""
 }
 
-// fixedTexts is the number of texts of an Offer that precede those of the chain.
-func (s *reader) fixedTexts() int {
-	n := 1 + len(s.flags)
-	if s.fingerprint != "" {
-		n++
-	}
-	return n
-}
-
 // judge checks the front end's flags about the certificate.
 func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	for i, flag := range s.flags {
 		if value := o.Text(1 + i); value != flag.Value {
-			return &certauth.Error{
-				Reason: certauth.ReasonFrontEndUnverified, Rule: s.rulePath,
-				Err:  fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)),
-				Hint: "the front end did not verify this certificate; look at its own log and its client CA",
-			}
+			return s.refusal(certauth.ReasonFrontEndUnverified, fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)),
+				"the front end did not verify this certificate; look at its own log and its client CA")
 		}
 	}
 	if s.fingerprint == "" {

@@ -12,23 +12,24 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
+func (s *reader) refusal(reason certauth.Reason, detail error, hint string) *certauth.Error {
+	return &certauth.Error{Reason: reason, Rule: s.rulePath, Hint: hint, Err: detail}
+}
+
 func (s *reader) none(r *http.Request) *certauth.Error {
 	hint := s.missing
 	if s.traffic != nil {
 		hint = cmp.Or(s.traffic(r), hint)
 	}
-	return &certauth.Error{
-		Reason: certauth.ReasonCertificateMissing, Rule: s.rulePath,
-		Hint: hint, Err: errors.New("no " + s.header),
-	}
+	return s.refusal(certauth.ReasonCertificateMissing, errors.New("no "+s.header), hint)
 }
 
 // notAdmitted is the refusal of a certificate from an unknown sender.
 func (s *reader) notAdmitted(err error) *certauth.Error {
-	refused := &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Rule: s.rulePath, Hint: s.untrusted, Err: err}
-	if unknown := (*socket.Error)(nil); errors.As(err, &unknown) {
+	refused := s.refusal(certauth.ReasonSourceUntrusted, err, s.untrusted)
+	if unknown, ok := errors.AsType[*socket.Error](err); ok {
 		refused.Hint = unknown.Hint
-	} else if sender := (*senderError)(nil); errors.As(err, &sender) {
+	} else if sender, ok := errors.AsType[*senderError](err); ok {
 		refused.Hint = sender.hint
 	}
 	return refused
@@ -50,25 +51,19 @@ func (s *reader) warn(err error) {
 // verified. The client gains nothing by having its certificate dropped on the way, as
 // Connection makes Apache do: it could as well have sent none.
 func (s *reader) lost(flag string) *certauth.Error {
-	return &certauth.Error{
-		Reason: certauth.ReasonCertificateMissing, Rule: s.rulePath,
-		Hint: "the front end omitted it; check its size limit, the configuration of this route, and whether Connection names the header",
-		Err:  fmt.Errorf("no %s, although %s reports a verified certificate", s.header, flag),
-	}
+	return s.refusal(certauth.ReasonCertificateMissing, fmt.Errorf("no %s, although %s reports a verified certificate", s.header, flag),
+		"the front end omitted it; check its size limit, the configuration of this route, and whether Connection names the header")
 }
 
 // early is the refusal of a request that came before the end of the TLS handshake. Every value
 // of Early-Data means that (RFC 8470, section 5.1).
 func (s *reader) early() *certauth.Error {
-	return &certauth.Error{
-		Reason: certauth.ReasonFrontEndUnverified, Rule: s.rulePath,
-		Err:  errors.New("Early-Data: the request came in TLS 1.3 early data, which anyone who recorded it can send again without the key"),
-		Hint: "switch early data (0-RTT) off in the front end",
-	}
+	return s.refusal(certauth.ReasonFrontEndUnverified, errors.New("Early-Data: the request came in TLS 1.3 early data, which anyone who recorded it can send again without the key"),
+		"switch early data (0-RTT) off in the front end")
 }
 
 func (s *reader) malformed(detail error, hint string) *certauth.Error {
-	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: hint, Err: wordsError{detail}}
+	return s.refusal(certauth.ReasonCertificateMalformed, wordsError{detail}, hint)
 }
 
 // wordsError reduces an error to its text, so that errors.Is and errors.As do not find the
@@ -76,11 +71,6 @@ func (s *reader) malformed(detail error, hint string) *certauth.Error {
 type wordsError struct{ detail error }
 
 func (e wordsError) Error() string { return e.detail.Error() }
-
-// tooLong is formatted only when it is read, because it must be the cheapest refusal.
-func (s *reader) tooLong(n int) *certauth.Error {
-	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.formHint, Err: lengthError{s.header, n, s.codec.limit}}
-}
 
 // headerError adds the name of the header when the error is read.
 type headerError struct {
@@ -91,6 +81,7 @@ type headerError struct {
 func (e headerError) Error() string { return e.header + ": " + e.err.Error() }
 func (e headerError) Unwrap() error { return e.err }
 
+// lengthError is formatted only when it is read, because it must be the cheapest refusal.
 type lengthError struct {
 	header   string
 	n, limit int

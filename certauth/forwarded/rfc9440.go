@@ -28,11 +28,7 @@ func byteSequence(value string) ([]byte, error) {
 // of byte sequences. The caller has joined the field lines with commas.
 func decodeByteSequenceList(value string) ([]*x509.Certificate, error) {
 	return splitList(value, func(_ int, item string) (*x509.Certificate, error) {
-		der, err := byteSequence(strings.Trim(item, " \t"))
-		if err != nil {
-			return nil, err
-		}
-		return parseAlong(der, parseBase64DER)
+		return decodeAlong(strings.Trim(item, " \t"), byteSequence, parseBase64DER)
 	})
 }
 

@@ -1,8 +1,6 @@
 package forwarded
 
-import (
-	"github.com/seed2886b8ae/go-certauth/internal/source"
-)
+import "github.com/seed2886b8ae/go-certauth/internal/source"
 
 // Traefik reads the chain that passTLSClientCert with pem: true writes into
 // X-Forwarded-Tls-Client-Cert since v2.9.2: base64 DER items joined by commas, leaf first,

@@ -163,36 +163,30 @@ func isAlpha(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' 
 // set records one pair. By, URI and DNS may repeat, all other keys may not, and unknown
 // keys are refused. Names are not recorded, because they are taken from the certificate.
 func (e *xfccElement) set(key, value string, quoted bool) error {
-	key = strings.ToLower(key)
-	switch key {
-	case "uri", "dns":
-		e.pasted = true // with or without quotes: the values are the client's
-	case "subject", "issuer":
-		e.pasted = e.pasted || !quoted
-	}
-	switch key {
+	switch key = strings.ToLower(key); key {
 	case "by":
 		e.by = append(e.by, value)
 		return nil
 	case "uri", "dns":
+		e.pasted = true // with or without quotes: the values are the client's
 		return nil
-	case "hash", "cert", "chain", "subject", "issuer":
-	default:
-		return fmt.Errorf("key %.16q is not known", key)
-	}
-	if err := e.once(key); err != nil {
-		return err
-	}
-	if value == "" && key != "subject" && key != "issuer" {
-		return fmt.Errorf("%s is empty", key)
-	}
-	switch key {
+	case "subject", "issuer":
+		e.pasted = e.pasted || !quoted
+		return e.once(key)
 	case "hash":
 		e.hash = value
 	case "cert":
 		e.cert = value
 	case "chain":
 		e.chain = []string{value}
+	default:
+		return fmt.Errorf("key %.16q is not known", key)
+	}
+	if err := e.once(key); err != nil {
+		return err
+	}
+	if value == "" {
+		return fmt.Errorf("%s is empty", key)
 	}
 	return nil
 }
@@ -247,11 +241,7 @@ func (e *xfccElement) leaf() ([]*x509.Certificate, error) {
 	if !e.json {
 		return decodeURLPEM(e.cert)
 	}
-	ders, err := pemBlocks(e.cert, 1)
-	if err != nil {
-		return nil, err
-	}
-	return parseBlocks(ders)
+	return parseBlocks(pemBlocks(e.cert, 1))
 }
 
 // others reads the chain, which includes the leaf.
@@ -267,5 +257,5 @@ func (e *xfccElement) others() ([]*x509.Certificate, error) {
 		}
 		ders = append(ders, blocks...)
 	}
-	return parseBlocks(ders)
+	return parseBlocks(ders, nil)
 }
