@@ -179,17 +179,25 @@ func TestRequests_WebSocket(t *testing.T) {
 	assert.Equal(t, "hello client", string(rest))
 }
 
-// finding T48: some front ends make a tunnel of the connection for any request for WebSocket, so that
-// what the client wrote next was a request whose headers it had written itself, even if the first one
-// was refused.
-func TestRequests_WebSocketThatIsNotAccepted(t *testing.T) {
+// findings T48 and T77: some front ends make a tunnel of the connection for any request for WebSocket,
+// or for another protocol, so that what the client wrote next was a request whose headers it had
+// written itself, even if the first one was refused.
+func TestRequests_UpgradeThatIsNotAccepted(t *testing.T) {
 	u := newUnusual(t, false, []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}}, nil)
 	for _, tc := range []struct {
-		path   string
-		known  bool
-		status int
-	}{{"/orders", false, http.StatusUnauthorized}, {"/orders", true, http.StatusOK}, {"/health", false, http.StatusOK}} {
-		response, reader, conn := u.send(t, tc.known, "GET "+tc.path+" HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket/0")
+		path, protocol string
+		known          bool
+		status         int
+	}{
+		{"/orders", "websocket/0", false, http.StatusUnauthorized},
+		{"/orders", "websocket/0", true, http.StatusOK},
+		{"/health", "websocket/0", false, http.StatusOK},
+		{"/orders", "*", false, http.StatusUnauthorized},
+		{"/orders", "TLS/1.2", true, http.StatusOK},
+		{"/orders", "h2c", true, http.StatusOK},
+		{"/orders", strings.Repeat("a", 5<<10), true, http.StatusOK},
+	} {
+		response, reader, conn := u.send(t, tc.known, "GET "+tc.path+" HTTP/1.1", "Connection: Upgrade", "Upgrade: "+tc.protocol)
 		assert.Equal(t, tc.status, response.StatusCode, tc)
 		assert.True(t, response.Close, tc)
 		_, err := io.Copy(io.Discard, response.Body)
@@ -249,9 +257,6 @@ func TestRequests_AnUpgradeThatIsIgnored(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "first", string(first))
 	assert.True(t, response.Close)
-
-	response, _, _ = u.send(t, true, "GET /events HTTP/1.1", "Connection: Upgrade", "Upgrade: TLS/1.2")
-	assert.False(t, response.Close, "as some clients ask with every request")
 }
 
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.

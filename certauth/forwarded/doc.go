@@ -89,7 +89,8 @@
 //
 //	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket. Never use mod_proxy_wstunnel
 //	         before Apache 2.4.47, or with ProxyWebsocketFallbackToProxyHttp Off: it makes a tunnel of
-//	         the connection for any request for WebSocket, also if the answer is not 101
+//	         the connection for any request for WebSocket, with upgrade=ANY for any other protocol too,
+//	         also if the answer is not 101
 //	Caddy    @h2c header_regexp Upgrade (?i)h2c
 //	         request_header @h2c -Upgrade
 //	Envoy    removes it (envoyproxy/envoy#7981); upgrade_configs determines what else it passes
@@ -102,8 +103,8 @@
 //	Traefik  drops it since traefik/traefik#13797; before, a headers middleware on every router with
 //	         customRequestHeaders.Upgrade=""
 //
-// Authenticator.Handler closes the connection after a request for WebSocket, unless a handler takes
-// it over; a handler outside of it does not.
+// Authenticator.Handler closes the connection after a request with an Upgrade header, unless a handler
+// takes it over; a handler outside of it does not.
 //
 // With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
 // and after an answer of 2xx also whatever the client writes next, such as requests with headers of
