@@ -25,7 +25,9 @@
 // anchor, because such flags have been wrong in nginx, Apache, Tomcat, Envoy and Traefik, on
 // resumed sessions and across virtual hosts. The policy verifies again, unless
 // FrontEndVerifies is set: then the front end's result replaces a Chain, the String of the
-// source says so, and dates, usage and key are still checked here.
+// source says so, and dates, usage and key are still checked here. Set it only if all hosts
+// of the front end trust the same client CAs, or if it refuses a request for another host
+// than that of the handshake.
 //
 // Without a certificate the flags are ignored, for all front ends: the reason is
 // [certauth.ReasonCertificateMissing], and if a certificate is optional the caller is
