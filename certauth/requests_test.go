@@ -279,13 +279,21 @@ func TestRequests_Continue(t *testing.T) {
 // finding T45: after an answer of 2xx to CONNECT, HTTP/1.1 proxies pass on whatever the client writes
 // (RFC 9110, section 9.3.6), which are further requests to a service that answered like to any
 // method: the client writes all of their headers. In HTTP/2 the tunnel is one stream.
+//
+// finding T78: Go's http.Transport writes the body of CONNECT as it is, whatever the answer, and the
+// service took it for the next request.
 func TestRequests_CONNECT(t *testing.T) {
 	for _, optional := range []bool{false, true} {
 		u := newUnusual(t, optional, nil, nil)
 		for _, known := range []bool{true, false} {
 			for _, target := range []string{"app.example:443", "/orders"} {
-				response, _, _ := u.send(t, known, "CONNECT "+target+" HTTP/1.1")
+				response, reader, conn := u.send(t, known, "CONNECT "+target+" HTTP/1.1")
 				assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "%s, optional: %t, known: %t", target, optional, known)
+				_, err := io.Copy(io.Discard, response.Body)
+				require.NoError(t, err)
+				_, _ = io.WriteString(conn, "GET /orders HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: 1\r\n\r\n")
+				_, err = reader.ReadByte()
+				require.Error(t, err, "the connection is closed")
 			}
 		}
 		assert.Zero(t, u.ran.Load())

@@ -110,11 +110,20 @@
 //
 // With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
 // and after an answer of 2xx also whatever the client writes next, such as requests with headers of
-// its own. Over HTTP/1, CONNECT is therefore refused with every source that reads headers, also with
-// a certificate ([certauth.ReasonSourceUntrusted]) and if none is required; but a handler outside of
-// Authenticator.Handler may answer it, so HAProxy must refuse it: http-request deny if METH_CONNECT.
-// nginx refuses it, Envoy too unless it is configured for it, and Apache and Caddy make no tunnel of
-// it.
+// its own. A front end with Go's http.Transport, such as Caddy, passes it on too, and writes the body
+// of the request, which a client can send over HTTP/2, behind it without a length, so that this is
+// the next request of the connection. Over HTTP/1, CONNECT is therefore refused with every source that
+// reads headers, also with a certificate ([certauth.ReasonSourceUntrusted]) and if none is required,
+// and the connection is closed; but a handler outside of Authenticator.Handler may answer it, such
+// as a ServeMux that has no route for it, so these front ends must refuse it:
+//
+//	Caddy    @connect method CONNECT
+//	         respond @connect 405
+//	HAProxy  http-request deny if METH_CONNECT
+//	Traefik  "&& !Method(`CONNECT`)" in the rule of every router
+//
+// gorouter has no setting for it: use Authenticator.ConfigureServer. nginx refuses it, Envoy too
+// unless it is configured for it, and Apache makes no tunnel of it.
 //
 // # Early data
 //
@@ -202,7 +211,7 @@
 //     "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA". Expect anything but 101. With curl:
 //     curl -si --http1.1 -H 'Connection: Upgrade, HTTP2-Settings' -H 'Upgrade: h2c' -H
 //     'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA' and the address.
-//  8. With the method CONNECT, also with a valid client certificate. Expect anything but 2xx. With
-//     curl: curl -si --http1.1 -X CONNECT --request-target HOST:443 -H 'Host: HOST:443' and the
-//     address.
+//  8. With the method CONNECT, also with a valid client certificate and over HTTP/2. Expect that the
+//     front end itself refuses it; behind Apache and gorouter, 401. With curl over HTTP/1:
+//     curl -si --http1.1 -X CONNECT --request-target HOST:443 -H 'Host: HOST:443' and the address.
 package forwarded

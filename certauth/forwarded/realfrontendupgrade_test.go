@@ -79,7 +79,8 @@ func TestRealFrontEnds_CONNECTIsNoTunnelToTheService(t *testing.T) {
 		{haproxy, "recommended.cfg", recommendations[1], http.StatusForbidden},
 		{nginx, "recommended.conf", recommendations[0], http.StatusBadRequest},
 		{apache, "recommended.conf", recommendations[2], http.StatusUnauthorized},
-		{caddy, "recommended.Caddyfile", recommendations[3], http.StatusUnauthorized},
+		{caddy, "dangerous.Caddyfile", recommendations[3], http.StatusUnauthorized},
+		{caddy, "recommended.Caddyfile", recommendations[3], http.StatusMethodNotAllowed},
 		{envoy, "recommended.yaml", recommendations[6], http.StatusNotFound},
 	} {
 		t.Run(tc.name+" with "+tc.config, func(t *testing.T) {
@@ -103,6 +104,41 @@ func TestRealFrontEnds_CONNECTIsNoTunnelToTheService(t *testing.T) {
 			if id := a.sighted().event.Identity; id != nil {
 				assert.NotEqual(t, c.victim.Thumbprint(), id.Thumbprint(), "the client wrote the headers itself")
 			}
+		})
+	}
+}
+
+// finding T78: Caddy, like every proxy with Go's http.Transport, writes the body of CONNECT to the service
+// as it is, without a length. The service took it for the next request on the front end's connection,
+// and a client without a certificate could impersonate any other.
+func TestRealFrontEnds_TheBodyOfCONNECTIsNoRequestToTheService(t *testing.T) {
+	c := newCast(t)
+	for _, tc := range []struct {
+		program
+		config string
+		r      recommended
+	}{
+		{caddy, "dangerous.Caddyfile", recommendations[3]},
+		{caddy, "recommended.Caddyfile", recommendations[3]},
+		{haproxy, "dangerous.cfg", recommendations[1]},
+		{apache, "recommended.conf", recommendations[2]},
+		{envoy, "recommended.yaml", recommendations[6]},
+	} {
+		t.Run(tc.name+" with "+tc.config, func(t *testing.T) {
+			a := newApp(t, "tcp", "127.0.0.1:0")
+			a.use(t, tc.r.source, c.policy())
+			front := tc.start(t, tc.config, settings{App: a.address, Verify: tc.r.verify}, c)
+			forgery := "GET / HTTP/1.1\r\nHost: localhost\r\n" + strings.Join(tc.r.convention.forge(c.victim), "\r\n") + "\r\nConnection: close\r\n\r\n"
+			a.forget()
+			transport := &http.Transport{TLSClientConfig: c.tlsConfig(nil), ForceAttemptHTTP2: true}
+			defer transport.CloseIdleConnections()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodConnect, "https://"+front.address, io.NopCloser(strings.NewReader(forgery)))
+			require.NoError(t, err)
+			r.Host = "localhost:443"
+			response, err := transport.RoundTrip(r)
+			require.NoError(t, err)
+			_ = response.Body.Close()
+			assert.Nil(t, a.sighted().handed, "the handler ran")
 		})
 	}
 }
