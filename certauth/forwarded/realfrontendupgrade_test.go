@@ -119,7 +119,9 @@ func TestRealFrontEnds_TheBodyOfCONNECTIsNoRequestToTheService(t *testing.T) {
 		r      recommended
 	}{
 		{caddy, "dangerous.Caddyfile", recommendations[3]},
+		{caddyCurrent, "dangerous.Caddyfile", recommendations[4]},
 		{caddy, "recommended.Caddyfile", recommendations[3]},
+		{traefik, "recommended.json", recommendations[5]},
 		{haproxy, "dangerous.cfg", recommendations[1]},
 		{apache, "recommended.conf", recommendations[2]},
 		{envoy, "recommended.yaml", recommendations[6]},
@@ -129,7 +131,6 @@ func TestRealFrontEnds_TheBodyOfCONNECTIsNoRequestToTheService(t *testing.T) {
 			a.use(t, tc.r.source, c.policy())
 			front := tc.start(t, tc.config, settings{App: a.address, Verify: tc.r.verify}, c)
 			forgery := "GET / HTTP/1.1\r\nHost: localhost\r\n" + strings.Join(tc.r.convention.forge(c.victim), "\r\n") + "\r\nConnection: close\r\n\r\n"
-			a.forget()
 			transport := &http.Transport{TLSClientConfig: c.tlsConfig(nil), ForceAttemptHTTP2: true}
 			defer transport.CloseIdleConnections()
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodConnect, "https://"+front.address, io.NopCloser(strings.NewReader(forgery)))
@@ -138,6 +139,7 @@ func TestRealFrontEnds_TheBodyOfCONNECTIsNoRequestToTheService(t *testing.T) {
 			response, err := transport.RoundTrip(r)
 			require.NoError(t, err)
 			_ = response.Body.Close()
+			require.True(t, eventually(t, front.ended, func() bool { return a.bytes.Load() == 0 || a.closed.Load() }), "the app has read all")
 			assert.Nil(t, a.sighted().handed, "the handler ran")
 		})
 	}
