@@ -57,7 +57,7 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 // h2c. own says that only net/http's server has had the request before.
 func (a *Authenticator) admission(r *http.Request, own bool) (admitted *http.Request, upgrades bool, denied *Error) {
 	if a == nil || a.policy == nil {
-		return r, true, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
+		return r, false, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	x := a.excluded(r)
 	var e *evaluation
