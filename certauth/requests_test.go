@@ -179,17 +179,25 @@ func TestRequests_WebSocket(t *testing.T) {
 	assert.Equal(t, "hello client", string(rest))
 }
 
-// finding T48: some front ends make a tunnel of the connection for any request for WebSocket, so that
-// what the client wrote next was a request whose headers it had written itself, even if the first one
-// was refused.
-func TestRequests_WebSocketThatIsNotAccepted(t *testing.T) {
+// findings T48 and T77: some front ends make a tunnel of the connection for any request for WebSocket,
+// or for another protocol, so that what the client wrote next was a request whose headers it had
+// written itself, even if the first one was refused.
+func TestRequests_UpgradeThatIsNotAccepted(t *testing.T) {
 	u := newUnusual(t, false, []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}}, nil)
 	for _, tc := range []struct {
-		path   string
-		known  bool
-		status int
-	}{{"/orders", false, http.StatusUnauthorized}, {"/orders", true, http.StatusOK}, {"/health", false, http.StatusOK}} {
-		response, reader, conn := u.send(t, tc.known, "GET "+tc.path+" HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket/0")
+		path, protocol string
+		known          bool
+		status         int
+	}{
+		{"/orders", "websocket/0", false, http.StatusUnauthorized},
+		{"/orders", "websocket/0", true, http.StatusOK},
+		{"/health", "websocket/0", false, http.StatusOK},
+		{"/orders", "*", false, http.StatusUnauthorized},
+		{"/orders", "TLS/1.2", true, http.StatusOK},
+		{"/orders", "h2c, other/1", true, http.StatusOK},
+		{"/orders", strings.Repeat("a", 5<<10), true, http.StatusOK},
+	} {
+		response, reader, conn := u.send(t, tc.known, "GET "+tc.path+" HTTP/1.1", "Connection: Upgrade", "Upgrade: "+tc.protocol)
 		assert.Equal(t, tc.status, response.StatusCode, tc)
 		assert.True(t, response.Close, tc)
 		_, err := io.Copy(io.Discard, response.Body)
@@ -249,9 +257,6 @@ func TestRequests_AnUpgradeThatIsIgnored(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "first", string(first))
 	assert.True(t, response.Close)
-
-	response, _, _ = u.send(t, true, "GET /events HTTP/1.1", "Connection: Upgrade", "Upgrade: TLS/1.2")
-	assert.False(t, response.Close, "as some clients ask with every request")
 }
 
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.
@@ -274,13 +279,21 @@ func TestRequests_Continue(t *testing.T) {
 // finding T45: after an answer of 2xx to CONNECT, HTTP/1.1 proxies pass on whatever the client writes
 // (RFC 9110, section 9.3.6), which are further requests to a service that answered like to any
 // method: the client writes all of their headers. In HTTP/2 the tunnel is one stream.
+//
+// finding T78: Go's http.Transport writes the body of CONNECT as it is, whatever the answer, and the
+// service took it for the next request.
 func TestRequests_CONNECT(t *testing.T) {
 	for _, optional := range []bool{false, true} {
 		u := newUnusual(t, optional, nil, nil)
 		for _, known := range []bool{true, false} {
 			for _, target := range []string{"app.example:443", "/orders"} {
-				response, _, _ := u.send(t, known, "CONNECT "+target+" HTTP/1.1")
+				response, reader, conn := u.send(t, known, "CONNECT "+target+" HTTP/1.1")
 				assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "%s, optional: %t, known: %t", target, optional, known)
+				_, err := io.Copy(io.Discard, response.Body)
+				require.NoError(t, err)
+				_, _ = io.WriteString(conn, "GET /orders HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: 1\r\n\r\n")
+				_, err = reader.ReadByte()
+				require.Error(t, err, "the connection is closed")
 			}
 		}
 		assert.Zero(t, u.ran.Load())

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
@@ -99,7 +97,7 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, upgrades, refused := g.auth.admission(r, g.isOutermost(r))
-	if upgrades && asksForWebSocket(admitted.Header["Upgrade"]) {
+	if upgrades || r.Method == http.MethodConnect && r.ProtoMajor < 2 {
 		w.Header().Set("Connection", "close")
 		w = upgradable{w}
 	}
@@ -121,13 +119,10 @@ func (g *guard) isOutermost(r *http.Request) bool {
 	return ok && handler == g
 }
 
-func asksForWebSocket(lines []string) bool {
-	return slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(strings.ToLower(line), "websocket") })
-}
-
-// upgradable is the writer of a request for WebSocket, after whose response the connection is closed
-// unless a handler takes it over: some front ends make a tunnel of the connection before they know
-// the answer, and the client could continue with requests whose headers it writes itself.
+// upgradable is the writer of a request to change the protocol, to WebSocket or any other, or for a
+// tunnel, after whose response the connection is closed unless a handler takes it over: some front ends
+// make a tunnel of the connection before they know the answer, and the client could continue with
+// requests whose headers it writes itself.
 type upgradable struct{ http.ResponseWriter }
 
 // Hijack implements [http.Hijacker].

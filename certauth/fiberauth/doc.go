@@ -16,7 +16,7 @@
 // The app must have DisablePreParseMultipartForm in its config:
 //
 //	app := fiber.New(fiber.Config{DisablePreParseMultipartForm: true})
-//	app.Use(fiberauth.Handler(auth))
+//	app.Use("*", fiberauth.Handler(auth))
 //
 // Otherwise fasthttp reads a form only to its last boundary, and takes the rest of the same body for
 // the next request on the connection. A client without a certificate could put a request with
@@ -24,6 +24,10 @@
 // answered with 500 unless DisablePreParseMultipartForm or DisableKeepalive is set. Forms work as
 // before, but are read into memory, up to BodyLimit. Set the field in a fasthttp.Server of your own
 // too, because this package cannot see its settings.
+//
+// Without the path "*" the middleware does not run for a request whose target does not begin with a
+// slash, such as "OPTIONS *" or "GET foo", but a route with a wildcard does. Therefore every request is
+// then answered with 500, except for the path "/".
 //
 // With Fiber's StreamRequestBody, fasthttp reads the part of a body that the handlers leave
 // unread as the next request, in the same way. Therefore every request is answered with 500 unless

@@ -21,10 +21,10 @@ type authenticator interface {
 }
 
 // Handler returns middleware that admits the callers that auth admits, an Authenticator of
-// package certauth or policyfile. Install it with App.Use before any route, so that routes added
-// later are protected too. The app needs fiber.Config.DisablePreParseMultipartForm, see the package
-// documentation. A refused request gets the answer of [certauth.Authenticator.Handler], and the
-// next handlers do not run. The middleware is safe for concurrent use.
+// package certauth or policyfile. Install it with App.Use and the path "*" before any route, so that
+// routes added later are protected too. The app needs fiber.Config.DisablePreParseMultipartForm, see
+// the package documentation. A refused request gets the answer of [certauth.Authenticator.Handler],
+// and the next handlers do not run. The middleware is safe for concurrent use.
 func Handler(auth authenticator) fiber.Handler {
 	if auth == nil {
 		auth = new(certauth.Authenticator) // refuses
@@ -54,7 +54,7 @@ type identityKey struct{}
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
 		c.Locals(identityKey{}, nil)
-		if err := leavesRest(c); err != nil {
+		if err := misplaced(c); err != nil {
 			c.RequestCtx().SetConnectionClose()
 			return err
 		}
@@ -93,11 +93,17 @@ var (
 	errForm   = errors.New("fiberauth: set DisablePreParseMultipartForm, or DisableKeepalive")
 )
 
-// leavesRest returns an error unless fasthttp reads every body to its end, or only one request of
-// each connection.
-func leavesRest(c fiber.Ctx) error {
+// errRoot reports another one. Middleware for "/", as App.Use installs it without a path, does not run
+// for the targets "*" and "foo" and for that of CONNECT, for which routes with a wildcard do.
+var errRoot = errors.New(`fiberauth: install the middleware with the path "*", as in app.Use("*", fiberauth.Handler(auth))`)
+
+// misplaced returns an error if requests can pass the middleware by, and unless fasthttp reads every
+// body to its end, or only one request of each connection.
+func misplaced(c fiber.Ctx) error {
 	server := c.App().Server()
 	switch {
+	case c.Route().Path == "/" && c.Path() != "/":
+		return errRoot
 	case server.DisableKeepalive:
 		return nil
 	case server.StreamRequestBody, c.Request().IsBodyStream():

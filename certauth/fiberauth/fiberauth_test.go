@@ -68,7 +68,7 @@ var whole = fiber.Config{DisablePreParseMultipartForm: true}
 
 func newApp(auth *certauth.Authenticator) *fiber.App {
 	app := fiber.New(whole)
-	app.Use(fiberauth.Handler(auth))
+	app.Use("*", fiberauth.Handler(auth))
 	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
 	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
 	return app
@@ -129,7 +129,7 @@ func (p partner) forward(t *testing.T, client *certauthtest.Certificate) http.He
 func TestIdentity_IsInLocalsAndTheHeadersAreGone(t *testing.T) {
 	p := newPartner(t)
 	app := fiber.New(whole)
-	app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
 	type sight struct {
 		ok, same bool
 		names    []string
@@ -189,7 +189,7 @@ func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	p := newPartner(t)
 	auth := document{p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true })}
 	app := fiber.New(whole)
-	app.Use(fiberauth.Handler(auth))
+	app.Use("*", fiberauth.Handler(auth))
 	app.Get("/refunds", fiberauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c fiber.Ctx) error { return c.SendString("refunds") })
 	app.Get("/open", func(c fiber.Ctx) error {
 		_, ok := fiberauth.Identity(c)
@@ -277,7 +277,7 @@ func TestHandler_ABodyIsNoRequest(t *testing.T) {
 					t.Run(fmt.Sprintf("%s, %s HTTP/%.3s, chunked %t", name, method, version, chunked), func(t *testing.T) {
 						ran := make(chan string, 10)
 						app := fiber.New(fiber.Config{StreamRequestBody: true, DisableKeepalive: tc.alone, BodyLimit: limit})
-						app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+						app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
 						app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
 						app.Use(func(c fiber.Ctx) error { ran <- c.Path(); return nil })
 						conn, err := net.Dial("tcp", serve(t, app)[len("http://"):])
@@ -331,7 +331,7 @@ func TestHandler_TheRestOfAFormIsNoRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ran := make(chan string, 100)
 			app := fiber.New(tc.config)
-			app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+			app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
 			app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
 			app.Use(func(c fiber.Ctx) error { ran <- c.Path(); return nil })
 			url := serve(t, app)
@@ -356,33 +356,83 @@ func TestHandler_TheRestOfAFormIsNoRequest(t *testing.T) {
 	}
 }
 
-// finding T48: what a client writes after a request for WebSocket that no handler accepted is no
-// request, because some front ends pass it on as it is.
-func TestHandler_NothingFollowsAnUpgrade(t *testing.T) {
+// findings T48, T77 and T78: what a client writes after CONNECT, or after a request for another protocol
+// that no handler accepted, is no request, because some front ends pass it on as it is.
+func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	p := newPartner(t)
 	lines := "X-Client-Cert: " + p.forward(t, p.client).Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
 	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
 	for request, status := range map[string]string{
-		"GET / HTTP/1.1\r\nHost: app\r\n": "401", "GET / HTTP/1.1\r\nHost: app\r\n" + lines: "200", "GET /health HTTP/1.1\r\nHost: app\r\n": "200",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":         "401",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:         "200",
+		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n": "200",
+		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                        "401",
+		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                      "401",
 	} {
 		conn, err := net.Dial("tcp", url[len("http://"):])
 		require.NoError(t, err)
 		require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
-		_, err = io.WriteString(conn, request+"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET / HTTP/1.1\r\nHost: app\r\n"+lines+"\r\n")
+		_, err = io.WriteString(conn, request+"\r\nGET / HTTP/1.1\r\nHost: app\r\n"+lines+"\r\n")
 		require.NoError(t, err)
 		answers, err := io.ReadAll(conn)
-		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "%s", request)
 		assert.Equal(t, status, string(answers[len("HTTP/1.1 "):][:3]))
 		assert.Equal(t, 1, strings.Count(string(answers), "HTTP/1.1 "), "%s", answers)
 		require.NoError(t, conn.Close())
 	}
 }
 
+// finding T79: Fiber runs middleware for "/", which is that of App.Use without a path, only for paths
+// that begin with a slash, so that routes with a wildcard ran for everybody who sent another target.
+func TestHandler_ATargetWithoutASlashIsJudged(t *testing.T) {
+	p := newPartner(t)
+	ran := false
+	every := func(c fiber.Ctx) error {
+		ran = true
+		return c.SendString("ran")
+	}
+	auth := p.auth(t, forwarded.Nginx{From: here})
+	judged, root := fiber.New(whole), fiber.New(whole)
+	judged.Use("*", fiberauth.Handler(auth))
+	root.Use(fiberauth.Handler(auth))
+	judged.All("*", every)
+	root.All("*", every)
+	url := serve(t, judged)
+	for _, tc := range []struct{ line, status string }{
+		{"OPTIONS *", "401"},
+		{"GET *", "401"},
+		{"GET http://app?a", "401"},
+		{"CONNECT app:443", "401"},
+		{"GET foo", "400"},
+		{"GET ?a", "400"},
+		{"GET /", "401"},
+	} {
+		assert.Equal(t, tc.status, answerTo(t, url, tc.line), tc.line)
+	}
+	assert.False(t, ran)
+	assert.Equal(t, "500", answerTo(t, serve(t, root), "GET /orders"), "a mistake in the configuration")
+	assert.False(t, ran)
+}
+
+// answerTo returns the status of the answer to the first half of a request line.
+func answerTo(t *testing.T, url, line string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", url[len("http://"):])
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	_, err = io.WriteString(conn, line+" HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n")
+	require.NoError(t, err)
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	return string(answer[len("HTTP/1.1 "):][:3])
+}
+
 // A form arrives although it is read as a whole.
 func TestHandler_AFormArrives(t *testing.T) {
 	p := newPartner(t)
 	app := fiber.New(whole)
-	app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
 	app.Post("/", func(c fiber.Ctx) error { return c.SendString(c.FormValue("a")) })
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, serve(t, app), strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none\r\n--b--\r\n"))
 	require.NoError(t, err)
@@ -403,14 +453,14 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	auth := p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, broken} })
 	runs := 0
 	app := fiber.New(whole)
-	app.Use(fiberauth.Handler(auth))
+	app.Use("*", fiberauth.Handler(auth))
 	app.Use(func(fiber.Ctx) error { runs++; return nil })
 	status, _, _ := get(t, serve(t, app), p.forward(t, p.client))
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Zero(t, runs)
 
 	app = fiber.New(whole)
-	app.Use(fiberauth.Handler(nil))
+	app.Use("*", fiberauth.Handler(nil))
 	app.Use(func(fiber.Ctx) error { runs++; return nil })
 	status, _, _ = get(t, serve(t, app), p.forward(t, p.client))
 	assert.Equal(t, http.StatusUnauthorized, status)

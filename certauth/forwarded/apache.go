@@ -50,7 +50,8 @@ type Apache struct {
 	// VerifyHeader carries the verification. The default is SSL_CLIENT_VERIFY.
 	VerifyHeader string
 	// FrontEndVerifies treats SUCCESS as an anchor. Under optional_no_ca this would admit
-	// every client, see above; use it only with SSLVerifyClient require or optional.
+	// every client, see above; use it only with SSLVerifyClient require or optional, and before
+	// Apache 2.4.64 only if all virtual hosts have the same client CAs (CVE-2025-23048).
 	FrontEndVerifies bool
 }
 

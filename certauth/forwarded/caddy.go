@@ -19,14 +19,17 @@ import (
 //
 // Required configuration:
 //
+//	@connect method CONNECT
+//	respond @connect 405
 //	@h2c header_regexp Upgrade (?i)h2c
 //	request_header @h2c -Upgrade
 //	reverse_proxy app:8080 {
 //		header_up X-Client-Cert {http.request.tls.client.certificate_der_base64}
 //	}
 //
-// and, if HTTP/3 is on, as it is by default, servers { 0rtt off } in the global options: see
-// section "Early data" of the package documentation.
+// The first four lines keep clients from taking the connection to the service over (section
+// "Upgrade" of the package documentation). If HTTP/3 is on, as it is by default, set
+// servers { 0rtt off } in the global options: see section "Early data" there.
 //
 // Refused: {http.request.tls.client.certificate_pem}, and everything that is not exactly
 // one certificate.

@@ -19,8 +19,8 @@ import "github.com/seed2886b8ae/go-certauth/internal/source"
 //	  client_cert_validation: request
 //	  forwarded_client_cert: sanitize_set
 //
-// The gorouter also passes "Upgrade: h2c" on: see section "Upgrade" of the package
-// documentation.
+// The gorouter also passes "Upgrade: h2c" and perhaps CONNECT on: see section "Upgrade" of the
+// package documentation.
 //
 // Refused: Envoy's text form, PEM.
 //

@@ -25,7 +25,9 @@
 // anchor, because such flags have been wrong in nginx, Apache, Tomcat, Envoy and Traefik, on
 // resumed sessions and across virtual hosts. The policy verifies again, unless
 // FrontEndVerifies is set: then the front end's result replaces a Chain, the String of the
-// source says so, and dates, usage and key are still checked here.
+// source says so, and dates, usage and key are still checked here. Set it only if all hosts
+// of the front end trust the same client CAs, or if it refuses a request for another host
+// than that of the handshake.
 //
 // Without a certificate the flags are ignored, for all front ends: the reason is
 // [certauth.ReasonCertificateMissing], and if a certificate is optional the caller is
@@ -89,7 +91,8 @@
 //
 //	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket. Never use mod_proxy_wstunnel
 //	         before Apache 2.4.47, or with ProxyWebsocketFallbackToProxyHttp Off: it makes a tunnel of
-//	         the connection for any request for WebSocket, also if the answer is not 101
+//	         the connection for any request for WebSocket, with upgrade=ANY for any other protocol too,
+//	         also if the answer is not 101
 //	Caddy    @h2c header_regexp Upgrade (?i)h2c
 //	         request_header @h2c -Upgrade
 //	Envoy    removes it (envoyproxy/envoy#7981); upgrade_configs determines what else it passes
@@ -102,16 +105,25 @@
 //	Traefik  drops it since traefik/traefik#13797; before, a headers middleware on every router with
 //	         customRequestHeaders.Upgrade=""
 //
-// Authenticator.Handler closes the connection after a request for WebSocket, unless a handler takes
-// it over; a handler outside of it does not.
+// Authenticator.Handler closes the connection after a request for another protocol than h2c, unless a
+// handler takes it over; a handler outside of it does not.
 //
 // With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
 // and after an answer of 2xx also whatever the client writes next, such as requests with headers of
-// its own. Over HTTP/1, CONNECT is therefore refused with every source that reads headers, also with
-// a certificate ([certauth.ReasonSourceUntrusted]) and if none is required; but a handler outside of
-// Authenticator.Handler may answer it, so HAProxy must refuse it: http-request deny if METH_CONNECT.
-// nginx refuses it, Envoy too unless it is configured for it, and Apache and Caddy make no tunnel of
-// it.
+// its own. A front end with Go's http.Transport, such as Caddy, passes it on too, and writes the body
+// of the request, which a client can send over HTTP/2, behind it without a length, so that this is
+// the next request of the connection. Over HTTP/1, CONNECT is therefore refused with every source that
+// reads headers, also with a certificate ([certauth.ReasonSourceUntrusted]) and if none is required,
+// and the connection is closed; but a handler outside of Authenticator.Handler may answer it, such
+// as a ServeMux that has no route for it, so these front ends must refuse it:
+//
+//	Caddy    @connect method CONNECT
+//	         respond @connect 405
+//	HAProxy  http-request deny if METH_CONNECT
+//	Traefik  "&& !Method(`CONNECT`)" in the rule of every router
+//
+// gorouter has no setting for it: use Authenticator.ConfigureServer. nginx refuses it, Envoy too
+// unless it is configured for it, and Apache makes no tunnel of it.
 //
 // # Early data
 //
@@ -199,7 +211,7 @@
 //     "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA". Expect anything but 101. With curl:
 //     curl -si --http1.1 -H 'Connection: Upgrade, HTTP2-Settings' -H 'Upgrade: h2c' -H
 //     'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA' and the address.
-//  8. With the method CONNECT, also with a valid client certificate. Expect anything but 2xx. With
-//     curl: curl -si --http1.1 -X CONNECT --request-target HOST:443 -H 'Host: HOST:443' and the
-//     address.
+//  8. With the method CONNECT, also with a valid client certificate and over HTTP/2. Expect that the
+//     front end itself refuses it; behind Apache and gorouter, 401. With curl over HTTP/1:
+//     curl -si --http1.1 -X CONNECT --request-target HOST:443 -H 'Host: HOST:443' and the address.
 package forwarded

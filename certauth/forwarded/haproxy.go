@@ -56,7 +56,10 @@ type HAProxy struct {
 	UsedHeader string
 	// VerifyHeader carries ssl_c_verify. The default is X-SSL-Client-Verify.
 	VerifyHeader string
-	// FrontEndVerifies treats used=1 and verify=0 as an anchor.
+	// FrontEndVerifies treats used=1 and verify=0 as an anchor. Set it only if all bind lines and
+	// crt-list entries of the process that verify clients have the same ca-file: HAProxy does not
+	// compare the host of a request with that of the handshake, and resumes any session on any of
+	// them, so that a client of another host's CA counts as verified.
 	FrontEndVerifies bool
 }
 

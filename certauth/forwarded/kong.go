@@ -12,9 +12,11 @@ import (
 // Verified: possession of the key. The plugin does not validate the certificate. The plugin
 // mtls-auth can, but no header reports it. The policy needs an anchor.
 //
-// Overwritten: not documented. Remove the client's own header with pre-function, on every
-// route: the plugins run by their priority, and request-transformer would run after this one
-// and remove the certificate itself.
+// Overwritten: the header, if the client has a certificate; otherwise the client's own passes.
+// Remove it with pre-function, on every route: the plugins run by their priority, and
+// request-transformer would run after this one and remove the certificate itself. The chain,
+// which Kong sends in X-Client-Cert-Chain since 3.8, is not read: configure the issuing CAs in
+// certauth.Chain.Intermediates.
 //
 // Required configuration:
 //
@@ -31,8 +33,8 @@ import (
 // To verify before going live: the probes of the package documentation, above all the first
 // one.
 //
-// Source: Kong, "TLS Metadata Headers" and the priorities of its plugins. Tested against
-// documentation only.
+// Source: Kong, "TLS Metadata Headers", the plugin's handler.lua and the priorities of the plugins.
+// Tested against documentation only.
 type Kong struct {
 	// From identifies Kong. Required.
 	From Gate

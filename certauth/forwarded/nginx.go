@@ -62,7 +62,11 @@ type Nginx struct {
 	// header must be present and match the certificate. This detects a request in which the
 	// front end set only one of the two headers.
 	FingerprintHeader string
-	// FrontEndVerifies treats SUCCESS as an anchor.
+	// FrontEndVerifies treats SUCCESS as an anchor. If another server block of the port has
+	// another ssl_client_certificate, the default server must have "ssl_reject_handshake on":
+	// otherwise a client of the default server's CA that names no known host in the handshake
+	// counts as verified on every host. Before nginx 1.26.3 and 1.27.4 it does by a resumed
+	// session too (CVE-2025-23419).
 	FrontEndVerifies bool
 }
 

@@ -143,6 +143,7 @@ func (p program) launch(t *testing.T, prefix []string, config string, with setti
 	for name, content := range map[string][]byte{
 		"config": text, "server.pem": append(c.server.PEM(), c.server.KeyPEM(t)...), "clients.pem": append(c.root.PEM(), c.further...),
 		"own.pem": append(c.proxy.PEM(), c.proxy.KeyPEM(t)...), "servers.pem": c.servers.PEM(),
+		"hosts.list": []byte("server.pem [ca-file servers.pem verify optional] other.test\nserver.pem [ca-file clients.pem verify optional] localhost\n"),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(with.Dir, name), content, 0o600))
 	}

@@ -22,6 +22,7 @@ type app struct {
 	address string
 	handler atomic.Pointer[http.Handler]
 	bytes   atomic.Int64 // bytes that reached the socket
+	closed  atomic.Bool  // a connection has been closed
 
 	mu   sync.Mutex
 	seen sighting
@@ -57,7 +58,7 @@ func newAppWith(t *testing.T, protocols *http.Protocols, network, address string
 	}
 	done := make(chan struct{})
 	go func() {
-		_ = server.Serve(counting{listener, &a.bytes})
+		_ = server.Serve(counting{listener, a})
 		close(done)
 	}()
 	t.Cleanup(func() {
@@ -103,24 +104,29 @@ func (a *app) sighted() (s sighting) {
 // counting counts the bytes that arrive: zero means that the front end did not forward the request.
 type counting struct {
 	net.Listener
-	bytes *atomic.Int64
+	app *app
 }
 
 func (l counting) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
-	return countingConn{conn, l.bytes}, err
+	return countingConn{conn, l.app}, err
 }
 
 type countingConn struct {
 	net.Conn
-	bytes *atomic.Int64
+	app *app
 }
 
 func (c countingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.bytes.Add(int64(n))
+	c.app.bytes.Add(int64(n))
 	return n, err
 }
 
 // NetConn lets gates find the socket.
 func (c countingConn) NetConn() net.Conn { return c.Conn }
+
+func (c countingConn) Close() error {
+	c.app.closed.Store(true)
+	return c.Conn.Close()
+}

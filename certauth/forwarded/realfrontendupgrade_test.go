@@ -5,6 +5,7 @@ package forwarded_test
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -78,7 +79,8 @@ func TestRealFrontEnds_CONNECTIsNoTunnelToTheService(t *testing.T) {
 		{haproxy, "recommended.cfg", recommendations[1], http.StatusForbidden},
 		{nginx, "recommended.conf", recommendations[0], http.StatusBadRequest},
 		{apache, "recommended.conf", recommendations[2], http.StatusUnauthorized},
-		{caddy, "recommended.Caddyfile", recommendations[3], http.StatusUnauthorized},
+		{caddy, "dangerous.Caddyfile", recommendations[3], http.StatusUnauthorized},
+		{caddy, "recommended.Caddyfile", recommendations[3], http.StatusMethodNotAllowed},
 		{envoy, "recommended.yaml", recommendations[6], http.StatusNotFound},
 	} {
 		t.Run(tc.name+" with "+tc.config, func(t *testing.T) {
@@ -106,21 +108,71 @@ func TestRealFrontEnds_CONNECTIsNoTunnelToTheService(t *testing.T) {
 	}
 }
 
+// finding T78: Caddy, like every proxy with Go's http.Transport, writes the body of CONNECT to the service
+// as it is, without a length. The service took it for the next request on the front end's connection,
+// and a client without a certificate could impersonate any other.
+func TestRealFrontEnds_TheBodyOfCONNECTIsNoRequestToTheService(t *testing.T) {
+	c := newCast(t)
+	for _, tc := range []struct {
+		program
+		config string
+		r      recommended
+	}{
+		{caddy, "dangerous.Caddyfile", recommendations[3]},
+		{caddyCurrent, "dangerous.Caddyfile", recommendations[4]},
+		{caddy, "recommended.Caddyfile", recommendations[3]},
+		{traefik, "recommended.json", recommendations[5]},
+		{haproxy, "dangerous.cfg", recommendations[1]},
+		{apache, "recommended.conf", recommendations[2]},
+		{envoy, "recommended.yaml", recommendations[6]},
+	} {
+		t.Run(tc.name+" with "+tc.config, func(t *testing.T) {
+			a := newApp(t, "tcp", "127.0.0.1:0")
+			a.use(t, tc.r.source, c.policy())
+			front := tc.start(t, tc.config, settings{App: a.address, Verify: tc.r.verify}, c)
+			forgery := "GET / HTTP/1.1\r\nHost: localhost\r\n" + strings.Join(tc.r.convention.forge(c.victim), "\r\n") + "\r\nConnection: close\r\n\r\n"
+			transport := &http.Transport{TLSClientConfig: c.tlsConfig(nil), ForceAttemptHTTP2: true}
+			defer transport.CloseIdleConnections()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodConnect, "https://"+front.address, io.NopCloser(strings.NewReader(forgery)))
+			require.NoError(t, err)
+			r.Host = "localhost:443"
+			response, err := transport.RoundTrip(r)
+			require.NoError(t, err)
+			_ = response.Body.Close()
+			require.True(t, eventually(t, front.ended, func() bool { return a.bytes.Load() == 0 || a.closed.Load() }), "the app has read all")
+			assert.Nil(t, a.sighted().handed, "the handler ran")
+		})
+	}
+}
+
 // finding T48: mod_proxy_wstunnel alone passes on what the client writes after a request for WebSocket,
 // whatever the answer to that was. A client without a certificate could then impersonate any other.
-func TestRealFrontEnds_RefusedWebSocketIsNoTunnelToTheService(t *testing.T) {
+//
+// finding T77: with upgrade=ANY it does so for every protocol, also for WebSocket, and the app receives
+// only "Upgrade: *".
+func TestRealFrontEnds_RefusedUpgradeIsNoTunnelToTheService(t *testing.T) {
 	c := newCast(t)
 	r := recommendations[2]
-	for name, shows := range map[string]*certauthtest.Certificate{"no certificate": nil, "a client": c.rsa} {
-		t.Run(name, func(t *testing.T) {
+	for _, tc := range []struct {
+		path, protocol string
+		shows          *certauthtest.Certificate
+		answer         int
+	}{
+		{"/", "websocket", nil, http.StatusUnauthorized},
+		{"/", "websocket", c.rsa, http.StatusOK},
+		{"/any", "websocket", nil, http.StatusUnauthorized},
+		{"/any", "other/1", nil, http.StatusUnauthorized},
+		{"/any", "other/1", c.rsa, http.StatusOK},
+	} {
+		t.Run(fmt.Sprint(tc.path, " ", tc.protocol, " ", tc.answer), func(t *testing.T) {
 			a := newApp(t, "tcp", "127.0.0.1:0")
 			a.use(t, r.source, c.policy())
 			front := apache.start(t, "dangerous.conf", settings{App: a.address, Verify: r.verify}, c)
-			conn, err := (&tls.Dialer{Config: c.tlsConfig(shows)}).DialContext(t.Context(), "tcp", front.address)
+			conn, err := (&tls.Dialer{Config: c.tlsConfig(tc.shows)}).DialContext(t.Context(), "tcp", front.address)
 			require.NoError(t, err)
 			defer func() { _ = conn.Close() }()
-			got := upgrade(t, conn, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-			assert.Equal(t, map[bool]int{true: http.StatusUnauthorized, false: http.StatusOK}[shows == nil], got)
+			got := upgrade(t, conn, "GET "+tc.path+" HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: "+tc.protocol+"\r\n\r\n")
+			assert.Equal(t, tc.answer, got)
 			a.forget()
 			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n"+strings.Join(r.convention.forge(c.victim), "\r\n")+"\r\n\r\n")
 			response, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -19,8 +19,8 @@ import "github.com/seed2886b8ae/go-certauth/internal/source"
 //	traefik.http.middlewares.cert.passtlsclientcert.pem=true
 //	traefik.http.routers.app.middlewares=cert
 //
-// Before traefik/traefik#13797 (2026) Traefik also forwards "Upgrade: h2c": see section
-// "Upgrade" of the package documentation.
+// Before traefik/traefik#13797 (2026) Traefik also forwards "Upgrade: h2c", and its routers must
+// not match CONNECT: see section "Upgrade" of the package documentation.
 //
 // Refused: percent-encoding (older versions), spaces, an empty item. The Info header is
 // never read, because its quoting is ambiguous.

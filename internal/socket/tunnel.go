@@ -42,11 +42,12 @@ const maxUpgrade = 4 << 10
 
 // DropUpgrade removes h2c from the Upgrade header of an HTTP/1 request and leaves other
 // protocols, such as websocket. A server may ignore any of them (RFC 9110, section 7.8), and
-// ignores all of a header that is longer than maxUpgrade.
-func DropUpgrade(header http.Header) {
+// ignores all of a header that is longer than maxUpgrade. DropUpgrade reports whether the header asks
+// for another protocol than h2c.
+func DropUpgrade(header http.Header) (others bool) {
 	lines, ok := header["Upgrade"]
 	if !ok {
-		return
+		return false
 	}
 	size := 0
 	for _, line := range lines {
@@ -55,7 +56,7 @@ func DropUpgrade(header http.Header) {
 	if size > maxUpgrade {
 		delete(header, "Http2-Settings")
 		delete(header, "Upgrade")
-		return
+		return true
 	}
 	var kept []string
 	found := false
@@ -69,12 +70,13 @@ func DropUpgrade(header http.Header) {
 		}
 	}
 	if !found {
-		return
+		return true
 	}
 	delete(header, "Http2-Settings")
 	if delete(header, "Upgrade"); len(kept) > 0 {
 		header["Upgrade"] = []string{strings.Join(kept, ", ")}
 	}
+	return len(kept) > 0
 }
 
 func protocolOf(state *tls.ConnectionState) string {
