@@ -128,17 +128,15 @@ func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificat
 // response for another path, or with an expired one. A responder that asked for a pause is not
 // asked again.
 func isWorthPOST(err error, method string) bool {
-	var refused evidence.ResponderStatusError
-	var status fetch.HTTPStatusError
+	refused, _ := errors.AsType[evidence.ResponderStatusError](err)
+	answer, _ := errors.AsType[fetch.HTTPStatusError](err)
 	switch {
-	case errors.As(err, &refused) && refused.Retryable():
+	case refused.Retryable():
 		return true
-	case method != http.MethodGet:
+	case method != http.MethodGet, answer.Status == http.StatusTooManyRequests, answer.Status == http.StatusServiceUnavailable:
 		return false
-	case errors.As(err, &refused):
-		return refused.Status == 1 || refused.Status == 6
-	case errors.As(err, &status) && (status.Status == http.StatusTooManyRequests || status.Status == http.StatusServiceUnavailable):
-		return false
+	case refused.Status == 1, refused.Status == 6:
+		return true
 	}
 	return isAny(err, evidence.ErrNoMatch, ErrHTTPStatus, ErrMalformed, fetch.ErrEncoding, ErrNotFresh, evidence.ErrRollback)
 }

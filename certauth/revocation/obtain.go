@@ -152,19 +152,19 @@ var errUnknown = errors.New("revocation: the authority does not know the certifi
 
 // note adds one failure. The sources are queried again as soon as one of the failures allows it.
 func (f *setback) note(err error, now time.Time) {
-	var left *fetch.LeftAloneError
-	var refused evidence.ResponderStatusError
+	left, isLeftAlone := errors.AsType[*fetch.LeftAloneError](err)
+	refused, _ := errors.AsType[evidence.ResponderStatusError](err)
 	until := now.Add(keepBadEvidence)
 	switch {
 	case err == nil:
 		return
 	case isAny(err, ErrClosed, ErrOverloaded, context.Canceled):
 		return // says nothing about the responder
-	case errors.As(err, &refused) && refused.Status == 6:
+	case refused.Status == 6:
 		until = now.Add(keepUnauthorized)
 	case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
 		until = now.Add(pauseAfterTransport)
-	case errors.As(err, &left): // as soon as the host may be contacted
+	case isLeftAlone: // as soon as the host may be contacted
 		until = earliest(left.Until, now.Add(pauseAfterTransport))
 	}
 	if f.until.IsZero() || until.Before(f.until) {

@@ -89,17 +89,9 @@ func isNetwork(err error) bool {
 // failed, the host answered with 429 or 5xx, or the error has a method Retryable that returns
 // true.
 func CountsAgainstHost(err error) bool {
-	var status HTTPStatusError
 	var refused interface{ Retryable() bool }
-	switch {
-	case isNetwork(err):
-		return true
-	case errors.As(err, &status):
-		return status.Status >= 500 || status.Status == 429
-	case errors.As(err, &refused):
-		return refused.Retryable()
-	}
-	return false
+	answer, _ := errors.AsType[HTTPStatusError](err)
+	return isNetwork(err) || answer.Status >= 500 || answer.Status == 429 || errors.As(err, &refused) && refused.Retryable()
 }
 
 // isOurs reports whether a fetch failed on our side, which says nothing about the host: it was
