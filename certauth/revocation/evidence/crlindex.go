@@ -104,12 +104,9 @@ func (x *index) find(serial []byte) listing {
 // size returns the bytes of the tables, which are nearly all of its memory, and an estimate of the
 // rest.
 func (x *index) size() int {
-	size := indexOverhead + len(x.pointDER) + len(x.keyIDDER) + len(x.signerKey) + len(x.responder)
+	size := indexOverhead + 3*len(x.pointDER) + len(x.keyIDDER) + len(x.signerKey) + len(x.responder) // the point is there parsed, too
 	for _, url := range x.freshest {
 		size += len(url)
-	}
-	if x.point != nil {
-		size += 2 * len(x.pointDER)
 	}
 	for as := range x.listed {
 		size += x.listed[as].Size()

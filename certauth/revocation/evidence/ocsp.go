@@ -209,7 +209,6 @@ func (a *answer) severity() int {
 			return 3
 		}
 		return 4
-	case Unavailable:
 	}
 	return 0
 }

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"errors"
 	"math/big"
 	"time"
@@ -26,21 +27,10 @@ const (
 	NotApplicable
 )
 
+var statusNames = map[Status]string{Good: "good", Revoked: "revoked", Unknown: "unknown", NotApplicable: "not applicable"}
+
 // String returns the status in one word.
-func (s Status) String() string {
-	switch s {
-	case Good:
-		return "good"
-	case Revoked:
-		return "revoked"
-	case Unknown:
-		return "unknown"
-	case NotApplicable:
-		return "not applicable"
-	case Unavailable:
-	}
-	return "unavailable"
-}
+func (s Status) String() string { return cmp.Or(statusNames[s], "unavailable") }
 
 // Source is the kind of evidence that a Result is based on.
 type Source uint8
@@ -61,7 +51,6 @@ func (s Source) String() string {
 		return "ocsp"
 	case SourceCRL:
 		return "crl"
-	case SourceNone:
 	}
 	return "none"
 }

@@ -27,7 +27,7 @@ const (
 
 // weight orders evidence before its status does: what is fresh, what has been, what is not yet valid.
 func (why staleness) weight() int {
-	switch why { //nolint:exhaustive // the others weigh the same
+	switch why {
 	case fresh:
 		return 2
 	case notBegun:
@@ -85,7 +85,6 @@ func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOpti
 			return advice.New(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")
 		}
 		return advice.New(helpNoNext, ErrNotFresh, "%s and has no nextUpdate; NoNextUpdateMaxAge allows %s", issued, o.noNextUpdateMaxAge())
-	case fresh:
 	}
 	return nil
 }
