@@ -86,7 +86,9 @@ func (l *list) readKnownExtensions() error {
 			}
 		case e.oid.Equal(oidAuthorityKeyID):
 			l.keyIDDER = bytes.Clone(e.value)
-			l.keyID, err = parseKeyID(e.value)
+			in := readSequence(e.value, "authority key identifier")
+			id, _ := in.optional(cbasn1.Tag(0).ContextSpecific(), "authority key identifier")
+			l.keyID, err = id.rest, *in.err
 		case e.oid.Equal(oidCRLNumber):
 			l.number, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidDeltaIndicator):
@@ -132,11 +134,4 @@ func parseCRLNumber(der []byte) (*big.Int, error) {
 		return nil, malformed("cRLNumber")
 	}
 	return new(big.Int).SetBytes(number), nil
-}
-
-// parseKeyID returns the keyIdentifier of an AuthorityKeyIdentifier, nil if it has none.
-func parseKeyID(der []byte) ([]byte, error) {
-	in := readSequence(der, "authority key identifier")
-	id, _ := in.optional(cbasn1.Tag(0).ContextSpecific(), "authority key identifier")
-	return id.rest, *in.err
 }

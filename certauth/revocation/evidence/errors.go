@@ -89,12 +89,8 @@ const (
 	helpClock      = "check this host's clock, then the CA's"
 	helpOver       = "ask the CA, or whoever copies its evidence, for a newer one: this one has expired"
 	helpScope      = "configure the CRL of this CA that is not limited to a distribution point, or have the CA write the distribution point into its certificates"
+	helpAge        = "if the CA issues evidence no more often, raise Verify." // MaxAge or MaxAgeCA
 )
-
-// helpAge is the advice for evidence that is too old only by our own bound.
-func helpAge(isCA bool) string {
-	return "if the CA issues evidence no more often, raise Verify." + ageField(isCA)
-}
 
 func ageField(isCA bool) string {
 	if isCA {

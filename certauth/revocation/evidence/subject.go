@@ -34,8 +34,12 @@ func NewSubject(cert *x509.Certificate) (Subject, error) {
 		return Subject{}, ErrArgument
 	}
 	s := Subject{serial: serial, rawIssuer: cert.RawIssuer, isCA: cert.IsCA, v3: cert.Version == 3, notAfter: cert.NotAfter}
-	s.points, s.pointsErr = distributionPoints(cert)
 	s.namesDelta, s.key = hasExtension(cert, oidFreshestCRL), cert.RawSubjectPublicKeyInfo
+	for _, e := range cert.Extensions {
+		if e.Id.Equal(oidDistributionPoints) {
+			s.points, s.pointsErr = parseDistributionPoints(e.Value, cert.RawIssuer)
+		}
+	}
 	return s, nil
 }
 

@@ -79,7 +79,7 @@ func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOpti
 			ends = "it is valid until its nextUpdate, " + instant(v.nextUpdate)
 		}
 		limit, _ := o.maxAge(of, isCA)
-		return advice.New(helpAge(isCA), ErrNotFresh, "%s, %s allows %s; %s", issued, ageField(isCA), span(limit), ends)
+		return advice.New(helpAge+ageField(isCA), ErrNotFresh, "%s, %s allows %s; %s", issued, ageField(isCA), span(limit), ends)
 	case endless:
 		if of == SourceCRL {
 			return advice.New(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")

@@ -53,7 +53,7 @@ func checkURL(raw string, configured bool, ports []int) (*target, error) {
 		return nil, err
 	}
 	scheme, rest, found := strings.Cut(raw, "://")
-	if !found || !isScheme(scheme) {
+	if !found || scheme == "" || strings.Trim(scheme, alphanumeric+"+-.") != "" { // it is not quoted
 		return nil, refuse(ErrBlockedURL, "no scheme and host, want http:// or https://")
 	}
 	scheme = strings.ToLower(scheme)
@@ -184,6 +184,3 @@ func checkPort(scheme, text string, configured bool, ports []int) error {
 	}
 	return refuseUnless(helpPorts, ErrBlockedURL, "port %d, want 80, 443, or one of AllowPorts", port)
 }
-
-// isScheme keeps text that is not a scheme out of the error.
-func isScheme(s string) bool { return s != "" && strings.Trim(s, alphanumeric+"+-.") == "" }
