@@ -11,6 +11,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 type answerOf struct {
@@ -88,10 +89,7 @@ func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certif
 		return answerOf{}, err
 	}
 	began := c.config.Now()
-	err = guarded(func() (err error) {
-		a, err = c.converse(ctx, r, cert, to)
-		return err
-	})
+	a, err = safely.Do(func() (answerOf, error) { return c.converse(ctx, r, cert, to) })
 	pass.Leave(ctx, err)
 	serial := logtext.Clip(cert.SerialNumber.Text(16), maxSerialText)
 	c.tell(ctx, Event{Kind: SourceOCSP, Serial: serial, Latency: c.config.Now().Sub(began), Bytes: len(a.der), Err: err}, to.url, a.result)

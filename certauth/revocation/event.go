@@ -100,10 +100,7 @@ func (c *Checker) write(ctx context.Context, level slog.Level, message string, a
 	if c.config.Logger == nil {
 		return
 	}
-	_ = guarded(func() error {
-		c.config.Logger.LogAttrs(ctx, level, message, attrs...)
-		return nil
-	})
+	_ = guarded(func() error { c.config.Logger.LogAttrs(ctx, level, message, attrs...); return nil })
 }
 
 // complain logs an error that keeps the Checker from its sources.
@@ -175,11 +172,7 @@ func (c *Checker) observe(ctx context.Context, event Event) {
 	if c.config.Observe == nil {
 		return
 	}
-	err := guarded(func() error {
-		c.config.Observe(ctx, event)
-		return nil
-	})
-	if err != nil {
+	if err := guarded(func() error { c.config.Observe(ctx, event); return nil }); err != nil {
 		c.complainOnce(ctx, "Observe", err)
 	}
 }

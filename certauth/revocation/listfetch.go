@@ -10,6 +10,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
@@ -89,10 +90,7 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 		return err
 	}
 	var result Result
-	err = guarded(func() (err error) {
-		response.Response, err = c.fetcher.Fetch(ctx, request)
-		return err
-	})
+	response.Response, err = safely.Do(func() (Response, error) { return c.fetcher.Fetch(ctx, request) })
 	if errors.Is(err, ErrTooLarge) {
 		err = advice.New(helpSize, err, "MaxListBytes allows %d", request.MaxBytes)
 	}
