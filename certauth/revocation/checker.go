@@ -55,7 +55,8 @@ func New(config Config) (*Checker, error) {
 	}
 	inHand := config.MaxListBytes + config.MaxListBytes/4
 	c.partners = partners{gate: fetch.NewGate(config.Now, c.outageChanged), inHand: inHand, operator: newHand(4 * inHand)}
-	c.crew, c.table = newCrew(), newTable(config.MaxRecords)
+	c.crew, c.table = &crew{}, newTable(config.MaxRecords)
+	c.crew.base, c.crew.cancel = context.WithCancel(context.Background())
 	c.lists.most, c.lists.now, c.lists.changed, c.lists.held = config.MaxListMemory, config.Now, &c.generation, map[*place]int{}
 	c.local = newLocalLists(c)
 	return c, nil

@@ -36,11 +36,6 @@ type crew struct {
 	refreshes atomic.Uint64 // calls of Refresh
 }
 
-func newCrew() *crew {
-	base, cancel := context.WithCancel(context.Background())
-	return &crew{base: base, cancel: cancel}
-}
-
 // begin starts a flight that nobody joins.
 func (w *crew) begin(f func(ctx context.Context) error) *flight { return w.join(new(slot), 0, f) }
 

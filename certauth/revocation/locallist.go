@@ -129,10 +129,7 @@ func (m *localLists) serves(by *authority) bool {
 
 // current reports whether nothing needs to be read before a decision.
 func (m *localLists) current(now time.Time) bool {
-	if !m.present.Load() {
-		return true
-	}
-	return m.isRecent(now) && !m.isUnread() && m.overdue.Load() == nil
+	return !m.present.Load() || m.isRecent(now) && !m.isUnread() && m.overdue.Load() == nil
 }
 
 // listsOf returns the lists of a CA, whichever of its keys signed them, those by the issuing key
@@ -296,9 +293,6 @@ func (m *localLists) add(urls []string) {
 
 // ready says what is missing: a source without a list, or a list that has expired.
 func (m *localLists) ready(now time.Time) error {
-	if !m.present.Load() {
-		return nil
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	view, skew := m.newView(), m.checker.skew
