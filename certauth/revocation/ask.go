@@ -21,7 +21,7 @@ type answerOf struct {
 
 // askResponders asks the responders in order, the next one as soon as one fails or takes longer
 // than HedgeAfter. The first Good or Revoked ends the search.
-func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, err error) {
+func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, failed error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
 	defer asked.Wait()
@@ -31,8 +31,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		answers[i], err = c.askResponder(ctx, r, cert, r.responders[i])
 		return err
 	}
-	var failed error
-	decided := hedge(c.config.HedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
+	hedge(c.config.HedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
 		a := answers[i]
 		if err != nil {
 			failed = errors.Join(failed, err)
@@ -44,10 +43,10 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		}
 		return decides
 	})
-	if !decided && best.der == nil {
-		return best, failed
+	if best.der != nil {
+		failed = nil
 	}
-	return best, nil
+	return best, failed
 }
 
 // hedge makes at most n attempts. It starts the next one when an attempt has ended without being

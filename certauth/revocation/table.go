@@ -101,14 +101,9 @@ func (s *shard) evict() bool {
 	}
 	most := slices.MaxFunc(looked, func(a, b candidate) int { return cmp.Compare(a.share, b.share) }).share
 	looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.share < most })
-	held := 0
-	for _, one := range looked {
-		if one.holds {
-			held++
-		}
-	}
-	if held <= len(looked)/2 {
-		looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.holds })
+	free := slices.DeleteFunc(slices.Clone(looked), func(one candidate) bool { return one.holds })
+	if len(free) >= len(looked)-len(free) {
+		looked = free
 	}
 	victim := slices.MinFunc(looked, func(a, b candidate) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
 	others := slices.DeleteFunc(s.records[victim.hash], func(r *record) bool { return r == victim.record })
