@@ -23,9 +23,7 @@ const (
 	tempSuffix     = ".tmp"
 
 	evidenceMagic = "certauth-evidence-2"
-
-	// maxHead bounds the first line of a file.
-	maxHead = 256
+	maxHead       = 256 // bytes of the first line of a file
 
 	// filePeriod is the unit of the times in names. A temporary file lasts less than a second; two
 	// periods later nothing waits for it.

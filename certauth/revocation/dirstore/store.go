@@ -18,11 +18,8 @@ import (
 )
 
 const (
-	// maxStored bounds a value. The longest CRL that is fetched has 32 MiB.
-	maxStored = 33 << 20
-
-	// directorySlots bounds the goroutines of a Store whose file system hangs.
-	directorySlots = 16
+	maxStored      = 33 << 20 // bytes of a value; the longest CRL that is fetched has 32 MiB
+	directorySlots = 16       // goroutines of a Store whose file system hangs
 )
 
 // Store keeps evidence in a directory of files. It is for a service whose processes share a disk

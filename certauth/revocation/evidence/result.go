@@ -35,13 +35,11 @@ func (s Status) String() string { return cmp.Or(statusNames[s], "unavailable") }
 // Source is the kind of evidence that a Result is based on.
 type Source uint8
 
+// The values of Source.
 const (
-	// SourceNone is the zero value: no evidence.
-	SourceNone Source = iota
-	// SourceOCSP is an OCSP response.
-	SourceOCSP
-	// SourceCRL is a certificate revocation list.
-	SourceCRL
+	SourceNone Source = iota // no evidence; the zero value
+	SourceOCSP               // an OCSP response
+	SourceCRL                // a certificate revocation list
 )
 
 // String returns the source in one word.
@@ -57,12 +55,9 @@ func (s Source) String() string {
 
 // The reason codes of RFC 5280, section 5.3.1, that this package uses.
 const (
-	// ReasonUnspecified is used if no reason is given.
-	ReasonUnspecified = -1
-	// ReasonCertificateHold is the only reason that a CA may withdraw.
-	ReasonCertificateHold = 6
-	// ReasonRemoveFromCRL occurs only in delta CRLs.
-	ReasonRemoveFromCRL = 8
+	ReasonUnspecified     = -1 // no reason is given
+	ReasonCertificateHold = 6  // the only reason that a CA may withdraw
+	ReasonRemoveFromCRL   = 8  // occurs only in delta CRLs
 )
 
 // Result is the verified revocation status of one certificate. If there is an error, its

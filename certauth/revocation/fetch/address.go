@@ -6,14 +6,10 @@ import "net/netip"
 type addressClass uint8
 
 const (
-	// addressSpecial is never connected to unless it is named by itself.
-	addressSpecial addressClass = iota
-	// addressLoopback is this machine.
-	addressLoopback
-	// addressPrivate is a network of the operator.
-	addressPrivate
-	// addressGlobal is the Internet.
-	addressGlobal
+	addressSpecial  addressClass = iota // never connected to unless it is named by itself
+	addressLoopback                     // this machine
+	addressPrivate                      // a network of the operator
+	addressGlobal                       // the Internet
 )
 
 // addressRange is one row of the registries of special addresses.

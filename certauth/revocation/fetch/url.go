@@ -22,14 +22,10 @@ const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 // target is a URL whose text permits fetching it. Where its host leads is checked when it is
 // dialled.
 type target struct {
-	// url is what is requested. Its Host is in lower case.
-	url *url.URL
-	// host is the name or, without brackets, the address.
-	host string
-	// literal is the host if it is an address, or the zero value for a name.
-	literal netip.Addr
-	// configured reports that the operator configured the URL.
-	configured bool
+	url        *url.URL   // what is requested; its Host is in lower case
+	host       string     // the name or, without brackets, the address
+	literal    netip.Addr // the host if it is an address
+	configured bool       // by the operator
 }
 
 // origin is what error texts contain of the URL.
