@@ -64,7 +64,7 @@ func (c Config) withDefaults() (Config, error) {
 	refuse(c.HTTP.OCSPTimeout >= flightLimit, "HTTP.OCSPTimeout: %s, want less than %s", c.HTTP.OCSPTimeout, flightLimit)
 	refuse(c.HTTP.CRLTimeout >= flightLimit, "HTTP.CRLTimeout: %s, want less than %s", c.HTTP.CRLTimeout, flightLimit)
 	refuse(c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c), "IgnoreCertificateURLs: leaves no source; set Responders or Lists")
-	found = append(found, meaningless(&c)...)
+	meaningless(&c, refuse)
 
 	setNumber(refuse, "MaxWait", &c.MaxWait, 5*time.Second)
 	setNumber(refuse, "HedgeAfter", &c.HedgeAfter, 700*time.Millisecond)
