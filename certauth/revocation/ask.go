@@ -99,18 +99,19 @@ func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certif
 // first request failed.
 func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (answerOf, error) {
 	for mayGET := true; ; mayGET = false {
-		query, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
+		der, nonce, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
 		if err != nil {
 			return answerOf{}, err
 		}
-		request := query.to(to.url, mayGET)
+		// A request with a nonce must not be cached on the way (RFC 5019, section 5; RFC 6960, appendix A.1).
+		request := requestTo(to.url, der, mayGET && nonce == nil)
 		request.Configured = to.configured
 		response, err := c.fetcher.Fetch(ctx, request)
 		var a answerOf
 		if err == nil {
 			a.der = response.Body
 			terms := c.terms(c.config.Now())
-			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.state.Load().ocsp, terms.Now)
+			terms.Nonce, terms.TrustedResponders, terms.Previous = nonce, to.trusted, c.outranks(r.state.Load().ocsp, terms.Now)
 			a.result, err = VerifyOCSP(a.der, cert, r.authority.cert(), terms)
 			r.accuse(&a.result)
 		}
