@@ -15,9 +15,8 @@ import (
 // whole program and share it between Authenticators; it is safe for concurrent use. The zero
 // value and nil have no evidence for any certificate.
 //
-// The chains that it receives must have been verified. The documentation of the package says which
-// sources it asks, what it guarantees, how soon a revocation takes effect, and what must be true of
-// your infrastructure.
+// The chains that it receives must have been verified. What it asks and guarantees, and what must be
+// true of your infrastructure, is in the documentation of the package.
 type Checker struct {
 	config      Config
 	skew        time.Duration

@@ -24,8 +24,7 @@ const (
 
 // partner is an anchor under which chains have verified: the unit in which an operator gives
 // trust. Everything that can run short is allotted to partners and not to CAs, because one partner
-// can have as many CAs, and name as many hosts, as it likes. Partners share nothing, so that none
-// can use up what another needs.
+// can have as many CAs, and name as many hosts, as it likes.
 type partner struct {
 	*fetch.Partner
 	anchor *x509.Certificate // nil for the operator

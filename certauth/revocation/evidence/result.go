@@ -14,7 +14,8 @@ const (
 	// Unavailable means that there is no authentic, fresh, applicable evidence. It is the zero
 	// value, and the caller is refused.
 	Unavailable Status = iota
-	// Good means that authentic, fresh evidence finds the certificate not revoked.
+	// Good means that authentic, fresh evidence finds the certificate not revoked. It does not mean
+	// that the certificate was ever issued; the verified chain shows that.
 	Good
 	// Revoked means that authentic evidence finds the certificate revoked, for any reason,
 	// including a hold.
