@@ -188,9 +188,7 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	defer m.mu.Unlock()
 	l := s.lists[name]
 	if l == nil {
-		l = &localList{name: name}
-		l.operated = true
-		l.partner = s.by
+		l = &localList{place: place{operated: true, partner: s.by}, name: name}
 		s.lists[name] = l
 	}
 	l.gone = false
