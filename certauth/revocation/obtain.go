@@ -55,9 +55,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 		first, second = c.inOrder(&asking, lists, ocsp, func() bool { return r.state.Load().heldByOCSP() })
 	}
 	now := c.config.Now()
-	tried := setback{at: now, err: errors.Join(first.err, second.err)}
-	tried.note(first.err, now)
-	tried.note(second.err, now)
+	tried := setbackOf(now, first.err, second.err)
 	r.update(func(e *knowledge) bool { return e.tried(tried, held, first.done, now) })
 	c.judge(r, now) // a permanent revocation becomes known to the certificate's other records
 	if first.done {
@@ -150,26 +148,26 @@ func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt 
 
 var errUnknown = errors.New("revocation: the authority does not know the certificate")
 
-// note adds one failure. The sources are queried again as soon as one of the failures allows it.
-func (f *setback) note(err error, now time.Time) {
-	left, isLeftAlone := errors.AsType[*fetch.LeftAloneError](err)
-	refused, _ := errors.AsType[evidence.ResponderStatusError](err)
-	until := now.Add(keepBadEvidence)
-	switch {
-	case err == nil:
-		return
-	case isAny(err, ErrClosed, ErrOverloaded, context.Canceled):
-		return // says nothing about the responder
-	case refused.Status == 6:
-		until = now.Add(keepUnauthorized)
-	case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
-		until = now.Add(pauseAfterTransport)
-	case isLeftAlone: // as soon as the host may be contacted
-		until = earliest(left.Until, now.Add(pauseAfterTransport))
+// setbackOf describes a failure. The sources are queried again as soon as one of the causes allows it.
+func setbackOf(now time.Time, causes ...error) setback {
+	f := setback{at: now, err: errors.Join(causes...)}
+	for _, err := range causes {
+		left, isLeftAlone := errors.AsType[*fetch.LeftAloneError](err)
+		refused, _ := errors.AsType[evidence.ResponderStatusError](err)
+		until := now.Add(keepBadEvidence)
+		switch {
+		case err == nil, isAny(err, ErrClosed, ErrOverloaded, context.Canceled): // says nothing about the responder
+			continue
+		case refused.Status == 6:
+			until = now.Add(keepUnauthorized)
+		case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
+			until = now.Add(pauseAfterTransport)
+		case isLeftAlone: // as soon as the host may be contacted
+			until = earliest(left.Until, now.Add(pauseAfterTransport))
+		}
+		f.until = earliest(f.until, until)
 	}
-	if f.until.IsZero() || until.Before(f.until) {
-		f.until = until
-	}
+	return f
 }
 
 // obtainOCSP queries the Store, then the responders.
@@ -306,8 +304,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
 		err := c.loadRemote(ctx, l, r, want)
 		l.asked.Store(max(l.asked.Load(), want.anew))
 		now := c.config.Now()
-		tried := setback{err: err, at: now}
-		tried.note(err, now)
+		tried := setbackOf(now, err)
 		if err == nil {
 			l.failed.Store(nil)
 		} else if !tried.until.IsZero() {
