@@ -82,14 +82,6 @@ func (g *partners) list() []*partner {
 	return slices.Collect(maps.Values(g.all))
 }
 
-func (g *partners) leftAlone() (names []string) {
-	for _, p := range g.list() {
-		names = append(names, p.LeftAlone()...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 // hand bounds the lists of one partner that are in hand: from the first byte of the body until the
 // index is built. One list is built at a time, and one is read from the Store.
 type hand struct {
