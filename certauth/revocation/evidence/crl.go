@@ -70,10 +70,6 @@ func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptio
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
 	}
-	der, err := unwrapPEM(der)
-	if err != nil {
-		return nil, err
-	}
 	l, err := parseList(der)
 	if err != nil {
 		return nil, err

@@ -38,7 +38,12 @@ type list struct {
 
 func (l *list) isDelta() bool { return l.baseNumber != nil }
 
-func parseList(der []byte) (*list, error) {
+// parseList reads a list in DER or as one PEM block.
+func parseList(content []byte) (*list, error) {
+	der, err := unwrapPEM(content)
+	if err != nil {
+		return nil, err
+	}
 	outer := readSequence(der, "CertificateList")
 	l := &list{tbs: outer.sequence("CertificateList"), version: 1}
 	l.algorithm = outer.algorithm("signature")
@@ -48,8 +53,7 @@ func parseList(der []byte) (*list, error) {
 	if *outer.err != nil {
 		return nil, *outer.err
 	}
-	err := l.readKnownExtensions()
-	return l, err
+	return l, l.readKnownExtensions()
 }
 
 func (l *list) readTBS(r *reader) {

@@ -77,11 +77,7 @@ func (e Edition) Issuer() []byte { return e.issuer }
 // Look reads a CRL, in DER or as one PEM block, up to its entries and verifies nothing. It is for
 // selecting a list to verify.
 func Look(content []byte) (there Edition, isDelta bool, err error) {
-	der, err := unwrapPEM(content)
-	if err != nil {
-		return Edition{}, false, err
-	}
-	l, err := parseList(der)
+	l, err := parseList(content)
 	if err != nil {
 		return Edition{}, false, err
 	}
