@@ -232,6 +232,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		}
 		known = &authority{key: key, name: nameKey(cert.RawSubject)}
 		known.issuer.Store(cert)
+		known.kin.Store(&[]kin{})
 		a.all[key] = weak.Make(known)
 		runtime.AddCleanup(known, a.forget, key)
 	}

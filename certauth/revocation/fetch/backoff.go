@@ -108,17 +108,14 @@ func IsExhausted(err error) bool {
 
 // HostOf returns the host and port of a URL, in the form of Outage.Host.
 func HostOf(address string) string {
-	label, _, err := hostOf(address)
-	if err != nil {
-		return "(unreadable)"
-	}
+	label, _, _ := hostOf(address)
 	return label
 }
 
 func hostOf(address string) (label, origin string, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return "", "", ErrBlockedURL
+		return "(unreadable)", "", ErrBlockedURL
 	}
 	port := u.Port()
 	if port == "" {
