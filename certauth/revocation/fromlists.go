@@ -59,8 +59,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 // isCovered reports whether the lists together cover every reason.
 func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
-// tallyLists looks the certificate up in the lists, and reports whether one revokes it
-// permanently.
+// tallyLists looks the certificate up, and reports whether a list revokes it permanently.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
 	own := false

@@ -57,8 +57,7 @@ func (c *Checker) listRequest(url string, known *loadedList) Request {
 	return request
 }
 
-// inHand is a list that is being read. Its body counts against the partner's bound until it is
-// dropped.
+// inHand is a list that is being read. Until it is dropped it counts against the partner's bound.
 type inHand struct {
 	Response
 	size    int
@@ -124,8 +123,7 @@ func (c *Checker) renew(ctx context.Context, p *place, old *loadedList, maxAge t
 	return next.result(), c.refine(ctx, p, &next)
 }
 
-// refine adds the delta to a list that already counts, so that fetching the delta may take its
-// time.
+// refine adds the delta to a list that already counts, so that fetching it may take its time.
 func (c *Checker) refine(ctx context.Context, p *place, held *loadedList) error {
 	next := *held
 	next.crl, next.deltaMissing = c.withDelta(ctx, p, held)

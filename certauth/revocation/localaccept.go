@@ -121,8 +121,7 @@ func (m *localLists) incomplete(s *localSource) (lists []*localList) {
 	return lists
 }
 
-// complete fetches the deltas of a file or directory, concurrently because the files may belong to
-// several partners.
+// complete fetches the deltas of files concurrently, because they may belong to several partners.
 func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()

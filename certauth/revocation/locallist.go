@@ -172,8 +172,7 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 	return &next
 }
 
-// load reads everything that is new or has changed, and waits for it. Concurrent calls share one
-// reading.
+// load reads what is new or has changed, and waits for it. Concurrent calls share one reading.
 func (m *localLists) load(ctx context.Context) error {
 	if !m.present.Load() {
 		return nil
@@ -197,8 +196,7 @@ func (m *localLists) load(ctx context.Context) error {
 	return m.view.Load().err
 }
 
-// countFrom makes readings that began before this call of Refresh not count, so that everything is read
-// again.
+// countFrom makes readings that began before this call of Refresh not count.
 func (m *localLists) countFrom(anew uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

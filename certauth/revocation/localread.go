@@ -181,8 +181,7 @@ func filesOf(dir string) ([]string, error) {
 	return names, nil
 }
 
-// at returns the list of that name, and makes it if needed. Only the reader of its source calls
-// it.
+// at finds or makes the list of that name. Only the reader of its source calls it.
 func (m *localLists) at(s *localSource, name string) *localList {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -263,8 +263,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	return failed
 }
 
-// needsUpdate reports whether a list is not in memory, has expired, is too old for the certificate, or is
-// due.
+// needsUpdate reports whether a list is not in memory, expired, too old for the certificate, or due.
 func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
@@ -281,8 +280,7 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// isTooOld reports whether a list does not count for a certificate because of its age, or that of its
-// delta.
+// isTooOld reports whether a list, or its delta, is too old to count for a certificate.
 func (c *Checker) isTooOld(l *loadedList, r *record, now time.Time) bool {
 	terms := c.terms(now)
 	_, err := l.crl.LookupSubject(&r.who, &terms)

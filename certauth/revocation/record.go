@@ -123,8 +123,7 @@ func (r *record) touch(seconds int64) {
 	}
 }
 
-// newRecord reads from the certificate everything that its revocation depends on. It fetches
-// nothing.
+// newRecord reads from the certificate all that its revocation depends on. It fetches nothing.
 func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (*record, error) {
 	issuer := above[0]
 	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {

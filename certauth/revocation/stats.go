@@ -29,8 +29,7 @@ type Stats struct {
 	// Records is the number of remembered certificates. Lists, ListBytes and ListEntries are the
 	// number, the size in bytes and the entries of the CRLs in memory.
 	Records, Lists, ListBytes, ListEntries int
-	// OpenBreakers lists the hosts, with port, that are not contacted at present because of
-	// failures.
+	// OpenBreakers are the hosts, with port, that are not contacted now because of failures.
 	OpenBreakers []string
 }
 

@@ -93,8 +93,7 @@ func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	return rollBack(result, l.base.edition(), o.Previous)
 }
 
-// CheckNewer is [Edition.CheckNewer] for the two lists. A list with a delta is as new as the
-// delta.
+// CheckNewer is [Edition.CheckNewer] for the two lists. A list with a delta is as new as that.
 func (l *CRL) CheckNewer(next *CRL) error {
 	if l == nil || next == nil {
 		return ErrArgument

@@ -25,8 +25,7 @@ type signer struct {
 	unchecked bool // a delegate that is trusted while it is valid, whatever its own revocation status
 }
 
-// findSigner tries all possible signers by checks 7 to 11: name or key, authority, and the
-// signature itself.
+// findSigner tries all possible signers by checks 7 to 11: name or key, authority, signature.
 func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
 	candidates := r.candidates(issuer, o)
 	refused := ErrNoSigner
