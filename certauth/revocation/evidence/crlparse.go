@@ -53,7 +53,8 @@ func parseList(content []byte) (*list, error) {
 	if *outer.err != nil {
 		return nil, *outer.err
 	}
-	return l, l.readKnownExtensions()
+	err = l.readKnownExtensions()
+	return l, err
 }
 
 func (l *list) readTBS(r *reader) {
