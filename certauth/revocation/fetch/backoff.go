@@ -90,8 +90,8 @@ func isNetwork(err error) bool {
 // true.
 func CountsAgainstHost(err error) bool {
 	var refused interface{ Retryable() bool }
-	answer, _ := errors.AsType[HTTPStatusError](err)
-	return isNetwork(err) || answer.Status >= 500 || answer.Status == 429 || errors.As(err, &refused) && refused.Retryable()
+	answer, isAnswer := errors.AsType[HTTPStatusError](err)
+	return isNetwork(err) || answer.Status >= 500 || answer.Status == 429 || !isAnswer && errors.As(err, &refused) && refused.Retryable()
 }
 
 // isOurs reports whether a fetch failed on our side, which says nothing about the host: it was
