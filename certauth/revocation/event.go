@@ -94,8 +94,7 @@ func withError(attrs []slog.Attr, err error) []slog.Attr {
 	return append(attrs, slog.String("error", logtext.Clip(err.Error(), maxErrorText)))
 }
 
-// write protects against a panic of the Logger's handler: evidence must not be lost because of a
-// log record.
+// write protects against a panic of the Logger's handler, by which evidence must not be lost.
 func (c *Checker) write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
 	if c.config.Logger == nil {
 		return

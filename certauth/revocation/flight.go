@@ -48,8 +48,7 @@ func (w *crew) close() {
 
 func (w *crew) isClosed() bool { return w.base.Err() != nil }
 
-// guarded turns a panic of a Fetcher, a Store or a parser into an error, so that it counts as
-// missing evidence.
+// guarded turns a panic of a Fetcher, a Store or a parser into an error: evidence is then missing.
 func guarded(f func() error) error {
 	_, err := safely.Do(func() (any, error) { return nil, f() })
 	return err

@@ -193,8 +193,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	old := l.current.Load()
 	if old != nil {
 		err := c.mayReplace(old.base.Edition(), base.Edition(), now)
-		// Both lists cover these certificates: the CA has only changed how the list describes its
-		// scope.
+		// Both lists cover these certificates: the CA has only changed how it describes the scope.
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}

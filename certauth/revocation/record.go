@@ -88,8 +88,7 @@ type record struct {
 	flight  slot
 	renewal slot // the refresh that is running or waits for its place
 
-	// revoked is shared by the records of the certificate: a permanent revocation that any of them
-	// has learned.
+	// revoked is shared by the certificate's records: a permanent revocation that one has learned.
 	revoked *atomic.Pointer[Result]
 }
 

@@ -27,9 +27,8 @@ const (
 	maxGETURL   = 255 // bytes of the whole URL; RFC 5019, section 5
 )
 
-// newOCSPRequest makes a request about one certificate (RFC 6960, section 4.1.1), which is never
-// signed. The issuer's name is hashed as encoded in cert, which may differ from its encoding in
-// issuer.
+// newOCSPRequest makes a request, never signed, about one certificate (RFC 6960, section 4.1.1). The
+// issuer's name is hashed as encoded in cert, which may differ from its encoding in issuer.
 func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode NonceMode) (der, nonce []byte, err error) {
 	if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
 		named := *issuer

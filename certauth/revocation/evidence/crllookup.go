@@ -168,8 +168,7 @@ func (l *CRL) Covers(s *Subject) error {
 	return err
 }
 
-// NamesDelta reports whether the list says that delta CRLs exist, whether or not they can be
-// fetched.
+// NamesDelta reports whether the list says that delta CRLs exist, even if none can be fetched.
 func (l *CRL) NamesDelta() bool { return l.base.namesDelta }
 
 // IsFresh reports whether the list, without its delta, is fresh at the time o.Now: for CA

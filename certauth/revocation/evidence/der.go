@@ -208,8 +208,7 @@ func find(extensions []extension, oid asn1.ObjectIdentifier) (extension, bool) {
 	return extension{}, false
 }
 
-// serialBytes returns the content of a certificate's serial number as encoded, which a big.Int
-// does not keep.
+// serialBytes returns a serial number as the certificate encodes it, which a big.Int does not keep.
 func serialBytes(raw []byte) ([]byte, bool) {
 	r := newReader(raw)
 	tbs := r.inside(cbasn1.SEQUENCE, "").inside(cbasn1.SEQUENCE, "")

@@ -129,8 +129,7 @@ func rollBack(result Result, at Edition, previous *Result) (Result, error) {
 	return result, nil
 }
 
-// RevokedForGood reports whether the status is a revocation that cannot be lifted: any but
-// certificateHold.
+// RevokedForGood reports whether this is a revocation that cannot be lifted: any but certificateHold.
 func (r *Result) RevokedForGood() bool {
 	return r.Status == Revoked && r.Reason != ReasonCertificateHold
 }

@@ -58,8 +58,7 @@ func (v *validity) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
 	return fresh
 }
 
-// staleError returns the error for a staleness: ErrNotFresh, which is ErrFuture for evidence from
-// the future.
+// staleError returns the error for a staleness: ErrNotFresh, or ErrFuture, which is one as well.
 func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOptions) error {
 	what := "the CRL"
 	if of == SourceOCSP {

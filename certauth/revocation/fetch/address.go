@@ -100,8 +100,7 @@ func classify(a netip.Addr) (addressClass, string) {
 	return addressSpecial, "reserved"
 }
 
-// plain returns the address in the form in which it is compared: IPv4-mapped as IPv4, and without
-// a zone.
+// plain returns the address as it is compared: IPv4-mapped as IPv4, and without a zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // embedded returns the IPv4 address that a translator or relay would connect to.

@@ -18,8 +18,7 @@ const (
 	backOffMost       = 5 * time.Minute
 )
 
-// outage is what is known about the failures of a host or of one of its URLs. The zero value is
-// one that works.
+// outage is what is known about the failures of a host or a URL. The zero value is one that works.
 type outage struct {
 	failures int       // in a row
 	round    int       // grows with each failure that counts

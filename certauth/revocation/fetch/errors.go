@@ -80,8 +80,7 @@ func refuseUnless(step string, class error, format string, args ...any) *fetchEr
 	return &fetchError{classes: []error{advice.New(step, class, format, args...)}}
 }
 
-// refusePanic returns the error for a panic. Unusual hosts have made the standard library panic
-// (CVE-2026-39836).
+// refusePanic is for panics of the standard library, which odd hosts have caused (CVE-2026-39836).
 func refusePanic(p any) error {
 	return refuse(ErrBlockedURL, "panic: %s", logtext.Quote(fmt.Sprint(p)))
 }

@@ -96,8 +96,7 @@ func (o *HTTPOptions) check() error {
 	return errors.Join(mistakes.Prefix("HTTPOptions.", found...)...)
 }
 
-// checkAllowNet refuses a prefix that would permit nothing, and addresses that accept no
-// connections.
+// checkAllowNet refuses a prefix that permits nothing, and addresses that accept no connections.
 func checkAllowNet(p netip.Prefix) error {
 	a := p.Addr()
 	isOpened := func(r addressRange) bool { return r.class == addressPrivate && r.prefix.Overlaps(p) }

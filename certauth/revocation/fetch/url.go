@@ -19,8 +19,7 @@ const (
 
 const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-// target is a URL whose text permits fetching it. Where its host leads is checked when it is
-// dialled.
+// target is a URL whose text permits fetching it. Its host is looked at when it is dialled.
 type target struct {
 	url        *url.URL   // what is requested; its Host is in lower case
 	host       string     // the name or, without brackets, the address
