@@ -11,6 +11,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 type answerOf struct {
@@ -20,7 +21,7 @@ type answerOf struct {
 
 // askResponders asks the responders in order, the next one as soon as one fails or takes longer
 // than HedgeAfter. The first Good or Revoked ends the search.
-func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, err error) {
+func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, failed error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
 	defer asked.Wait()
@@ -30,8 +31,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		answers[i], err = c.askResponder(ctx, r, cert, r.responders[i])
 		return err
 	}
-	var failed error
-	decided := hedge(c.config.HedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
+	hedge(c.config.HedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
 		a := answers[i]
 		if err != nil {
 			failed = errors.Join(failed, err)
@@ -43,10 +43,10 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		}
 		return decides
 	})
-	if !decided && best.der == nil {
-		return best, failed
+	if best.der != nil {
+		failed = nil
 	}
-	return best, nil
+	return best, failed
 }
 
 // hedge makes at most n attempts. It starts the next one when an attempt has ended without being
@@ -88,10 +88,7 @@ func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certif
 		return answerOf{}, err
 	}
 	began := c.config.Now()
-	err = guarded(func() (err error) {
-		a, err = c.converse(ctx, r, cert, to)
-		return err
-	})
+	a, err = safely.Do(func() (answerOf, error) { return c.converse(ctx, r, cert, to) })
 	pass.Leave(ctx, err)
 	serial := logtext.Clip(cert.SerialNumber.Text(16), maxSerialText)
 	c.tell(ctx, Event{Kind: SourceOCSP, Serial: serial, Latency: c.config.Now().Sub(began), Bytes: len(a.der), Err: err}, to.url, a.result)
@@ -102,18 +99,19 @@ func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certif
 // first request failed.
 func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (answerOf, error) {
 	for mayGET := true; ; mayGET = false {
-		query, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
+		der, nonce, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
 		if err != nil {
 			return answerOf{}, err
 		}
-		request := query.to(to.url, mayGET)
+		// A request with a nonce must not be cached on the way (RFC 5019, section 5; RFC 6960, appendix A.1).
+		request := requestTo(to.url, der, mayGET && nonce == nil)
 		request.Configured = to.configured
 		response, err := c.fetcher.Fetch(ctx, request)
 		var a answerOf
 		if err == nil {
 			a.der = response.Body
 			terms := c.terms(c.config.Now())
-			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.state.Load().ocsp, terms.Now)
+			terms.Nonce, terms.TrustedResponders, terms.Previous = nonce, to.trusted, c.outranks(r.state.Load().ocsp, terms.Now)
 			a.result, err = VerifyOCSP(a.der, cert, r.authority.cert(), terms)
 			r.accuse(&a.result)
 		}
@@ -128,17 +126,15 @@ func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificat
 // response for another path, or with an expired one. A responder that asked for a pause is not
 // asked again.
 func isWorthPOST(err error, method string) bool {
-	var refused evidence.ResponderStatusError
-	var status fetch.HTTPStatusError
+	refused, _ := errors.AsType[evidence.ResponderStatusError](err)
+	answer, _ := errors.AsType[fetch.HTTPStatusError](err)
 	switch {
-	case errors.As(err, &refused) && refused.Retryable():
+	case refused.Retryable():
 		return true
-	case method != http.MethodGet:
+	case method != http.MethodGet, answer.Status == http.StatusTooManyRequests, answer.Status == http.StatusServiceUnavailable:
 		return false
-	case errors.As(err, &refused):
-		return refused.Status == 1 || refused.Status == 6
-	case errors.As(err, &status) && (status.Status == http.StatusTooManyRequests || status.Status == http.StatusServiceUnavailable):
-		return false
+	case refused.Status == 1, refused.Status == 6:
+		return true
 	}
 	return isAny(err, evidence.ErrNoMatch, ErrHTTPStatus, ErrMalformed, fetch.ErrEncoding, ErrNotFresh, evidence.ErrRollback)
 }

@@ -17,8 +17,7 @@ import (
 type ChainResult struct {
 	// Revocation is the result for the chain, on which a policy decides.
 	Revocation certauth.Revocation
-	// Certificates are the results for single certificates, leaf first, as far as they were
-	// checked.
+	// Certificates are the results for the certificates that were checked, leaf first.
 	Certificates []Finding
 }
 
@@ -106,8 +105,7 @@ type judgement struct {
 	verdict
 }
 
-// judgeChain judges every certificate in scope. Fetches for several certificates run
-// concurrently.
+// judgeChain judges every certificate in scope, with concurrent fetches.
 func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, judged *[maxDepth]judgement) (int, error) {
 	if !c.isMade() {
 		return 0, ErrClosed
@@ -224,8 +222,7 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 	return len(chain) - 1
 }
 
-// recordOf finds or makes the record of a certificate. above is the rest of its chain, the issuer
-// first.
+// recordOf finds or makes the record of a certificate. above is its chain from the issuer on.
 func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
 	issuer := above[0]
 	r := c.table.find(cert, issuer, above[len(above)-1])

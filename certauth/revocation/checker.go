@@ -15,9 +15,8 @@ import (
 // whole program and share it between Authenticators; it is safe for concurrent use. The zero
 // value and nil have no evidence for any certificate.
 //
-// The chains that it receives must have been verified. The documentation of the package says which
-// sources it asks, what it guarantees, how soon a revocation takes effect, and what must be true of
-// your infrastructure.
+// The chains that it receives must have been verified. What it asks and guarantees, and what must be
+// true of your infrastructure, is in the documentation of the package.
 type Checker struct {
 	config      Config
 	skew        time.Duration
@@ -55,7 +54,8 @@ func New(config Config) (*Checker, error) {
 	}
 	inHand := config.MaxListBytes + config.MaxListBytes/4
 	c.partners = partners{gate: fetch.NewGate(config.Now, c.outageChanged), inHand: inHand, operator: newHand(4 * inHand)}
-	c.crew, c.table = newCrew(), newTable(config.MaxRecords)
+	c.crew, c.table = &crew{}, newTable(config.MaxRecords)
+	c.crew.base, c.crew.cancel = context.WithCancel(context.Background())
 	c.lists.most, c.lists.now, c.lists.changed, c.lists.held = config.MaxListMemory, config.Now, &c.generation, map[*place]int{}
 	c.local = newLocalLists(c)
 	return c, nil

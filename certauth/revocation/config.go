@@ -15,11 +15,8 @@ type Mode uint8
 const (
 	// HardFail refuses the caller. It is the zero value and the default.
 	HardFail Mode = iota
-	// SoftFail accepts the certificate and logs that. It still refuses a certificate that is
-	// revoked, that old evidence called permanently revoked, or that is unknown to the responder
-	// unless AllowUnknown is set; a chain whose certificates do not belong together; and every
-	// check after Close. An attacker who can block access to the responder can use a revoked
-	// certificate.
+	// SoftFail accepts the certificate and logs that. The documentation of the package says what it
+	// still refuses. An attacker who can block access to the responder can use a revoked certificate.
 	SoftFail
 )
 
@@ -27,8 +24,7 @@ const (
 type Scope uint8
 
 const (
-	// ChainExceptAnchor checks every certificate below the root. It is the zero value and the
-	// default.
+	// ChainExceptAnchor checks every certificate below the root. It is the default.
 	ChainExceptAnchor Scope = iota
 	// LeafOnly checks only the client's certificate: a revoked intermediate goes unnoticed.
 	LeafOnly

@@ -47,8 +47,12 @@ func (c Config) withDefaults() (Config, error) {
 		c.Responders[i].Trusted = slices.Clone(r.Trusted)
 	}
 	for i, l := range c.Lists {
-		err := l.check()
-		refuse(err != nil, "Lists[%d]: %w", i, err)
+		set := slices.DeleteFunc([]string{l.URL, l.File, l.Dir}, func(one string) bool { return one == "" })
+		refuse(len(set) != 1, "Lists[%d]: %d of URL, File and Dir are set, want exactly one", i, len(set))
+		if len(set) == 1 && l.URL != "" {
+			err := fetch.CheckURL(l.URL)
+			refuse(err != nil, "Lists[%d]: %w", i, err)
+		}
 	}
 	refuse(len(c.Lists) > 0 && len(c.Issuers) == 0, "Lists: need Issuers, the CAs that signed them")
 	for i, issuer := range c.Issuers {
@@ -60,7 +64,7 @@ func (c Config) withDefaults() (Config, error) {
 	refuse(c.HTTP.OCSPTimeout >= flightLimit, "HTTP.OCSPTimeout: %s, want less than %s", c.HTTP.OCSPTimeout, flightLimit)
 	refuse(c.HTTP.CRLTimeout >= flightLimit, "HTTP.CRLTimeout: %s, want less than %s", c.HTTP.CRLTimeout, flightLimit)
 	refuse(c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c), "IgnoreCertificateURLs: leaves no source; set Responders or Lists")
-	found = append(found, meaningless(&c)...)
+	meaningless(&c, refuse)
 
 	setNumber(refuse, "MaxWait", &c.MaxWait, 5*time.Second)
 	setNumber(refuse, "HedgeAfter", &c.HedgeAfter, 700*time.Millisecond)
@@ -94,15 +98,4 @@ func withoutPanic(clock func() time.Time) func() time.Time {
 		}()
 		return clock()
 	}
-}
-
-func (l List) check() error {
-	set := slices.DeleteFunc([]string{l.URL, l.File, l.Dir}, func(one string) bool { return one == "" })
-	if len(set) != 1 {
-		return fmt.Errorf("%d of URL, File and Dir are set, want exactly one", len(set))
-	}
-	if l.URL != "" {
-		return fetch.CheckURL(l.URL)
-	}
-	return nil
 }

@@ -1,9 +1,6 @@
 package revocation
 
-import (
-	"fmt"
-	"reflect"
-)
+import "reflect"
 
 // asksOCSP reports whether a responder can ever be queried.
 func asksOCSP(c *Config) bool {
@@ -15,63 +12,44 @@ func asksLists(c *Config) bool {
 	return c.Sources != OCSPOnly && (!c.IgnoreCertificateURLs || len(c.Issuers) > 0)
 }
 
-// effect says of a field whether it is set, whether other fields leave it without effect, and why.
-type effect struct {
-	path string
-	set  bool
-	none bool
-	why  string
-}
-
-// meaningless reports every field that is set without effect, because an operator who sets a field
+// meaningless refuses every field that is set without effect, because an operator who sets a field
 // expects it to have an effect.
-func meaningless(c *Config) []error {
+func meaningless(c *Config, refuse func(wrong bool, format string, args ...any)) {
 	ocsp, lists := asksOCSP(c), asksLists(c)
 	noOCSP, noLists := whyNotAsked(c, CRLOnly, "CRLOnly"), whyNotAsked(c, OCSPOnly, "OCSPOnly")
 	oneResponder := c.IgnoreCertificateURLs && len(c.Responders) == 1
-	var found []error
-	for _, e := range []effect{
-		{"AllowNoSource", c.AllowNoSource, c.Mode == SoftFail, "SoftFail accepts such certificates anyway"},
-		{"AllowUnknown", c.AllowUnknown, !ocsp, noOCSP + "; a CRL never says Unknown"},
-		{"CertIDHash", c.CertIDHash != 0, !ocsp, noOCSP},
-		{"HedgeAfter", c.HedgeAfter > 0, !ocsp && c.IgnoreCertificateURLs, noOCSP},
-		{"HedgeAfter", c.HedgeAfter > 0, ocsp && oneResponder, "there is only one responder"},
-		{"Verify.NonceMode", c.Verify.NonceMode != NonceOff, !ocsp, noOCSP},
-		{"Verify.NoNextUpdateMaxAge", c.Verify.NoNextUpdateMaxAge != 0, !ocsp, noOCSP + "; for CRLs see AllowNoNextUpdate"},
-		{"Verify.RequireNoCheck", c.Verify.RequireNoCheck, !ocsp, noOCSP},
-		{"Verify.MaxDelegateLifetime", c.Verify.MaxDelegateLifetime != 0, !ocsp, noOCSP},
-		{
-			"Verify.MaxDelegateLifetime", c.Verify.MaxDelegateLifetime != 0, ocsp && c.Verify.RequireNoCheck,
-			"RequireNoCheck refuses the delegates that it bounds",
-		},
-		{"HTTP.OCSPTimeout", c.HTTP.OCSPTimeout != 0, !ocsp, noOCSP},
-		{"HTTP.OCSPRedirects", c.HTTP.OCSPRedirects != 0, !ocsp, noOCSP},
+	lost := func(is bool, field, why string) { refuse(is, "%s: has no effect: %s", field, why) }
 
-		{"Issuers", len(c.Issuers) > 0, !lists && len(c.Lists) == 0, noLists},
-		{"IgnoreDeltas", c.IgnoreDeltas, !lists, noLists},
-		{"MaxListMemory", c.MaxListMemory > 0, !lists, noLists},
-		{"MaxListBytes", c.MaxListBytes > 0, !lists, noLists},
-		{"PollInterval", c.PollInterval > 0, !lists, noLists},
-		{"PollInterval", c.PollInterval > 0, lists && len(c.Issuers) == 0, "without Issuers no file is read"},
-		{"Verify.AllowNoNextUpdate", c.Verify.AllowNoNextUpdate, !lists, noLists + "; for OCSP see NoNextUpdateMaxAge"},
-		{"Verify.AllowV1CRL", c.Verify.AllowV1CRL, !lists, noLists},
-		{"Verify.AllowEmptyRevokedList", c.Verify.AllowEmptyRevokedList, !lists, noLists},
-		{"Verify.CRLIssuers", len(c.Verify.CRLIssuers) > 0, !lists, noLists},
-		{"HTTP.CRLTimeout", c.HTTP.CRLTimeout != 0, !lists, noLists},
+	lost(c.AllowNoSource && c.Mode == SoftFail, "AllowNoSource", "SoftFail accepts such certificates anyway")
+	lost(c.AllowUnknown && !ocsp, "AllowUnknown", noOCSP+"; a CRL never says Unknown")
+	lost(c.CertIDHash != 0 && !ocsp, "CertIDHash", noOCSP)
+	lost(c.HedgeAfter > 0 && !ocsp && c.IgnoreCertificateURLs, "HedgeAfter", noOCSP)
+	lost(c.HedgeAfter > 0 && ocsp && oneResponder, "HedgeAfter", "there is only one responder")
+	lost(c.Verify.NonceMode != NonceOff && !ocsp, "Verify.NonceMode", noOCSP)
+	lost(c.Verify.NoNextUpdateMaxAge != 0 && !ocsp, "Verify.NoNextUpdateMaxAge", noOCSP+"; for CRLs see AllowNoNextUpdate")
+	lost(c.Verify.RequireNoCheck && !ocsp, "Verify.RequireNoCheck", noOCSP)
+	lost(c.Verify.MaxDelegateLifetime != 0 && !ocsp, "Verify.MaxDelegateLifetime", noOCSP)
+	lost(c.Verify.MaxDelegateLifetime != 0 && ocsp && c.Verify.RequireNoCheck, "Verify.MaxDelegateLifetime", "RequireNoCheck refuses the delegates that it bounds")
+	lost(c.HTTP.OCSPTimeout != 0 && !ocsp, "HTTP.OCSPTimeout", noOCSP)
+	lost(c.HTTP.OCSPRedirects != 0 && !ocsp, "HTTP.OCSPRedirects", noOCSP)
 
-		{"Verify.MaxAgeCA", c.Verify.MaxAgeCA != 0, c.Scope == LeafOnly, "LeafOnly judges no CA certificate"},
-		{"Store", c.Store != nil, c.IgnoreCertificateURLs && !ocsp, "Lists are not stored, and no other source is queried"},
-		{
-			"Store", c.Store != nil, ocsp && c.Verify.NonceMode == NonceRequire && (!lists || c.IgnoreCertificateURLs),
-			"NonceRequire accepts no stored response, and no CRL is stored",
-		},
-		{"HTTP", !reflect.ValueOf(c.HTTP).IsZero(), c.Fetcher != nil, "Fetcher is used instead; give it these bounds"},
-	} {
-		if e.set && e.none {
-			found = append(found, fmt.Errorf("%s: has no effect: %s", e.path, e.why))
-		}
-	}
-	return found
+	lost(len(c.Issuers) > 0 && !lists && len(c.Lists) == 0, "Issuers", noLists)
+	lost(c.IgnoreDeltas && !lists, "IgnoreDeltas", noLists)
+	lost(c.MaxListMemory > 0 && !lists, "MaxListMemory", noLists)
+	lost(c.MaxListBytes > 0 && !lists, "MaxListBytes", noLists)
+	lost(c.PollInterval > 0 && !lists, "PollInterval", noLists)
+	lost(c.PollInterval > 0 && lists && len(c.Issuers) == 0, "PollInterval", "without Issuers no file is read")
+	lost(c.Verify.AllowNoNextUpdate && !lists, "Verify.AllowNoNextUpdate", noLists+"; for OCSP see NoNextUpdateMaxAge")
+	lost(c.Verify.AllowV1CRL && !lists, "Verify.AllowV1CRL", noLists)
+	lost(c.Verify.AllowEmptyRevokedList && !lists, "Verify.AllowEmptyRevokedList", noLists)
+	lost(len(c.Verify.CRLIssuers) > 0 && !lists, "Verify.CRLIssuers", noLists)
+	lost(c.HTTP.CRLTimeout != 0 && !lists, "HTTP.CRLTimeout", noLists)
+
+	lost(c.Verify.MaxAgeCA != 0 && c.Scope == LeafOnly, "Verify.MaxAgeCA", "LeafOnly judges no CA certificate")
+	lost(c.Store != nil && c.IgnoreCertificateURLs && !ocsp, "Store", "Lists are not stored, and no other source is queried")
+	lost(c.Store != nil && ocsp && c.Verify.NonceMode == NonceRequire && (!lists || c.IgnoreCertificateURLs), "Store",
+		"NonceRequire accepts no stored response, and no CRL is stored")
+	lost(!reflect.ValueOf(c.HTTP).IsZero() && c.Fetcher != nil, "HTTP", "Fetcher is used instead; give it these bounds")
 }
 
 // whyNotAsked says why a kind of evidence is never used.

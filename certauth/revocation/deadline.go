@@ -41,7 +41,11 @@ func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.D
 			r.RefreshAfter = softDeadline(r.ThisUpdate, r.UsableUntil, now, maxSoftOCSP, jitter)
 		}
 	}
-	r.UsableUntil = atLeastBriefly(r.UsableUntil, now, skew)
+	// Evidence that verified only because clocks may differ answers the requests that wait for it: for a
+	// minute, and never beyond the tolerated difference.
+	if briefly := now.Add(graceWithinTheSkew); r.UsableUntil.Before(briefly) {
+		r.UsableUntil = earliest(briefly, r.UsableUntil.Add(skew))
+	}
 }
 
 // softDeadline returns half of the evidence's lifetime or, if that has passed, half of the time
@@ -82,15 +86,6 @@ func mostSoft(r *Result) time.Duration {
 func hasCome(soft, now time.Time, most time.Duration) bool {
 	ahead := soft.Round(0).Sub(now.Round(0))
 	return ahead <= 0 || !now.Before(soft) || ahead > scale(most, 0.2)
-}
-
-// atLeastBriefly lets evidence that verified only because clocks may differ answer the requests
-// that wait for it: for a minute, and never beyond the tolerated difference.
-func atLeastBriefly(until, now time.Time, skew time.Duration) time.Time {
-	if briefly := now.Add(graceWithinTheSkew); until.Before(briefly) {
-		return earliest(briefly, until.Add(skew))
-	}
-	return until
 }
 
 func earliest(a, b time.Time) time.Time {

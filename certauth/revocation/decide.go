@@ -35,7 +35,7 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revo
 			answer = worse(answer, &j.result, i)
 		case j.result.Status == NotApplicable:
 			answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, i, j.record.exempt
-		case j.result.Status == Unknown && !(c.config.Mode == SoftFail && c.config.AllowUnknown):
+		case j.result.Status == Unknown && !c.config.AllowUnknown:
 			answer = revocationOf(&j.result, i)
 		case c.accepts(j):
 			answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, i, "no evidence"
@@ -145,24 +145,19 @@ func exemption(cert *x509.Certificate, pointers bool, shortLived time.Duration) 
 // String describes how the Checker treats missing evidence, as part of the policy text of package
 // certauth. It names every setting that accepts callers without evidence.
 func (c *Checker) String() string {
-	words := []string{"hard fail"}
-	if c.config.Mode == SoftFail {
+	o, words := &c.config, []string{"hard fail"}
+	say := func(is bool, text string) {
+		if is {
+			words = append(words, text)
+		}
+	}
+	if o.Mode == SoftFail {
 		words[0] = "soft fail: accepted if there is no evidence"
 	}
-	if c.config.Scope == LeafOnly {
-		words = append(words, "only the client's certificate")
-	}
-	if c.config.AllowNoSource && c.config.Mode != SoftFail {
-		words = append(words, "accepted if it names no source")
-	}
-	if c.config.AllowUnknown {
-		words = append(words, "unknown is accepted")
-	}
-	if c.config.ShortLived > 0 {
-		words = append(words, "short-lived up to "+c.config.ShortLived.String()+" accepted")
-	}
-	if c.config.StaleGrace > 0 {
-		words = append(words, "good for "+c.config.StaleGrace.String()+" after it expired")
-	}
+	say(o.Scope == LeafOnly, "only the client's certificate")
+	say(o.AllowNoSource, "accepted if it names no source")
+	say(o.AllowUnknown, "unknown is accepted")
+	say(o.ShortLived > 0, "short-lived up to "+o.ShortLived.String()+" accepted")
+	say(o.StaleGrace > 0, "good for "+o.StaleGrace.String()+" after it expired")
 	return strings.Join(words, ", ")
 }

@@ -89,15 +89,15 @@
 // [HardFail], the default, denies with [certauth.ReasonRevocationUnavailable], or with
 // ReasonRevocationUnknown if the authority does not know the certificate. An outage of the CA
 // therefore becomes an outage for its clients once the evidence expires. StaleGrace bridges at
-// most one day, and never for a revoked certificate. AllowNoSource accepts only certificates
-// that name no source at all; a certificate that names a CRL with an LDAP URL does name one.
+// most one day, and never for a revoked certificate.
 //
 // [SoftFail] accepts a certificate for which there is no evidence, and logs each acceptance. It
 // still denies if the evidence says Revoked, if the evidence has become too old and says
-// permanently revoked, and if it says Unknown, unless AllowUnknown is set. A current Good by another
-// responder outweighs an OCSP answer that is too old, and so does a current list that is newer. With
-// SoftFail an attacker who can block this service's access to the responder can use a revoked
-// certificate. Use it only where that does less harm than refusing a valid client.
+// permanently revoked, if it says Unknown, unless AllowUnknown is set, if the certificates of the
+// chain do not belong together, and after Close. A current Good by another responder outweighs an OCSP
+// answer that is too old, and so does a current list that is newer. With SoftFail an attacker who can
+// block this service's access to the responder can use a revoked certificate. Use it only where that
+// does less harm than refusing a valid client.
 //
 // # Time to effective revocation
 //
@@ -119,11 +119,10 @@
 // # Many instances
 //
 // A [Store], for example in Redis, shares signed evidence between instances and across
-// restarts; package dirstore provides one in a directory. The Store is not trusted: its
-// contents are verified like a response from the network, and its failures cost only time.
-// Instances do not wait for each other; instances that start together fetch once each. Evidence
-// from a Store may be old. If it is more than ten minutes past its renewal time, the network is
-// queried as well, and a request waits at most one second for that.
+// restarts; package dirstore provides one in a directory. Instances do not wait for each other;
+// instances that start together fetch once each. Evidence from a Store may be old. If it is more
+// than ten minutes past its renewal time, the network is queried as well, and a request waits at
+// most one second for that.
 //
 // # What must be true of your infrastructure
 //

@@ -8,8 +8,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
-// Reasons why the Checker has no answer, for errors.Is; see also the errors of packages evidence
-// and fetch.
+// Reasons why the Checker has no answer, for errors.Is; see also those of packages evidence and fetch.
 var (
 	ErrNoSource = errors.New("revocation: no source to ask") // neither the certificate nor the Config names a source
 	ErrClosed   = errors.New("revocation: checker closed")   // after Close

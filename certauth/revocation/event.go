@@ -94,16 +94,12 @@ func withError(attrs []slog.Attr, err error) []slog.Attr {
 	return append(attrs, slog.String("error", logtext.Clip(err.Error(), maxErrorText)))
 }
 
-// write protects against a panic of the Logger's handler: evidence must not be lost because of a
-// log record.
+// write protects against a panic of the Logger's handler, by which evidence must not be lost.
 func (c *Checker) write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
 	if c.config.Logger == nil {
 		return
 	}
-	_ = guarded(func() error {
-		c.config.Logger.LogAttrs(ctx, level, message, attrs...)
-		return nil
-	})
+	_ = guarded(func() error { c.config.Logger.LogAttrs(ctx, level, message, attrs...); return nil })
 }
 
 // complain logs an error that keeps the Checker from its sources.
@@ -175,11 +171,7 @@ func (c *Checker) observe(ctx context.Context, event Event) {
 	if c.config.Observe == nil {
 		return
 	}
-	err := guarded(func() error {
-		c.config.Observe(ctx, event)
-		return nil
-	})
-	if err != nil {
+	if err := guarded(func() error { c.config.Observe(ctx, event); return nil }); err != nil {
 		c.complainOnce(ctx, "Observe", err)
 	}
 }

@@ -36,11 +36,6 @@ type crew struct {
 	refreshes atomic.Uint64 // calls of Refresh
 }
 
-func newCrew() *crew {
-	base, cancel := context.WithCancel(context.Background())
-	return &crew{base: base, cancel: cancel}
-}
-
 // begin starts a flight that nobody joins.
 func (w *crew) begin(f func(ctx context.Context) error) *flight { return w.join(new(slot), 0, f) }
 
@@ -53,8 +48,7 @@ func (w *crew) close() {
 
 func (w *crew) isClosed() bool { return w.base.Err() != nil }
 
-// guarded turns a panic of a Fetcher, a Store or a parser into an error, so that it counts as
-// missing evidence.
+// guarded turns a panic of a Fetcher, a Store or a parser into an error: evidence is then missing.
 func guarded(f func() error) error {
 	_, err := safely.Do(func() (any, error) { return nil, f() })
 	return err

@@ -63,8 +63,7 @@ func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidenc
 
 var errRevokedSigner = fmt.Errorf("%w: the certificate of the key that signed it is revoked", ErrCRLIssuer)
 
-// tallyLists looks the certificate up in the lists, and reports whether one revokes it
-// permanently.
+// tallyLists looks the certificate up, and reports whether a list revokes it permanently.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
 	own, revoked := false, c.revokedKin(view, r.authority, terms)

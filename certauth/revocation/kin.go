@@ -26,12 +26,7 @@ type kin struct {
 }
 
 // kinNow returns the kin known now.
-func (a *authority) kinNow() []kin {
-	if known := a.kin.Load(); known != nil {
-		return *known
-	}
-	return nil
-}
+func (a *authority) kinNow() []kin { return *a.kin.Load() }
 
 // met is a chain that meetKin has looked at, as far as kinship depends on it.
 type met struct {

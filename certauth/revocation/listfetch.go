@@ -10,6 +10,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
@@ -56,8 +57,7 @@ func (c *Checker) listRequest(url string, known *loadedList) Request {
 	return request
 }
 
-// inHand is a list that is being read. Its body counts against the partner's bound until it is
-// dropped.
+// inHand is a list that is being read. Until it is dropped it counts against the partner's bound.
 type inHand struct {
 	Response
 	size    int
@@ -89,10 +89,7 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 		return err
 	}
 	var result Result
-	err = guarded(func() (err error) {
-		response.Response, err = c.fetcher.Fetch(ctx, request)
-		return err
-	})
+	response.Response, err = safely.Do(func() (Response, error) { return c.fetcher.Fetch(ctx, request) })
 	if errors.Is(err, ErrTooLarge) {
 		err = advice.New(helpSize, err, "MaxListBytes allows %d", request.MaxBytes)
 	}
@@ -126,8 +123,7 @@ func (c *Checker) renew(ctx context.Context, p *place, old *loadedList, maxAge t
 	return next.result(), c.refine(ctx, p, &next)
 }
 
-// refine adds the delta to a list that already counts, so that fetching the delta may take its
-// time.
+// refine adds the delta to a list that already counts, so that fetching it may take its time.
 func (c *Checker) refine(ctx context.Context, p *place, held *loadedList) error {
 	next := *held
 	next.crl, next.deltaMissing = c.withDelta(ctx, p, held)
@@ -197,8 +193,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	old := l.current.Load()
 	if old != nil {
 		err := c.mayReplace(old.base.Edition(), base.Edition(), now)
-		// Both lists cover these certificates: the CA has only changed how the list describes its
-		// scope.
+		// Both lists cover these certificates: the CA has only changed how it describes the scope.
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}

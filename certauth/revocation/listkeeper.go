@@ -72,8 +72,7 @@ func (l *loadedList) result() Result {
 	return Result{Status: Good, ThisUpdate: e.ThisUpdate, NextUpdate: e.NextUpdate}
 }
 
-// place holds one list at a time: that of a distribution point, or of a URL or file of the
-// operator.
+// place holds one list at a time: of a distribution point, or of a URL or file of the operator.
 type place struct {
 	partner  *partner // for which it is fetched
 	operated bool     // by the operator: never unloaded to make room

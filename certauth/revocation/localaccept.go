@@ -79,10 +79,9 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 		next.soft = time.Time{}
 	}
 	if aside {
-		if err := m.mayBeAside(s, l, next); err != nil {
+		if err := m.setAside(s, l, next); err != nil {
 			return err
 		}
-		m.setAside(s, l)
 	}
 	l.told, l.deltaDue = false, time.Time{}
 	return c.lists.put(&l.place, next, nil)
@@ -122,8 +121,7 @@ func (m *localLists) incomplete(s *localSource) (lists []*localList) {
 	return lists
 }
 
-// complete fetches the deltas of a file or directory, concurrently because the files may belong to
-// several partners.
+// complete fetches the deltas of files concurrently, because they may belong to several partners.
 func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
@@ -184,18 +182,10 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, e
 }
 
 // setAside keeps the previous contents of a file that now holds a list of another kind. Like those
-// of a deleted file, they count until they are replaced or expire.
-func (m *localLists) setAside(s *localSource, l *localList) {
-	aside := &localList{name: l.name, told: true, gone: true}
-	aside.operated = true
-	m.checker.lists.move(&l.place, &aside.place)
-	s.lists[fmt.Sprintf("%s, list %d", l.name, m.checker.generation.Add(1))] = aside
-}
-
-// mayBeAside bounds what is set aside of one file or URL, apart from what next replaces: one list
-// of any size, or several within a quarter of MaxListBytes. Otherwise a writer of the file
-// could use up the memory for all lists.
-func (m *localLists) mayBeAside(s *localSource, l *localList, next *loadedList) error {
+// of a deleted file, they count until they are replaced or expire. What is set aside of one file or
+// URL, apart from what next replaces, is one list of any size, or several within a quarter of
+// MaxListBytes. Otherwise a writer of the file could use up the memory for all lists.
+func (m *localLists) setAside(s *localSource, l *localList, next *loadedList) error {
 	held, size := 0, l.current.Load().size()
 	for _, other := range s.lists {
 		known := other.current.Load()
@@ -207,5 +197,8 @@ func (m *localLists) mayBeAside(s *localSource, l *localList, next *loadedList) 
 		return fmt.Errorf("%w: the scope of the list has changed again while earlier lists still count: %d bytes, more than %d",
 			ErrBudget, held+size, most)
 	}
+	aside := &localList{place: place{operated: true}, name: l.name, told: true, gone: true}
+	m.checker.lists.move(&l.place, &aside.place)
+	s.lists[fmt.Sprintf("%s, list %d", l.name, m.checker.generation.Add(1))] = aside
 	return nil
 }

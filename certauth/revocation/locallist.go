@@ -129,10 +129,7 @@ func (m *localLists) serves(by *authority) bool {
 
 // current reports whether nothing needs to be read before a decision.
 func (m *localLists) current(now time.Time) bool {
-	if !m.present.Load() {
-		return true
-	}
-	return m.isRecent(now) && !m.isUnread() && m.overdue.Load() == nil
+	return !m.present.Load() || m.isRecent(now) && !m.isUnread() && m.overdue.Load() == nil
 }
 
 // listsOf returns the lists of a CA, whichever of its keys signed them, those by the issuing key
@@ -175,8 +172,7 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 	return &next
 }
 
-// load reads everything that is new or has changed, and waits for it. Concurrent calls share one
-// reading.
+// load reads what is new or has changed, and waits for it. Concurrent calls share one reading.
 func (m *localLists) load(ctx context.Context) error {
 	if !m.present.Load() {
 		return nil
@@ -200,8 +196,7 @@ func (m *localLists) load(ctx context.Context) error {
 	return m.view.Load().err
 }
 
-// countFrom makes readings that began before this call of Refresh not count, so that everything is read
-// again.
+// countFrom makes readings that began before this call of Refresh not count.
 func (m *localLists) countFrom(anew uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -296,9 +291,6 @@ func (m *localLists) add(urls []string) {
 
 // ready says what is missing: a source without a list, or a list that has expired.
 func (m *localLists) ready(now time.Time) error {
-	if !m.present.Load() {
-		return nil
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	view, skew := m.newView(), m.checker.skew

@@ -181,16 +181,13 @@ func filesOf(dir string) ([]string, error) {
 	return names, nil
 }
 
-// at returns the list of that name, and makes it if needed. Only the reader of its source calls
-// it.
+// at finds or makes the list of that name. Only the reader of its source calls it.
 func (m *localLists) at(s *localSource, name string) *localList {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l := s.lists[name]
 	if l == nil {
-		l = &localList{name: name}
-		l.operated = true
-		l.partner = s.by
+		l = &localList{place: place{operated: true, partner: s.by}, name: name}
 		s.lists[name] = l
 	}
 	l.gone = false

@@ -122,8 +122,7 @@ func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time
 	return append(kept, next)
 }
 
-// ofTwo returns the newer list or, if that has expired and the older one has not, the older one in its
-// place.
+// ofTwo returns the newer list or, if only that has expired, the older one in its place.
 func (m *localLists) ofTwo(newer, older *loadedList, now time.Time) *loadedList {
 	next, other := *newer, older
 	if newer.base.Edition().Current(now, m.checker.skew) != nil && older.base.Edition().Current(now, m.checker.skew) == nil {

@@ -56,9 +56,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 		first, second = c.inOrder(&asking, lists, ocsp, func() bool { return r.state.Load().heldByOCSP() })
 	}
 	now := c.config.Now()
-	tried := setback{at: now, err: errors.Join(first.err, second.err)}
-	tried.note(first.err, now)
-	tried.note(second.err, now)
+	tried := setbackOf(now, first.err, second.err)
 	r.update(func(e *knowledge) bool { return e.tried(tried, held, first.done, now) })
 	c.judge(r, now) // a permanent revocation becomes known to the certificate's other records
 	if first.done {
@@ -151,26 +149,26 @@ func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt 
 
 var errUnknown = errors.New("revocation: the authority does not know the certificate")
 
-// note adds one failure. The sources are queried again as soon as one of the failures allows it.
-func (f *setback) note(err error, now time.Time) {
-	var left *fetch.LeftAloneError
-	var refused evidence.ResponderStatusError
-	until := now.Add(keepBadEvidence)
-	switch {
-	case err == nil:
-		return
-	case isAny(err, ErrClosed, ErrOverloaded, context.Canceled):
-		return // says nothing about the responder
-	case errors.As(err, &refused) && refused.Status == 6:
-		until = now.Add(keepUnauthorized)
-	case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
-		until = now.Add(pauseAfterTransport)
-	case errors.As(err, &left): // as soon as the host may be contacted
-		until = earliest(left.Until, now.Add(pauseAfterTransport))
+// setbackOf describes a failure. The sources are queried again as soon as one of the causes allows it.
+func setbackOf(now time.Time, causes ...error) setback {
+	f := setback{at: now, err: errors.Join(causes...)}
+	for _, err := range causes {
+		left, isLeftAlone := errors.AsType[*fetch.LeftAloneError](err)
+		refused, _ := errors.AsType[evidence.ResponderStatusError](err)
+		until := now.Add(keepBadEvidence)
+		switch {
+		case err == nil, isAny(err, ErrClosed, ErrOverloaded, context.Canceled): // says nothing about the responder
+			continue
+		case refused.Status == 6:
+			until = now.Add(keepUnauthorized)
+		case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
+			until = now.Add(pauseAfterTransport)
+		case isLeftAlone: // as soon as the host may be contacted
+			until = earliest(left.Until, now.Add(pauseAfterTransport))
+		}
+		f.until = earliest(f.until, until)
 	}
-	if f.until.IsZero() || until.Before(f.until) {
-		f.until = until
-	}
+	return f
 }
 
 // obtainOCSP queries the Store, then the responders.
@@ -266,8 +264,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	return failed
 }
 
-// needsUpdate reports whether a list is not in memory, has expired, is too old for the certificate, or is
-// due.
+// needsUpdate reports whether a list is not in memory, expired, too old for the certificate, or due.
 func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
@@ -284,8 +281,7 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// isTooOld reports whether a list does not count for a certificate because of its age, or that of its
-// delta.
+// isTooOld reports whether a list, or its delta, is too old to count for a certificate.
 func (c *Checker) isTooOld(l *loadedList, r *record, now time.Time) bool {
 	terms := c.terms(now)
 	_, err := l.crl.LookupSubject(&r.who, &terms)
@@ -307,8 +303,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
 		err := c.loadRemote(ctx, l, r, want)
 		l.asked.Store(max(l.asked.Load(), want.anew))
 		now := c.config.Now()
-		tried := setback{err: err, at: now}
-		tried.note(err, now)
+		tried := setbackOf(now, err)
 		if err == nil {
 			l.failed.Store(nil)
 		} else if !tried.until.IsZero() {

@@ -24,8 +24,7 @@ const (
 
 // partner is an anchor under which chains have verified: the unit in which an operator gives
 // trust. Everything that can run short is allotted to partners and not to CAs, because one partner
-// can have as many CAs, and name as many hosts, as it likes. Partners share nothing, so that none
-// can use up what another needs.
+// can have as many CAs, and name as many hosts, as it likes.
 type partner struct {
 	*fetch.Partner
 	anchor *x509.Certificate // nil for the operator
@@ -81,14 +80,6 @@ func (g *partners) list() []*partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Collect(maps.Values(g.all))
-}
-
-func (g *partners) leftAlone() (names []string) {
-	for _, p := range g.list() {
-		names = append(names, p.LeftAlone()...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // hand bounds the lists of one partner that are in hand: from the first byte of the body until the

@@ -88,8 +88,7 @@ type record struct {
 	flight  slot
 	renewal slot // the refresh that is running or waits for its place
 
-	// revoked is shared by the records of the certificate: a permanent revocation that any of them
-	// has learned.
+	// revoked is shared by the certificate's records: a permanent revocation that one has learned.
 	revoked *atomic.Pointer[Result]
 }
 
@@ -123,8 +122,7 @@ func (r *record) touch(seconds int64) {
 	}
 }
 
-// newRecord reads from the certificate everything that its revocation depends on. It fetches
-// nothing.
+// newRecord reads from the certificate all that its revocation depends on. It fetches nothing.
 func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (*record, error) {
 	issuer := above[0]
 	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
@@ -236,6 +234,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		}
 		known = &authority{key: key, name: nameKey(cert.RawSubject)}
 		known.issuer.Store(cert)
+		known.kin.Store(&[]kin{})
 		a.all[key] = weak.Make(known)
 		runtime.AddCleanup(known, a.forget, key)
 	}

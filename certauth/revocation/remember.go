@@ -50,10 +50,6 @@ func hashOf(authority, what string) string {
 // ignores them. Errors, slowness and panics count as a miss. ended is called once, when the Store
 // has returned, which may be after fromStore has.
 func (c *Checker) fromStore(ctx context.Context, key string, within time.Duration, ended func()) (der []byte, ok bool) {
-	if c.config.Store == nil {
-		ended()
-		return nil, false
-	}
 	ctx, cancel := context.WithTimeout(ctx, min(within, c.config.MaxWait/4))
 	defer cancel()
 	var came struct { // read after the flight, since the caller may leave before
@@ -79,7 +75,7 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 // Good or Revoked. Whatever the Store returns, the decision rests on the CA's signature: an
 // expired response that says revoked denies, as it does from the network.
 func (c *Checker) ocspFromStore(ctx context.Context, r *record, cert *x509.Certificate) *Result {
-	if c.config.Verify.NonceMode == NonceRequire { // a stored response answers another request
+	if !c.storesOCSP() {
 		return nil
 	}
 	der, ok := c.fromStore(ctx, ocspKey(r), storeTimeoutOCSP, func() {})
@@ -103,6 +99,11 @@ func (c *Checker) ocspFromStore(ctx context.Context, r *record, cert *x509.Certi
 	return r.state.Load().ocsp
 }
 
+// storesOCSP reports whether responses are shared. With NonceRequire a stored one answers another request.
+func (c *Checker) storesOCSP() bool {
+	return c.config.Store != nil && c.config.Verify.NonceMode != NonceRequire
+}
+
 // isForStore reports whether a response may be shared through the Store. A Good without nextUpdate
 // may not: newer information is available all the time (RFC 6960, section 4.2.2.1), so it is used for
 // a few minutes after it was received, and the Store does not know when that was. Unknown is used for
@@ -123,7 +124,7 @@ func (c *Checker) verifyStored(r *record, cert *x509.Certificate, der []byte, kn
 // ocspToStore stores the fetched response, unless the Store has a newer one, or the response alone
 // does not prove the known revocation: the Store may hold the proof.
 func (c *Checker) ocspToStore(ctx context.Context, r *record, cert *x509.Certificate, got answerOf) {
-	if c.config.Store == nil || !isForStore(&got.result) || c.config.Verify.NonceMode == NonceRequire {
+	if !c.storesOCSP() || !isForStore(&got.result) {
 		return
 	}
 	if got.result.Status == Revoked {

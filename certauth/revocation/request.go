@@ -27,34 +27,25 @@ const (
 	maxGETURL   = 255 // bytes of the whole URL; RFC 5019, section 5
 )
 
-// ocspRequest is a request that can be sent by GET or by POST.
-type ocspRequest struct {
-	der   []byte
-	nonce []byte
-}
-
-// newOCSPRequest makes a request about one certificate (RFC 6960, section 4.1.1), which is never
-// signed. The issuer's name is hashed as encoded in cert, which may differ from its encoding in
-// issuer.
-func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode NonceMode) (ocspRequest, error) {
+// newOCSPRequest makes a request, never signed, about one certificate (RFC 6960, section 4.1.1). The
+// issuer's name is hashed as encoded in cert, which may differ from its encoding in issuer.
+func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode NonceMode) (der, nonce []byte, err error) {
 	if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
 		named := *issuer
 		named.RawSubject = cert.RawIssuer
 		issuer = &named
 	}
-	der, err := ocsp.CreateRequest(cert, issuer, &ocsp.RequestOptions{Hash: hash})
+	der, err = ocsp.CreateRequest(cert, issuer, &ocsp.RequestOptions{Hash: hash})
 	if err != nil {
-		return ocspRequest{}, fmt.Errorf("%w: %w", ErrArgument, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	if mode == NonceOff {
-		return ocspRequest{der: der}, nil
+		return der, nil, nil
 	}
-	nonce := make([]byte, nonceSize)
-	if _, err := rand.Read(nonce); err != nil {
-		return ocspRequest{}, err
-	}
+	nonce = make([]byte, nonceSize)
+	_, _ = rand.Read(nonce) // never returns an error
 	der, err = withNonce(der, nonce)
-	return ocspRequest{der: der, nonce: nonce}, err
+	return der, nonce, err
 }
 
 // withNonce adds the requestExtensions, for which x/crypto/ocsp has no field. The value of the
@@ -77,13 +68,12 @@ func withNonce(der, nonce []byte) ([]byte, error) {
 	return asn1.Marshal(request)
 }
 
-// to returns the request to a responder: by GET if that is wanted and it fits into one, otherwise
-// by POST. A request with a nonce must not be cached on the way (RFC 5019, section 5; RFC 6960,
-// appendix A.1). Nothing of the responder's URL is left out: the Fetcher decides whether it is allowed.
-func (q ocspRequest) to(responder string, mayGET bool) Request {
-	if mayGET && q.nonce == nil {
+// requestTo returns the request to a responder: by GET if it may be and fits into one, otherwise by
+// POST. Nothing of the responder's URL is left out: the Fetcher decides whether it is allowed.
+func requestTo(responder string, der []byte, mayGET bool) Request {
+	if mayGET {
 		// url.PathEscape does not escape "+" and "=", and a responder may read "+" as a space.
-		text := url.QueryEscape(base64.StdEncoding.EncodeToString(q.der))
+		text := url.QueryEscape(base64.StdEncoding.EncodeToString(der))
 		path, query, hasQuery := strings.Cut(responder, "?")
 		address := strings.TrimSuffix(path, "/") + "/" + text
 		if hasQuery {
@@ -93,5 +83,5 @@ func (q ocspRequest) to(responder string, mayGET bool) Request {
 			return Request{Kind: fetch.OCSP, Method: http.MethodGet, URL: address, MaxBytes: maxResponse}
 		}
 	}
-	return Request{Kind: fetch.OCSP, Method: http.MethodPost, URL: responder, Body: q.der, MaxBytes: maxResponse}
+	return Request{Kind: fetch.OCSP, Method: http.MethodPost, URL: responder, Body: der, MaxBytes: maxResponse}
 }

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -28,8 +29,7 @@ type Stats struct {
 	// Records is the number of remembered certificates. Lists, ListBytes and ListEntries are the
 	// number, the size in bytes and the entries of the CRLs in memory.
 	Records, Lists, ListBytes, ListEntries int
-	// OpenBreakers lists the hosts, with port, that are not contacted at present because of
-	// failures.
+	// OpenBreakers are the hosts, with port, that are not contacted now because of failures.
 	OpenBreakers []string
 }
 
@@ -67,8 +67,13 @@ func (c *Checker) Stats() Stats {
 		OCSPFetched: n.ocspFetched.Load(), OCSPFailed: n.ocspFailed.Load(), CRLFetched: n.crlFetched.Load(), CRLFailed: n.crlFailed.Load(),
 		Bytes: n.bytes.Load(), Suspicious: n.suspicious.Load(), StaleServed: n.stale.Load(), SoftFailed: n.softFailed.Load(),
 		StoreHits: n.storeHits.Load(), StoreMisses: n.storeMisses.Load(), StoreRejected: n.storeRejected.Load(), StoreErrors: n.storeErrors.Load(),
-		ListsUnloaded: c.lists.unloaded.Load(), Records: len(c.table.all()), OpenBreakers: c.partners.leftAlone(),
+		ListsUnloaded: c.lists.unloaded.Load(), Records: len(c.table.all()),
 	}
+	for _, p := range c.partners.list() {
+		s.OpenBreakers = append(s.OpenBreakers, p.LeftAlone()...)
+	}
+	slices.Sort(s.OpenBreakers)
+	s.OpenBreakers = slices.Compact(s.OpenBreakers)
 	s.Lists, s.ListBytes, s.ListEntries = c.lists.count()
 	return s
 }

@@ -15,8 +15,7 @@ const tableShards = 16
 type table struct {
 	seed     maphash.Seed
 	perShard int
-	spread   uint64 // shards in use: fewer for a very small table
-	shards   [tableShards]shard
+	shards   []shard // fewer for a very small table
 }
 
 type shard struct {
@@ -26,23 +25,24 @@ type shard struct {
 }
 
 func newTable(most int) *table {
-	spread := max(1, min(most, tableShards))
-	t := &table{seed: maphash.MakeSeed(), perShard: max(1, most/spread), spread: uint64(spread)}
+	t := &table{seed: maphash.MakeSeed(), shards: make([]shard, max(1, min(most, tableShards)))}
+	t.perShard = max(1, most/len(t.shards))
 	for i := range t.shards {
 		t.shards[i].records = map[uint64][]*record{}
 	}
 	return t
 }
 
-// hash chooses the bucket. The serial number varies enough, and only a CA can choose it.
-func (t *table) hash(cert *x509.Certificate) uint64 {
-	tail := cert.RawTBSCertificate
-	return maphash.Bytes(t.seed, tail[:min(len(tail), 64)]) // version, serial number, algorithm, issuer's beginning
+// bucket chooses the place by version, serial number, algorithm, and the beginning of the issuer. The
+// serial number varies enough, and only a CA can choose it.
+func (t *table) bucket(cert *x509.Certificate) (s *shard, hash uint64) {
+	tbs := cert.RawTBSCertificate
+	hash = maphash.Bytes(t.seed, tbs[:min(len(tbs), 64)])
+	return &t.shards[hash%uint64(len(t.shards))], hash
 }
 
 func (t *table) find(cert, issuer, anchor *x509.Certificate) *record {
-	h := t.hash(cert)
-	s := &t.shards[h%t.spread]
+	s, h := t.bucket(cert)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, r := range s.records[h] {
@@ -55,8 +55,7 @@ func (t *table) find(cert, issuer, anchor *x509.Certificate) *record {
 
 // add keeps the record, or returns the one that another goroutine added first.
 func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time) *record {
-	h := t.hash(cert)
-	s := &t.shards[h%t.spread]
+	s, h := t.bucket(cert)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.records[h] {
@@ -102,14 +101,9 @@ func (s *shard) evict() bool {
 	}
 	most := slices.MaxFunc(looked, func(a, b candidate) int { return cmp.Compare(a.share, b.share) }).share
 	looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.share < most })
-	held := 0
-	for _, one := range looked {
-		if one.holds {
-			held++
-		}
-	}
-	if held <= len(looked)/2 {
-		looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.holds })
+	free := slices.DeleteFunc(slices.Clone(looked), func(one candidate) bool { return one.holds })
+	if len(free) >= len(looked)-len(free) {
+		looked = free
 	}
 	victim := slices.MinFunc(looked, func(a, b candidate) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
 	others := slices.DeleteFunc(s.records[victim.hash], func(r *record) bool { return r == victim.record })

@@ -27,8 +27,7 @@ func (w *word) outweighs(good *Result) bool {
 type verdict struct {
 	result Result
 	err    error // why the status is Unavailable
-	// settled reports that the answer counts as it is: a query cannot change it, or was just
-	// tried.
+	// settled reports that the answer counts: a query cannot change it, or was just tried.
 	settled bool
 	// due reports that newer evidence should be fetched, for which no request needs to wait.
 	due bool

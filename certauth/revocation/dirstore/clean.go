@@ -128,13 +128,12 @@ func look(root *os.Root, name string, now time.Time) (kept, bool) {
 		}
 		return kept{}, false
 	}
-	head, err := readHead(file)
+	says, ok, err := readHead(file, size, now)
 	_ = file.Close()
 	if err != nil {
 		return kept{}, false
 	}
-	says, ok := parseHead(head)
-	if !ok || says.length != size-int64(says.head) || !now.Before(says.expires) {
+	if !ok {
 		_ = root.Remove(name)
 		return kept{}, false
 	}

@@ -2,7 +2,6 @@ package dirstore
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -24,9 +23,7 @@ const (
 	tempSuffix     = ".tmp"
 
 	evidenceMagic = "certauth-evidence-2"
-
-	// maxHead bounds the first line of a file.
-	maxHead = 256
+	maxHead       = 256 // bytes of the first line of a file
 
 	// filePeriod is the unit of the times in names. A temporary file lasts less than a second; two
 	// periods later nothing waits for it.
@@ -38,10 +35,6 @@ func evidenceName(key string) string {
 }
 
 func periodOf(t time.Time) int64 { return t.Unix() / int64(filePeriod/time.Second) }
-
-func tempName(now time.Time) string {
-	return filePrefix + rand.Text() + "-" + strconv.FormatInt(periodOf(now), 10) + tempSuffix
-}
 
 // evidenceHead is the first line: the time of writing, the expiry, the length, and a checksum of
 // key and content. The times of the file itself are not used, because they change when a directory
@@ -59,27 +52,32 @@ func evidenceSum(key string, der []byte) []byte {
 	return h.Sum(nil)
 }
 
-// evidenceFile holds the fields of the first line.
+// evidenceFile is a file as its first line describes it.
 type evidenceFile struct {
 	written time.Time
-	expires time.Time
-	head    int // length of the line
-	length  int64
+	begun   []byte // what was read of the content together with the line
+	length  int64  // of the content
 	sum     []byte
 }
 
-func parseHead(b []byte) (evidenceFile, bool) {
-	line, _, ok := bytes.Cut(b, []byte("\n"))
+// readHead returns false for a file that is not evidence, not as long as it says, or expired.
+func readHead(file io.Reader, size int64, now time.Time) (f evidenceFile, ok bool, err error) {
+	head, err := io.ReadAll(io.LimitReader(file, maxHead))
+	if err != nil {
+		return f, false, err
+	}
+	line, begun, ok := bytes.Cut(head, []byte("\n"))
 	fields := strings.Split(string(line), " ")
 	if !ok || len(fields) != 5 || fields[0] != evidenceMagic {
-		return evidenceFile{}, false
+		return f, false, nil
 	}
 	written, errWritten := time.Parse(time.RFC3339Nano, fields[1])
 	expires, errExpires := time.Parse(time.RFC3339Nano, fields[2])
 	length, errLength := strconv.ParseInt(fields[3], 10, 64)
 	sum, errSum := hex.DecodeString(fields[4])
-	err := errors.Join(errWritten, errExpires, errLength, errSum)
-	return evidenceFile{written: written, expires: expires, head: len(line) + 1, length: length, sum: sum}, err == nil
+	f = evidenceFile{written, begun, length, sum}
+	ok = errors.Join(errWritten, errExpires, errLength, errSum) == nil && length >= 0 && length == size-int64(len(line)+1) && now.Before(expires)
+	return f, ok, nil
 }
 
 // readEvidence returns nil for a file that is missing, incomplete or expired. It allocates nothing
@@ -94,29 +92,23 @@ func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
 	if size > maxStored+maxHead {
 		return nil, tooLarge(size)
 	}
-	head, err := readHead(file)
-	if err != nil {
+	says, ok, err := readHead(file, size, now)
+	if !ok {
 		return nil, err
-	}
-	says, ok := parseHead(head)
-	if !ok || says.length < 0 || says.length != size-int64(says.head) || !now.Before(says.expires) {
-		return nil, nil
 	}
 	if says.length > maxStored {
 		return nil, tooLarge(says.length)
 	}
 	der := make([]byte, says.length)
-	begun := copy(der, head[says.head:])
-	if _, err := io.ReadFull(file, der[begun:]); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, nil // it was truncated meanwhile
-		}
+	_, err = io.ReadFull(file, der[copy(der, says.begun):])
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // it was truncated meanwhile
+	case err != nil:
 		return nil, err
+	case bytes.Equal(evidenceSum(key, der), says.sum):
+		return der, nil
 	}
-	if !bytes.Equal(evidenceSum(key, der), says.sum) {
-		return nil, nil
-	}
-	return der, nil
+	return nil, nil
 }
 
 // openRegular opens a regular file. It returns nil if there is no file of that name, or something
@@ -139,13 +131,4 @@ func openRegular(root *os.Root, name string) (file *os.File, size int64, err err
 		err = nil
 	}
 	return nil, 0, err
-}
-
-func readHead(file *os.File) ([]byte, error) {
-	head := make([]byte, maxHead)
-	n, err := io.ReadFull(file, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err
-	}
-	return head[:n], nil
 }

@@ -4,6 +4,7 @@ package dirstore
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -17,11 +18,8 @@ import (
 )
 
 const (
-	// maxStored bounds a value. The longest CRL that is fetched has 32 MiB.
-	maxStored = 33 << 20
-
-	// directorySlots bounds the goroutines of a Store whose file system hangs.
-	directorySlots = 16
+	maxStored      = 33 << 20 // bytes of a value; the longest CRL that is fetched has 32 MiB
+	directorySlots = 16       // goroutines of a Store whose file system hangs
 )
 
 // Store keeps evidence in a directory of files. It is for a service whose processes share a disk
@@ -97,8 +95,13 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 		return nil, false, err
 	}
 	var found []byte // not der: the caller may have returned by then
-	err = s.beside(ctx, func() (err error) {
-		found, err = s.read(key)
+	err = s.beside(ctx, func() error {
+		root, err := os.OpenRoot(s.dir)
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		found, err = readEvidence(root, key, s.now())
 		return err
 	}, func() {})
 	if err != nil {
@@ -123,15 +126,6 @@ func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Durati
 	return directoryError(s.beside(ctx, func() error { return s.write(key, der, ttl) }, s.clean))
 }
 
-func (s *Store) read(key string) ([]byte, error) {
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return readEvidence(root, key, s.now())
-}
-
 // write writes a new file and renames it, so that no reader sees a part. It does not wait for the
 // disk: after a power failure a file may be empty or have holes, which the checksum detects, and lost
 // evidence is fetched again. Waiting would delay every fetch.
@@ -142,7 +136,7 @@ func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 	}
 	defer root.Close()
 	now := s.now()
-	temp := tempName(now)
+	temp := fmt.Sprintf("%s%s-%d%s", filePrefix, rand.Text(), periodOf(now), tempSuffix)
 	file, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // an existing one is neither followed nor changed
 	if err != nil {
 		return err

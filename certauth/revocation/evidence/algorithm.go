@@ -40,11 +40,10 @@ var algorithms = map[string]x509.SignatureAlgorithm{
 
 const pkcs1 = "1.2.840.113549.1.1."
 
-// algorithmIdentifier is a parsed AlgorithmIdentifier. parameters is the whole element, nil if
-// there is none.
+// algorithmIdentifier is a parsed AlgorithmIdentifier.
 type algorithmIdentifier struct {
 	oid        asn1.ObjectIdentifier
-	parameters []byte
+	parameters []byte // the whole element, nil if there is none
 }
 
 var derNull = []byte{0x05, 0x00}
@@ -64,8 +63,7 @@ func (a algorithmIdentifier) hasNoParameters() bool {
 	return a.parameters == nil || bytes.Equal(a.parameters, derNull)
 }
 
-// signatureAlgorithm returns the algorithm for crypto/x509. Parameters must be exactly what the
-// algorithm requires.
+// signatureAlgorithm returns the algorithm for crypto/x509. It accepts only its exact parameters.
 func (a algorithmIdentifier) signatureAlgorithm(signed string, allowSHA1 bool) (x509.SignatureAlgorithm, error) {
 	if a.oid.Equal(oidRSAPSS) {
 		return pssAlgorithm(a.parameters)

@@ -70,10 +70,6 @@ func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptio
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
 	}
-	der, err := unwrapPEM(der)
-	if err != nil {
-		return nil, err
-	}
 	l, err := parseList(der)
 	if err != nil {
 		return nil, err
@@ -98,19 +94,12 @@ func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptio
 // and a byte order mark before that.
 func unwrapPEM(content []byte) ([]byte, error) {
 	begin := []byte("-----BEGIN")
-	if len(content) > 0 && content[0] == byte(cbasn1.SEQUENCE) {
-		return content, nil
+	if bytes.HasPrefix(content, []byte{byte(cbasn1.SEQUENCE)}) || !bytes.Contains(content, begin) {
+		return content, nil // reading anything else as DER will explain the fault
 	}
-	text := bytes.TrimSpace(bytes.TrimPrefix(content, []byte("\xEF\xBB\xBF")))
-	switch bytes.Count(text, begin) {
-	case 0:
-		return content, nil // reading it as DER will explain the fault
-	case 1:
-	default: // encoding/pem skips a broken block
-		return nil, malformed("not one PEM block of an X509 CRL")
-	}
-	block, rest := pem.Decode(text)
-	if block == nil || block.Type != "X509 CRL" || len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 {
+	block, rest := pem.Decode(bytes.TrimSpace(bytes.TrimPrefix(content, []byte("\xEF\xBB\xBF"))))
+	// encoding/pem skips a broken block
+	if bytes.Count(content, begin) > 1 || block == nil || block.Type != "X509 CRL" || len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 {
 		return nil, malformed("not one PEM block of an X509 CRL")
 	}
 	return block.Bytes, nil

@@ -65,8 +65,7 @@ func (d *Delta) Edition() Edition { return d.edition() }
 // Size returns the approximate memory that it takes, in bytes.
 func (d *Delta) Size() int { return d.size() }
 
-// Replaces reports whether the delta continues every list that the other one continues, and is not
-// older.
+// Replaces reports whether the delta continues every list that other continues, and is not older.
 func (d *Delta) Replaces(other *Delta) bool {
 	return dn.Match(d.issuer, other.issuer) && d.isOfKind(&other.index) == "" && d.baseNumber.Cmp(other.baseNumber) <= 0 && d.number.Cmp(other.number) >= 0
 }
@@ -135,9 +134,8 @@ func (x *index) isOfKind(delta *index) string {
 	return ""
 }
 
-// overlaid combines what a list and its delta say. removeFromCRL lifts a hold but not a permanent
-// revocation: only an expired certificate is removed from those, and calling it revoked does no
-// harm.
+// overlaid combines a list and its delta. removeFromCRL lifts a hold but not a permanent revocation:
+// only an expired certificate is removed from those, and calling it revoked does no harm.
 func overlaid(base, delta listing) listing {
 	switch {
 	case base == listedRevoked || delta == notListed:

@@ -60,6 +60,9 @@ func TestVerifyCRL_Form(t *testing.T) {
 		{"case 88 DER after a byte order mark", append([]byte("\xEF\xBB\xBF"), der...), nil, unavailable, malformed},
 		{"case 88 text that names a PEM block", append(before("-----BEGIN nothing\n"), "\n"...), nil, unavailable, malformed},
 		{"case 88 text alone", []byte("Certificate Revocation List (CRL):\n"), nil, unavailable, malformed},
+		{"case 88 DER that contains the header of a PEM block", list(func(l *ocsptest.List) {
+			l.Extensions = append(l.Extensions, ocsptest.Extension{OID: asn1.ObjectIdentifier{1, 2, 3}, Value: []byte("-----BEGIN X509 CRL-----")})
+		}), nil, good, nil},
 		{"case 88 a PEM block after DER", append(der[:len(der):len(der)], text...), nil, unavailable, malformed},
 		{"rule C2 version 1", list(v1, noExtensions), nil, unavailable, malformed},
 		{"rule C2 version 1, allowed", list(v1, noExtensions), allowV1, good, nil},

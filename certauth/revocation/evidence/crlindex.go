@@ -9,8 +9,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/serials"
 )
 
-// index is a verified list of either kind. Nothing in it refers to the DER, which can be
-// collected.
+// index is a verified list of either kind. Nothing in it refers to the DER.
 type index struct {
 	header
 	entries int
@@ -101,15 +100,11 @@ func (x *index) find(serial []byte) listing {
 	return as
 }
 
-// size returns the bytes of the tables, which are nearly all of its memory, and an estimate of the
-// rest.
+// size returns the bytes of the tables, nearly all of its memory, and an estimate of the rest.
 func (x *index) size() int {
-	size := indexOverhead + len(x.pointDER) + len(x.keyIDDER) + len(x.signerKey) + len(x.responder)
+	size := indexOverhead + 3*len(x.pointDER) + len(x.keyIDDER) + len(x.signerKey) + len(x.responder) // the point is there parsed, too
 	for _, url := range x.freshest {
 		size += len(url)
-	}
-	if x.point != nil {
-		size += 2 * len(x.pointDER)
 	}
 	for as := range x.listed {
 		size += x.listed[as].Size()

@@ -93,8 +93,7 @@ func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	return rollBack(result, l.base.edition(), o.Previous)
 }
 
-// CheckNewer is [Edition.CheckNewer] for the two lists. A list with a delta is as new as the
-// delta.
+// CheckNewer is [Edition.CheckNewer] for the two lists. A list with a delta is as new as that.
 func (l *CRL) CheckNewer(next *CRL) error {
 	if l == nil || next == nil {
 		return ErrArgument
@@ -169,8 +168,7 @@ func (l *CRL) Covers(s *Subject) error {
 	return err
 }
 
-// NamesDelta reports whether the list says that delta CRLs exist, whether or not they can be
-// fetched.
+// NamesDelta reports whether the list says that delta CRLs exist, even if none can be fetched.
 func (l *CRL) NamesDelta() bool { return l.base.namesDelta }
 
 // IsFresh reports whether the list, without its delta, is fresh at the time o.Now: for CA

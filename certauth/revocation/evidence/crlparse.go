@@ -38,7 +38,12 @@ type list struct {
 
 func (l *list) isDelta() bool { return l.baseNumber != nil }
 
-func parseList(der []byte) (*list, error) {
+// parseList reads a list in DER or as one PEM block.
+func parseList(content []byte) (*list, error) {
+	der, err := unwrapPEM(content)
+	if err != nil {
+		return nil, err
+	}
 	outer := readSequence(der, "CertificateList")
 	l := &list{tbs: outer.sequence("CertificateList"), version: 1}
 	l.algorithm = outer.algorithm("signature")
@@ -48,7 +53,7 @@ func parseList(der []byte) (*list, error) {
 	if *outer.err != nil {
 		return nil, *outer.err
 	}
-	err := l.readKnownExtensions()
+	err = l.readKnownExtensions()
 	return l, err
 }
 
@@ -86,7 +91,9 @@ func (l *list) readKnownExtensions() error {
 			}
 		case e.oid.Equal(oidAuthorityKeyID):
 			l.keyIDDER = bytes.Clone(e.value)
-			l.keyID, err = parseKeyID(e.value)
+			in := readSequence(e.value, "authority key identifier")
+			id, _ := in.optional(cbasn1.Tag(0).ContextSpecific(), "authority key identifier")
+			l.keyID, err = id.rest, *in.err
 		case e.oid.Equal(oidCRLNumber):
 			l.number, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidDeltaIndicator):
@@ -132,11 +139,4 @@ func parseCRLNumber(der []byte) (*big.Int, error) {
 		return nil, malformed("cRLNumber")
 	}
 	return new(big.Int).SetBytes(number), nil
-}
-
-// parseKeyID returns the keyIdentifier of an AuthorityKeyIdentifier, nil if it has none.
-func parseKeyID(der []byte) ([]byte, error) {
-	in := readSequence(der, "authority key identifier")
-	id, _ := in.optional(cbasn1.Tag(0).ContextSpecific(), "authority key identifier")
-	return id.rest, *in.err
 }

@@ -133,8 +133,14 @@ func (r *reader) octetsOfBits(what string) []byte {
 	return octets
 }
 
+// maxOID is more octets than any algorithm or extension has. A parsed identifier takes eight times
+// its length, and error texts contain it.
+const maxOID = 64
+
 func (r *reader) oid(what string) (oid asn1.ObjectIdentifier) {
-	r.want(readOID(&r.rest, &oid), what)
+	ahead := r.rest
+	var content cryptobyte.String
+	r.want(ahead.ReadASN1(&content, cbasn1.OBJECT_IDENTIFIER) && len(content) <= maxOID && r.rest.ReadASN1ObjectIdentifier(&oid), what)
 	return oid
 }
 
@@ -193,16 +199,6 @@ func (r *reader) extension() (one extension) {
 	return one
 }
 
-// maxOID is more octets than any algorithm or extension has. A parsed identifier takes eight times
-// its length, and error texts contain it.
-const maxOID = 64
-
-func readOID(s *cryptobyte.String, oid *asn1.ObjectIdentifier) bool {
-	ahead := *s
-	var content cryptobyte.String
-	return ahead.ReadASN1(&content, cbasn1.OBJECT_IDENTIFIER) && len(content) <= maxOID && s.ReadASN1ObjectIdentifier(oid)
-}
-
 func find(extensions []extension, oid asn1.ObjectIdentifier) (extension, bool) {
 	for _, one := range extensions {
 		if one.oid.Equal(oid) {
@@ -212,8 +208,7 @@ func find(extensions []extension, oid asn1.ObjectIdentifier) (extension, bool) {
 	return extension{}, false
 }
 
-// serialBytes returns the content of a certificate's serial number as encoded, which a big.Int
-// does not keep.
+// serialBytes returns a serial number as the certificate encodes it, which a big.Int does not keep.
 func serialBytes(raw []byte) ([]byte, bool) {
 	r := newReader(raw)
 	tbs := r.inside(cbasn1.SEQUENCE, "").inside(cbasn1.SEQUENCE, "")

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/asn1"
 	"slices"
 
@@ -22,19 +21,9 @@ type distributionPoint struct {
 	issuer  []byte   // content of cRLIssuer, nil if absent
 }
 
-// distributionPoints parses the extension itself, because crypto/x509 does not keep which names
-// belong to one point.
-func distributionPoints(cert *x509.Certificate) ([]distributionPoint, error) {
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidDistributionPoints) {
-			return parseDistributionPoints(e.Value, cert.RawIssuer)
-		}
-	}
-	return nil, nil
-}
-
 // parseDistributionPoints returns the points at which a list of the CA can be found. Indirect CRLs
-// (cRLIssuer) are not supported, and a name relative to the CA is not a location.
+// (cRLIssuer) are not supported, and a name relative to the CA is not a location. crypto/x509 does not
+// keep which names belong to one point.
 func parseDistributionPoints(der, ca []byte) ([]distributionPoint, error) {
 	points, err := readDistributionPoints(der)
 	return slices.DeleteFunc(points, func(p distributionPoint) bool { return p.isOfAnother(ca) || len(p.names) == 0 }), err

@@ -10,12 +10,6 @@
 // for the issuer, whether the answer is about this certificate of this CA, or whether it is
 // fresh: an answer that a revoked client signed for itself is well formed and says "good". The
 // checks run in a fixed order, the first failure decides, and after a failure there is no status.
-// RULES.md lists the checks by the numbers that comments use.
-//
-// # Statuses
-//
-// [Unavailable], the zero value, means that there is no authentic, fresh, applicable evidence,
-// and the caller is refused. Invalid evidence is never [Good] and never [Revoked]. [Unknown] is
-// an authorised answer that the certificate is not known. A Good answer does not mean that the
-// certificate was ever issued; the verified chain shows that.
+// Invalid evidence is never [Good] and never [Revoked]. RULES.md lists the checks by the numbers
+// that comments use.
 package evidence

@@ -81,11 +81,7 @@ func (e Edition) Issuer() []byte { return e.issuer }
 // Look reads a CRL, in DER or as one PEM block, up to its entries and verifies nothing. It is for
 // selecting a list to verify.
 func Look(content []byte) (there Edition, isDelta bool, err error) {
-	der, err := unwrapPEM(content)
-	if err != nil {
-		return Edition{}, false, err
-	}
-	l, err := parseList(der)
+	l, err := parseList(content)
 	if err != nil {
 		return Edition{}, false, err
 	}
@@ -139,8 +135,7 @@ func rollBack(result Result, at Edition, previous *Result) (Result, error) {
 	return result, nil
 }
 
-// RevokedForGood reports whether the status is a revocation that cannot be lifted: any but
-// certificateHold.
+// RevokedForGood reports whether this is a revocation that cannot be lifted: any but certificateHold.
 func (r *Result) RevokedForGood() bool {
 	return r.Status == Revoked && r.Reason != ReasonCertificateHold
 }

@@ -9,53 +9,29 @@ import (
 
 // Reasons why evidence was not used, for errors.Is. Each leaves the status Unavailable.
 var (
-	// ErrArgument: a nil certificate or issuer, or no time.
-	ErrArgument = errors.New("revocation: wrong argument")
-	// ErrIssuerMismatch: the issuer given is not the certificate's issuer.
-	ErrIssuerMismatch = errors.New("revocation: not the issuer of the certificate")
-	// ErrMalformed: the evidence is not strict DER of the expected structure.
-	ErrMalformed = errors.New("revocation: malformed")
-	// ErrLimits: there are more answers, certificates, or extensions than allowed.
-	ErrLimits = errors.New("revocation: over the limits")
-	// ErrResponderStatus: the responder refused; see ResponderStatusError.
-	ErrResponderStatus = errors.New("revocation: responder refused")
-	// ErrResponseType: the response is not a basic OCSP response.
-	ErrResponseType = errors.New("revocation: not a basic response")
-	// ErrCriticalExtension: there is an unknown critical extension.
-	ErrCriticalExtension = errors.New("revocation: critical extension")
-	// ErrWeakAlgorithm: the signature algorithm or key is not accepted.
-	ErrWeakAlgorithm = errors.New("revocation: algorithm not accepted")
-	// ErrNoSigner: no known certificate has the responder's name or key.
-	ErrNoSigner = errors.New("revocation: signer not found")
-	// ErrResponderNotAuthorized: the signer is not authorized by the issuer.
-	ErrResponderNotAuthorized = errors.New("revocation: signer not authorized")
-	// ErrDelegateRevocation: the revocation status of the delegate is not known.
-	ErrDelegateRevocation = errors.New("revocation: delegate not checked")
-	// ErrBadSignature: the signature does not verify.
-	ErrBadSignature = errors.New("revocation: bad signature")
-	// ErrNonce: the nonce differs, is missing, or is malformed.
-	ErrNonce = errors.New("revocation: nonce")
-	// ErrProducedAt: the response was signed at an impossible time.
-	ErrProducedAt = errors.New("revocation: produced at an impossible time")
-	// ErrNoMatch: no answer is about this certificate.
-	ErrNoMatch = errors.New("revocation: no answer about this certificate")
-	// ErrNotFresh: the evidence is too old or not yet valid.
-	ErrNotFresh = errors.New("revocation: not fresh")
-	// ErrFuture: thisUpdate is in the future. errors.Is also finds ErrNotFresh.
-	ErrFuture = fmt.Errorf("%w: from the future", ErrNotFresh)
-	// ErrRollback: the evidence is older than evidence that was seen before.
-	ErrRollback = errors.New("revocation: older than what is known")
-	// ErrCRLIssuer: the CRL was issued by another issuer.
-	ErrCRLIssuer = errors.New("revocation: CRL of another issuer")
-	// ErrCRLScope: the CRL does not cover this certificate.
-	ErrCRLScope = errors.New("revocation: CRL does not cover the certificate")
-	// ErrIndirectCRL: the CRL lists certificates of several issuers, which is not supported.
-	// errors.Is also finds ErrCRLScope.
-	ErrIndirectCRL = fmt.Errorf("%w: indirect CRL", ErrCRLScope)
-	// ErrDeltaMismatch: the delta CRL does not continue this complete CRL.
-	ErrDeltaMismatch = errors.New("revocation: delta CRL of another list")
-	// ErrCRLIncomplete: not all revocation reasons are covered.
-	ErrCRLIncomplete = errors.New("revocation: CRL does not cover all reasons")
+	ErrArgument               = errors.New("revocation: wrong argument")                     // a nil certificate or issuer, or no time
+	ErrIssuerMismatch         = errors.New("revocation: not the issuer of the certificate")  // the issuer given is not the certificate's issuer
+	ErrMalformed              = errors.New("revocation: malformed")                          // the evidence is not strict DER of the expected structure
+	ErrLimits                 = errors.New("revocation: over the limits")                    // there are more answers, certificates, or extensions than allowed
+	ErrResponderStatus        = errors.New("revocation: responder refused")                  // the responder refused; see ResponderStatusError
+	ErrResponseType           = errors.New("revocation: not a basic response")               // the response is not a basic OCSP response
+	ErrCriticalExtension      = errors.New("revocation: critical extension")                 // there is an unknown critical extension
+	ErrWeakAlgorithm          = errors.New("revocation: algorithm not accepted")             // the signature algorithm or key is not accepted
+	ErrNoSigner               = errors.New("revocation: signer not found")                   // no known certificate has the responder's name or key
+	ErrResponderNotAuthorized = errors.New("revocation: signer not authorized")              // the signer is not authorized by the issuer
+	ErrDelegateRevocation     = errors.New("revocation: delegate not checked")               // the revocation status of the delegate is not known
+	ErrBadSignature           = errors.New("revocation: bad signature")                      // the signature does not verify
+	ErrNonce                  = errors.New("revocation: nonce")                              // the nonce differs, is missing, or is malformed
+	ErrProducedAt             = errors.New("revocation: produced at an impossible time")     // the response was signed at an impossible time
+	ErrNoMatch                = errors.New("revocation: no answer about this certificate")   // no answer is about this certificate
+	ErrNotFresh               = errors.New("revocation: not fresh")                          // the evidence is too old or not yet valid
+	ErrFuture                 = fmt.Errorf("%w: from the future", ErrNotFresh)               // thisUpdate is in the future; errors.Is also finds ErrNotFresh
+	ErrRollback               = errors.New("revocation: older than what is known")           // the evidence is older than evidence that was seen before
+	ErrCRLIssuer              = errors.New("revocation: CRL of another issuer")              // the CRL was issued by another issuer
+	ErrCRLScope               = errors.New("revocation: CRL does not cover the certificate") // the CRL does not cover this certificate
+	ErrIndirectCRL            = fmt.Errorf("%w: indirect CRL", ErrCRLScope)                  // the CRL lists certificates of several issuers, which is not supported; errors.Is also finds ErrCRLScope
+	ErrDeltaMismatch          = errors.New("revocation: delta CRL of another list")          // the delta CRL does not continue this complete CRL
+	ErrCRLIncomplete          = errors.New("revocation: CRL does not cover all reasons")     // not all revocation reasons are covered
 )
 
 // ResponderStatusError is returned if the responder refused the request (RFC 6960, section
@@ -89,12 +65,8 @@ const (
 	helpClock      = "check this host's clock, then the CA's"
 	helpOver       = "ask the CA, or whoever copies its evidence, for a newer one: this one has expired"
 	helpScope      = "configure the CRL of this CA that is not limited to a distribution point, or have the CA write the distribution point into its certificates"
+	helpAge        = "if the CA issues evidence no more often, raise Verify." // MaxAge or MaxAgeCA
 )
-
-// helpAge is the advice for evidence that is too old only by our own bound.
-func helpAge(isCA bool) string {
-	return "if the CA issues evidence no more often, raise Verify." + ageField(isCA)
-}
 
 func ageField(isCA bool) string {
 	if isCA {

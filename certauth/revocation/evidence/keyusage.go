@@ -19,8 +19,6 @@ func mayUse(cert *x509.Certificate, purposes x509.KeyUsage) bool {
 
 func hasKeyUsage(cert *x509.Certificate) bool { return hasExtension(cert, oidKeyUsage) }
 
-func isKeyUsage(e pkix.Extension) bool { return e.Id.Equal(oidKeyUsage) }
-
 func hasExtension(cert *x509.Certificate, id asn1.ObjectIdentifier) bool {
 	return slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
 }
@@ -46,7 +44,8 @@ func MergeIssuers(own, other *x509.Certificate) *x509.Certificate {
 		both.KeyUsage = usage
 	}
 	if lifts {
-		both.KeyUsage, both.Extensions = 0, slices.DeleteFunc(slices.Clone(own.Extensions), isKeyUsage)
+		isLimit := func(e pkix.Extension) bool { return e.Id.Equal(oidKeyUsage) }
+		both.KeyUsage, both.Extensions = 0, slices.DeleteFunc(slices.Clone(own.Extensions), isLimit)
 	}
 	return &both
 }

@@ -13,8 +13,7 @@ var (
 	oidNonce         = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
 )
 
-// basicResponse is a parsed BasicOCSPResponse (RFC 6960, section 4.2.1). Nothing in it is
-// verified.
+// basicResponse is a parsed BasicOCSPResponse (RFC 6960, section 4.2.1), not verified.
 type basicResponse struct {
 	tbs        []byte
 	byName     []byte // DER of the responder's name, or

@@ -22,11 +22,10 @@ const maxVerifications = 3
 type signer struct {
 	cert      *x509.Certificate
 	delegate  bool
-	unchecked bool
+	unchecked bool // a delegate that is trusted while it is valid, whatever its own revocation status
 }
 
-// findSigner tries all possible signers by checks 7 to 11: name or key, authority, and the
-// signature itself.
+// findSigner tries all possible signers by checks 7 to 11: name or key, authority, signature.
 func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
 	candidates := r.candidates(issuer, o)
 	refused := ErrNoSigner
@@ -100,16 +99,13 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 		}
 		return signer{cert: candidate, delegate: true}, nil
 	}
-	if err := r.checkDelegate(candidate, cert, issuer, o); err != nil {
-		return signer{}, err
-	}
-	unchecked, err := settleDelegate(candidate, o)
-	return signer{cert: candidate, delegate: true, unchecked: unchecked}, err
+	err := r.checkDelegate(candidate, cert, issuer, o)
+	return signer{cert: candidate, delegate: true, unchecked: !hasExtension(candidate, oidNoCheck)}, err
 }
 
 // checkDelegate is RFC 6960, section 4.2.2.2: a delegate is issued directly by this issuer, for
-// this purpose, and is not the certificate in question. The signature shows which key issued it;
-// key identifiers are not used, because tools compute them in several ways (RFC 7093).
+// this purpose, and is not the certificate in question. The signature shows which key issued it, as in
+// list.findSigner.
 func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, o *VerifyOptions) error {
 	refuse := func(why string) error { return fmt.Errorf("%w: delegate %s", ErrResponderNotAuthorized, why) }
 	if !dn.Match(delegate.RawIssuer, issuer.RawSubject) {
@@ -137,23 +133,13 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 		return refuse("is not valid now or was not when it signed")
 	case sameKey(delegate, cert):
 		return refuse("is the certificate in question, or has its key")
+	case hasExtension(delegate, oidNoCheck): // otherwise its own revocation status is not known
+	case o.RequireNoCheck:
+		return fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
+	case o.MaxDelegateLifetime > 0 && delegate.NotAfter.Sub(delegate.NotBefore) > o.MaxDelegateLifetime:
+		return fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, o.MaxDelegateLifetime)
 	}
 	return nil
-}
-
-// settleDelegate decides about the delegate's own revocation status, which is not looked up:
-// unchecked means that the delegate is trusted while it is valid.
-func settleDelegate(delegate *x509.Certificate, o *VerifyOptions) (unchecked bool, err error) {
-	if hasExtension(delegate, oidNoCheck) {
-		return false, nil
-	}
-	if o.RequireNoCheck {
-		return false, fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
-	}
-	if limit := o.MaxDelegateLifetime; limit > 0 && delegate.NotAfter.Sub(delegate.NotBefore) > limit {
-		return false, fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, limit)
-	}
-	return true, nil
 }
 
 // sameKey compares the keys, not only their encodings.

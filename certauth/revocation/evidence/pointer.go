@@ -182,10 +182,11 @@ func (s *Subject) outOfScope(p *issuingPoint) error {
 	for _, point := range s.points {
 		own = append(own, point.names...)
 	}
-	if len(own) == 0 {
-		return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names none", namesText(p.names))
+	names := "none"
+	if len(own) > 0 {
+		names = namesText(own)
 	}
-	return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names %s", namesText(p.names), namesText(own))
+	return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names %s", namesText(p.names), names)
 }
 
 // maxFreshest is how many URLs of delta CRLs are kept.
@@ -207,6 +208,8 @@ func httpURL(name cryptobyte.String) (string, bool) {
 	return string(content), whyUnusable(string(content)) == ""
 }
 
+const schemeCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."
+
 // whyUnusable returns why a certificate's URL is not fetched, or "". AD CS, for example, writes
 // LDAP URLs first. Where the URL leads is checked when it is fetched.
 func whyUnusable(text string) string {
@@ -215,7 +218,7 @@ func whyUnusable(text string) string {
 		return fmt.Sprintf("holds the byte 0x%02x, which a URL must escape", text[i])
 	}
 	scheme, _, found := strings.Cut(text, ":")
-	if !found || !isScheme(scheme) {
+	if !found || scheme == "" || strings.Trim(scheme, schemeCharacters) != "" { // it is not quoted
 		return "has no scheme, and only http and https are fetched"
 	}
 	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
@@ -225,9 +228,4 @@ func whyUnusable(text string) string {
 		return "cannot be read as a URL"
 	}
 	return ""
-}
-
-// isScheme keeps text that is not a scheme out of error texts.
-func isScheme(s string) bool {
-	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") == ""
 }

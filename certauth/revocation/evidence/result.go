@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"errors"
 	"math/big"
 	"time"
@@ -13,7 +14,8 @@ const (
 	// Unavailable means that there is no authentic, fresh, applicable evidence. It is the zero
 	// value, and the caller is refused.
 	Unavailable Status = iota
-	// Good means that authentic, fresh evidence finds the certificate not revoked.
+	// Good means that authentic, fresh evidence finds the certificate not revoked. It does not mean
+	// that the certificate was ever issued; the verified chain shows that.
 	Good
 	// Revoked means that authentic evidence finds the certificate revoked, for any reason,
 	// including a hold.
@@ -26,32 +28,19 @@ const (
 	NotApplicable
 )
 
+var statusNames = map[Status]string{Good: "good", Revoked: "revoked", Unknown: "unknown", NotApplicable: "not applicable"}
+
 // String returns the status in one word.
-func (s Status) String() string {
-	switch s {
-	case Good:
-		return "good"
-	case Revoked:
-		return "revoked"
-	case Unknown:
-		return "unknown"
-	case NotApplicable:
-		return "not applicable"
-	case Unavailable:
-	}
-	return "unavailable"
-}
+func (s Status) String() string { return cmp.Or(statusNames[s], "unavailable") }
 
 // Source is the kind of evidence that a Result is based on.
 type Source uint8
 
+// The values of Source.
 const (
-	// SourceNone is the zero value: no evidence.
-	SourceNone Source = iota
-	// SourceOCSP is an OCSP response.
-	SourceOCSP
-	// SourceCRL is a certificate revocation list.
-	SourceCRL
+	SourceNone Source = iota // no evidence; the zero value
+	SourceOCSP               // an OCSP response
+	SourceCRL                // a certificate revocation list
 )
 
 // String returns the source in one word.
@@ -61,19 +50,15 @@ func (s Source) String() string {
 		return "ocsp"
 	case SourceCRL:
 		return "crl"
-	case SourceNone:
 	}
 	return "none"
 }
 
 // The reason codes of RFC 5280, section 5.3.1, that this package uses.
 const (
-	// ReasonUnspecified is used if no reason is given.
-	ReasonUnspecified = -1
-	// ReasonCertificateHold is the only reason that a CA may withdraw.
-	ReasonCertificateHold = 6
-	// ReasonRemoveFromCRL occurs only in delta CRLs.
-	ReasonRemoveFromCRL = 8
+	ReasonUnspecified     = -1 // no reason is given
+	ReasonCertificateHold = 6  // the only reason that a CA may withdraw
+	ReasonRemoveFromCRL   = 8  // occurs only in delta CRLs
 )
 
 // Result is the verified revocation status of one certificate. If there is an error, its

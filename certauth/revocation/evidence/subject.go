@@ -11,20 +11,17 @@ import (
 // Subject holds the parts of a certificate on which its revocation depends. [NewSubject] reads
 // them once, for a certificate that is looked up often.
 type Subject struct {
-	serial    []byte // content of the DER INTEGER
-	rawIssuer []byte
-	isCA, v3  bool
-	notAfter  time.Time
-	points    []distributionPoint
-	pointsErr error // the points exist but cannot be read; for lists that depend on them
-	// namesDelta reports that the certificate names delta CRLs, whether or not they can be
-	// fetched.
-	namesDelta bool
+	serial     []byte // content of the DER INTEGER
+	rawIssuer  []byte
+	isCA, v3   bool
+	notAfter   time.Time
+	points     []distributionPoint
+	pointsErr  error  // the points exist but cannot be read; for lists that depend on them
+	namesDelta bool   // it names delta CRLs, even if none can be fetched
 	key        []byte // SubjectPublicKeyInfo
 }
 
-// NewSubject reads a certificate, which must not change afterwards because the Subject refers to
-// it.
+// NewSubject reads a certificate. The Subject refers to it, so it must not change afterwards.
 func NewSubject(cert *x509.Certificate) (Subject, error) {
 	if cert == nil || len(cert.Raw) == 0 {
 		return Subject{}, ErrArgument
@@ -34,8 +31,12 @@ func NewSubject(cert *x509.Certificate) (Subject, error) {
 		return Subject{}, ErrArgument
 	}
 	s := Subject{serial: serial, rawIssuer: cert.RawIssuer, isCA: cert.IsCA, v3: cert.Version == 3, notAfter: cert.NotAfter}
-	s.points, s.pointsErr = distributionPoints(cert)
 	s.namesDelta, s.key = hasExtension(cert, oidFreshestCRL), cert.RawSubjectPublicKeyInfo
+	for _, e := range cert.Extensions {
+		if e.Id.Equal(oidDistributionPoints) {
+			s.points, s.pointsErr = parseDistributionPoints(e.Value, cert.RawIssuer)
+		}
+	}
 	return s, nil
 }
 

@@ -27,7 +27,7 @@ const (
 
 // weight orders evidence before its status does: what is fresh, what has been, what is not yet valid.
 func (why staleness) weight() int {
-	switch why { //nolint:exhaustive // the others weigh the same
+	switch why {
 	case fresh:
 		return 2
 	case notBegun:
@@ -58,8 +58,7 @@ func (v *validity) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
 	return fresh
 }
 
-// staleError returns the error for a staleness: ErrNotFresh, which is ErrFuture for evidence from
-// the future.
+// staleError returns the error for a staleness: ErrNotFresh, or ErrFuture, which is one as well.
 func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOptions) error {
 	what := "the CRL"
 	if of == SourceOCSP {
@@ -79,13 +78,12 @@ func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOpti
 			ends = "it is valid until its nextUpdate, " + instant(v.nextUpdate)
 		}
 		limit, _ := o.maxAge(of, isCA)
-		return advice.New(helpAge(isCA), ErrNotFresh, "%s, %s allows %s; %s", issued, ageField(isCA), span(limit), ends)
+		return advice.New(helpAge+ageField(isCA), ErrNotFresh, "%s, %s allows %s; %s", issued, ageField(isCA), span(limit), ends)
 	case endless:
 		if of == SourceCRL {
 			return advice.New(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")
 		}
 		return advice.New(helpNoNext, ErrNotFresh, "%s and has no nextUpdate; NoNextUpdateMaxAge allows %s", issued, o.noNextUpdateMaxAge())
-	case fresh:
 	}
 	return nil
 }

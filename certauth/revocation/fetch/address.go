@@ -6,14 +6,10 @@ import "net/netip"
 type addressClass uint8
 
 const (
-	// addressSpecial is never connected to unless it is named by itself.
-	addressSpecial addressClass = iota
-	// addressLoopback is this machine.
-	addressLoopback
-	// addressPrivate is a network of the operator.
-	addressPrivate
-	// addressGlobal is the Internet.
-	addressGlobal
+	addressSpecial  addressClass = iota // never connected to unless it is named by itself
+	addressLoopback                     // this machine
+	addressPrivate                      // a network of the operator
+	addressGlobal                       // the Internet
 )
 
 // addressRange is one row of the registries of special addresses.
@@ -104,8 +100,7 @@ func classify(a netip.Addr) (addressClass, string) {
 	return addressSpecial, "reserved"
 }
 
-// plain returns the address in the form in which it is compared: IPv4-mapped as IPv4, and without
-// a zone.
+// plain returns the address as it is compared: IPv4-mapped as IPv4, and without a zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // embedded returns the IPv4 address that a translator or relay would connect to.

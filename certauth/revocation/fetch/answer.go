@@ -12,14 +12,10 @@ import (
 )
 
 const (
-	// maxFieldText bounds a text that is sent in a header.
-	maxFieldText = 256
-	// maxRetryAfter bounds the pause that a responder may request.
-	maxRetryAfter = 5 * time.Minute
-	// minMaxAge means "not at all", because zero means that there is no bound.
-	minMaxAge = time.Second
-	// maxDelta bounds delta-seconds (RFC 9111, section 1.2.2).
-	maxDelta = 1 << 31
+	maxFieldText  = 256             // bytes of a text that is sent in a header
+	maxRetryAfter = 5 * time.Minute // the longest pause that a responder may request
+	minMaxAge     = time.Second     // means "not at all", because zero means that there is no bound
+	maxDelta      = 1 << 31         // of delta-seconds (RFC 9111, section 1.2.2)
 )
 
 // readAnswer reads a response that is not a redirect.

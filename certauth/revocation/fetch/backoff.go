@@ -18,8 +18,7 @@ const (
 	backOffMost       = 5 * time.Minute
 )
 
-// outage is what is known about the failures of a host or of one of its URLs. The zero value is
-// one that works.
+// outage is what is known about the failures of a host or a URL. The zero value is one that works.
 type outage struct {
 	failures int       // in a row
 	round    int       // grows with each failure that counts
@@ -89,17 +88,9 @@ func isNetwork(err error) bool {
 // failed, the host answered with 429 or 5xx, or the error has a method Retryable that returns
 // true.
 func CountsAgainstHost(err error) bool {
-	var status HTTPStatusError
 	var refused interface{ Retryable() bool }
-	switch {
-	case isNetwork(err):
-		return true
-	case errors.As(err, &status):
-		return status.Status >= 500 || status.Status == 429
-	case errors.As(err, &refused):
-		return refused.Retryable()
-	}
-	return false
+	answer, isAnswer := errors.AsType[HTTPStatusError](err)
+	return isNetwork(err) || answer.Status >= 500 || answer.Status == 429 || !isAnswer && errors.As(err, &refused) && refused.Retryable()
 }
 
 // isOurs reports whether a fetch failed on our side, which says nothing about the host: it was
@@ -116,17 +107,14 @@ func IsExhausted(err error) bool {
 
 // HostOf returns the host and port of a URL, in the form of Outage.Host.
 func HostOf(address string) string {
-	label, _, err := hostOf(address)
-	if err != nil {
-		return "(unreadable)"
-	}
+	label, _, _ := hostOf(address)
 	return label
 }
 
 func hostOf(address string) (label, origin string, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return "", "", ErrBlockedURL
+		return "(unreadable)", "", ErrBlockedURL
 	}
 	port := u.Port()
 	if port == "" {

@@ -15,30 +15,18 @@ import (
 
 // Reasons why nothing could be fetched, for errors.Is. None of them is evidence.
 var (
-	// ErrBlockedURL: the scheme, port, or form of the URL is not allowed.
-	ErrBlockedURL = errors.New("revocation: URL not allowed")
-	// ErrBlockedAddress: the host resolves to an address that is not allowed.
-	ErrBlockedAddress = errors.New("revocation: address not allowed")
-	// ErrRedirect: the redirect is not allowed.
-	ErrRedirect = errors.New("revocation: redirect not followed")
-	// ErrTimeout: there was no response in time.
-	ErrTimeout = errors.New("revocation: timeout")
-	// ErrTooLarge: the response is longer than allowed.
-	ErrTooLarge = errors.New("revocation: answer too large")
-	// ErrHTTPStatus: the HTTP status is not a success; see HTTPStatusError.
-	ErrHTTPStatus = errors.New("revocation: HTTP status")
-	// ErrTransport: the connection failed.
-	ErrTransport = errors.New("revocation: transport")
-	// ErrOverloaded: too many fetches are running or waiting.
-	ErrOverloaded = errors.New("revocation: too many fetches")
-	// ErrBreakerOpen: the responder failed too often and is not contacted for a while.
-	ErrBreakerOpen = errors.New("revocation: responder left alone after failures")
-	// ErrEncoding: the body is compressed.
-	ErrEncoding = errors.New("revocation: content encoding")
-	// ErrRequest: the request is invalid.
-	ErrRequest = errors.New("revocation: wrong request")
-	// ErrBudget: the CRLs in memory, or being read, would exceed their memory limit.
-	ErrBudget = errors.New("revocation: memory for CRLs used up")
+	ErrBlockedURL     = errors.New("revocation: URL not allowed")                     // the scheme, port, or form of the URL is not allowed
+	ErrBlockedAddress = errors.New("revocation: address not allowed")                 // the host resolves to an address that is not allowed
+	ErrRedirect       = errors.New("revocation: redirect not followed")               // the redirect is not allowed
+	ErrTimeout        = errors.New("revocation: timeout")                             // there was no response in time
+	ErrTooLarge       = errors.New("revocation: answer too large")                    // the response is longer than allowed
+	ErrHTTPStatus     = errors.New("revocation: HTTP status")                         // the HTTP status is not a success; see HTTPStatusError
+	ErrTransport      = errors.New("revocation: transport")                           // the connection failed
+	ErrOverloaded     = errors.New("revocation: too many fetches")                    // too many fetches are running or waiting
+	ErrBreakerOpen    = errors.New("revocation: responder left alone after failures") // the responder failed too often and is not contacted for a while
+	ErrEncoding       = errors.New("revocation: content encoding")                    // the body is compressed
+	ErrRequest        = errors.New("revocation: wrong request")                       // the request is invalid
+	ErrBudget         = errors.New("revocation: memory for CRLs used up")             // the CRLs in memory, or being read, would exceed their memory limit
 )
 
 // Is reports whether target is ErrHTTPStatus.
@@ -52,14 +40,10 @@ func (e HTTPStatusError) Error() string {
 // fetchError says where a fetch failed and why. Its text is short and contains only scheme and
 // host of the URL: path and query may contain what an attacker or a user wrote.
 type fetchError struct {
-	// where is the kind of evidence and, once the URL has been checked, its origin.
-	where string
-	// classes are sentinels of this package; the first is the failure itself.
-	classes []error
-	// detail is for the operator. Text from outside is quoted and truncated.
-	detail string
-	// cause is the error that the network reported, or nil.
-	cause error
+	where   string  // the kind of evidence and, once the URL has been checked, its origin
+	classes []error // sentinels of this package; the first is the failure itself
+	detail  string  // for the operator; text from outside is quoted and truncated
+	cause   error   // that the network reported, or nil
 }
 
 // Error is one line.
@@ -96,8 +80,7 @@ func refuseUnless(step string, class error, format string, args ...any) *fetchEr
 	return &fetchError{classes: []error{advice.New(step, class, format, args...)}}
 }
 
-// refusePanic returns the error for a panic. Unusual hosts have made the standard library panic
-// (CVE-2026-39836).
+// refusePanic is for panics of the standard library, which odd hosts have caused (CVE-2026-39836).
 func refusePanic(p any) error {
 	return refuse(ErrBlockedURL, "panic: %s", logtext.Quote(fmt.Sprint(p)))
 }

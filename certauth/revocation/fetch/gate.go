@@ -35,8 +35,7 @@ type Outage struct {
 	Err     error // the first failure; set at the beginning
 }
 
-// NewGate makes a Gate. It calls tell when an outage begins and when it ends, without holding a
-// lock.
+// NewGate makes a Gate. It calls tell, without holding a lock, when an outage begins and ends.
 func NewGate(now func() time.Time, tell func(context.Context, Outage)) *Gate {
 	return &Gate{now: now, seed: maphash.MakeSeed(), tell: tell}
 }
@@ -212,8 +211,7 @@ func (p *Pass) refusal(because *outage) error {
 	return &LeftAloneError{host: p.host.label, why: why, Until: because.until, since: because.since}
 }
 
-// stillAdmitted checks again after the wait for a place, because the host may have failed
-// meanwhile.
+// stillAdmitted checks again after the wait for a place: the host may have failed meanwhile.
 func (p *Pass) stillAdmitted() error {
 	if p.probing != nil {
 		return nil

@@ -85,16 +85,14 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 	}
 	o.AllowHosts = nil // guard.hosts has them
 	// The address of a proxy is configured by the operator.
-	return &HTTPFetcher{options: o, guard: g, strict: newTransport(o, headers, g.dialer(o.Proxy != nil)), configured: newTransport(o, headers, g.dialer(true))}, nil
+	return &HTTPFetcher{options: o, guard: g, strict: newTransport(o, headers, g, o.Proxy != nil), configured: newTransport(o, headers, g, true)}, nil
 }
 
-type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
-
-func newTransport(o HTTPOptions, headers time.Duration, dial dialFunc) *http.Transport {
+func newTransport(o HTTPOptions, headers time.Duration, g *guard, configured bool) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	t := &http.Transport{
-		DialContext:            dial,
+		DialContext:            g.dialer(configured),
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    tlsTimeout,
 		ResponseHeaderTimeout:  headers,

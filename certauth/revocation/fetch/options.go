@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,10 +96,10 @@ func (o *HTTPOptions) check() error {
 	return errors.Join(mistakes.Prefix("HTTPOptions.", found...)...)
 }
 
-// checkAllowNet refuses a prefix that would permit nothing, and addresses that accept no
-// connections.
+// checkAllowNet refuses a prefix that permits nothing, and addresses that accept no connections.
 func checkAllowNet(p netip.Prefix) error {
 	a := p.Addr()
+	isOpened := func(r addressRange) bool { return r.class == addressPrivate && r.prefix.Overlaps(p) }
 	switch {
 	case !p.IsValid():
 		return errors.New("no prefix")
@@ -106,20 +107,12 @@ func checkAllowNet(p netip.Prefix) error {
 		return errors.New("write an IPv4-mapped prefix as IPv4")
 	case p != p.Masked():
 		return fmt.Errorf("bits outside the prefix, want %s", p.Masked())
-	case p.IsSingleIP():
-		if a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-			return errors.New("this address accepts no connections")
-		}
-		return nil
+	case p.IsSingleIP() && (a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})):
+		return errors.New("this address accepts no connections")
+	case !p.IsSingleIP() && !slices.ContainsFunc(slices.Concat(ranges4, ranges6), isOpened):
+		return errors.New("opens nothing: a prefix permits only private networks; name other addresses one by one")
 	}
-	for _, ranges := range [][]addressRange{ranges4, ranges6} {
-		for _, r := range ranges {
-			if r.class == addressPrivate && r.prefix.Overlaps(p) {
-				return nil
-			}
-		}
-	}
-	return errors.New("opens nothing: a prefix permits only private networks; name other addresses one by one")
+	return nil
 }
 
 func checkProxy(proxy *url.URL) error {

@@ -19,17 +19,12 @@ const (
 
 const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-// target is a URL whose text permits fetching it. Where its host leads is checked when it is
-// dialled.
+// target is a URL whose text permits fetching it. Its host is looked at when it is dialled.
 type target struct {
-	// url is what is requested. Its Host is in lower case.
-	url *url.URL
-	// host is the name or, without brackets, the address.
-	host string
-	// literal is the host if it is an address, or the zero value for a name.
-	literal netip.Addr
-	// configured reports that the operator configured the URL.
-	configured bool
+	url        *url.URL   // what is requested; its Host is in lower case
+	host       string     // the name or, without brackets, the address
+	literal    netip.Addr // the host if it is an address
+	configured bool       // by the operator
 }
 
 // origin is what error texts contain of the URL.
@@ -53,7 +48,7 @@ func checkURL(raw string, configured bool, ports []int) (*target, error) {
 		return nil, err
 	}
 	scheme, rest, found := strings.Cut(raw, "://")
-	if !found || !isScheme(scheme) {
+	if !found || scheme == "" || strings.Trim(scheme, alphanumeric+"+-.") != "" { // it is not quoted
 		return nil, refuse(ErrBlockedURL, "no scheme and host, want http:// or https://")
 	}
 	scheme = strings.ToLower(scheme)
@@ -184,6 +179,3 @@ func checkPort(scheme, text string, configured bool, ports []int) error {
 	}
 	return refuseUnless(helpPorts, ErrBlockedURL, "port %d, want 80, 443, or one of AllowPorts", port)
 }
-
-// isScheme keeps text that is not a scheme out of the error.
-func isScheme(s string) bool { return s != "" && strings.Trim(s, alphanumeric+"+-.") == "" }

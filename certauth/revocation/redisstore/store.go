@@ -18,11 +18,8 @@ const (
 	// DefaultPrefix precedes every key unless Options say otherwise.
 	DefaultPrefix = "certauth:revocation:"
 
-	// maxValue bounds a value. The longest CRL that is fetched has 32 MiB.
-	maxValue = 33 << 20
-
-	// maxCalls bounds the number of calls that a hanging server leaves behind.
-	maxCalls = 64
+	maxValue = 33 << 20 // bytes of a value; the longest CRL that is fetched has 32 MiB
+	maxCalls = 64       // that a hanging server leaves behind
 )
 
 // Options configures a Store. The zero value means the defaults.
