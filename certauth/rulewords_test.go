@@ -296,7 +296,8 @@ func TestPinFile_SaysThatItIsNoPlainText(t *testing.T) {
 	require.ErrorContains(t, err, "no such file")
 	wide := strings.Join(strings.Split(pinOfNobody+"\r\n", ""), "\x00") + "\x00"
 	for name, content := range map[string]string{
-		"UTF-16": "\xff\xfe" + wide, "the other order": "\xfe\xff\x00" + strings.TrimSuffix(wide, "\x00"), "UTF-16 without a mark": wide, "UTF-8 with a mark": "\ufeff" + pinOfNobody + "\r\n",
+		"UTF-16": "\xff\xfe" + wide, "the other order": "\xfe\xff\x00" + strings.TrimSuffix(wide, "\x00"), "UTF-16 without a mark": wide,
+		"the other order without a mark": "\x00" + strings.TrimSuffix(wide, "\x00"), "UTF-8 with a mark": "\ufeff" + pinOfNobody + "\r\n",
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(certauth.PinFile(file))})
