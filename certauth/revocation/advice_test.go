@@ -261,6 +261,17 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			[]string{wayOut, "names none"},
 		},
 		{
+			"finding K135 a CRL whose signer is revoked", noResponder, nil, func(w *wired, _ string) func(*revocation.Config) {
+				signer := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
+				w.net.serve(crlURL, body(encode(t, w.signedBy(signer))))
+				w.net.serve(rootsURL, body(encode(t, w.rootList(entryFor(signer)))))
+				return func(c *revocation.Config) { c.Scope, c.Issuers = revocation.ChainExceptAnchor, certs(signer) }
+			},
+			[]string{"the certificate of the key that signed it is revoked"},
+			"another key",
+			[]string{wayOut},
+		},
+		{
 			"finding P40 a configured CRL at a URL that is down", unpointed, func(_ *testing.T, w *wired) { w.net.serve(crlURL, failing(revocation.ErrTransport)) },
 			func(w *wired, _ string) func(*revocation.Config) {
 				return func(c *revocation.Config) { c.Lists, c.Issuers = []revocation.List{{URL: crlURL}}, cas(w) }

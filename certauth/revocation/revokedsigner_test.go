@@ -182,3 +182,25 @@ func TestKin_ListsForOthersThanTheSignerCostNothing(t *testing.T) {
 		}), 200.0)
 	})
 }
+
+// finding K134: one more revocation, here of the signer, lets nobody in: what its newest list says for good counts
+// against a certificate although the list has expired, as long as an older one is in its place.
+func TestKin_TheExpiredListOfARevokedSignerAccuses(t *testing.T) {
+	for name, entries := range map[string]func(*signedByKin) []ocsptest.Entry{
+		"the signer is good":    func(*signedByKin) []ocsptest.Entry { return nil },
+		"the signer is revoked": func(w *signedByKin) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.kin)} },
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := kinSigns(t)
+			newer := w.signedBy(w.kin, entryFor(w.about))
+			newer.ThisUpdate, newer.NextUpdate = ocsptest.UTCAt(now.Add(-30*time.Minute)), ocsptest.UTCAt(now.Add(-time.Minute-skew))
+			newer.Extensions[1] = ocsptest.CRLNumber(8)
+			write(t, filepath.Join(w.dir, "newer.crl"), encode(t, newer))
+			write(t, filepath.Join(w.dir, "root.crl"), encode(t, w.rootList(entries(w)...)))
+			checker := w.inDir(t, softFail)
+			found, err := checker.CheckChain(t.Context(), w.chain(w.about))
+			assert.Error(t, err)
+			assert.Equal(t, isUnavailable.String(), found.Status.String())
+		})
+	}
+}
