@@ -177,7 +177,7 @@ func (c *Checker) revokedKin(view *localView, a *authority, terms *VerifyOptions
 	for _, k := range a.kinNow() {
 		isRevoked := k.gone.Load()
 		if k.by != nil && !isRevoked {
-			for _, l := range append(slices.Clone(view.of[k.by.key]), c.remote.ofCA(k.by)...) {
+			for _, l := range slices.Concat(view.listsOf(k.by, terms), c.remote.ofCA(k.by)) {
 				if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
 					continue
 				}

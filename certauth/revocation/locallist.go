@@ -48,6 +48,7 @@ type localView struct {
 	deltas map[string][]*evidence.Delta // those among the lists, by authority
 	err    error                        // what could not be read
 	unread bool                         // some source was never read
+	byURL  bool                         // some source is fetched
 
 	held map[*localList]*loadedList // the list in each place
 	ends time.Time                  // when the next of them expires

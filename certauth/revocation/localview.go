@@ -19,7 +19,7 @@ func (m *localLists) newView() *localView {
 	var failed []error                                      // joined at once, since the text of a join of joins is copied again and again
 	for _, s := range m.sources {
 		failed = append(failed, s.err)
-		view.unread = view.unread || !s.read
+		view.unread, view.byURL = view.unread || !s.read, view.byURL || s.list.URL != ""
 		for _, l := range s.lists {
 			held := l.current.Load()
 			if held == nil {

@@ -92,7 +92,7 @@ func (w *signedByKin) ofRoot(t *testing.T, l ocsptest.List) []byte {
 
 func (w *signedByKin) inDir(t *testing.T, changes ...func(*revocation.Config)) *revocation.Checker {
 	t.Helper()
-	return w.operated(t, revocation.List{Dir: w.dir}, append(changes, func(c *revocation.Config) { c.Issuers = certs(w.ca, w.kin, w.root) })...)
+	return w.operated(t, revocation.List{Dir: w.dir}, append([]func(*revocation.Config){func(c *revocation.Config) { c.Issuers = certs(w.ca, w.kin, w.root) }}, changes...)...)
 }
 
 // finding K129: the certificate of the signer may be revoked, or its hold lifted, by a delta among Config.Lists,
@@ -120,6 +120,21 @@ func TestKin_AnExpiredListRevokesTheSigner(t *testing.T) {
 		newer.Extensions[1] = ocsptest.CRLNumber(11)
 		write(t, filepath.Join(w.dir, "root-newer.crl"), w.ofRoot(t, newer))
 		w.says(t, w.inDir(t), w.about, isUnavailable, revocation.ErrCRLIssuer)
+	})
+}
+
+// finding K136: the CA above may sign its lists with another key, too.
+func TestKin_AListByAnotherKeyOfTheCAAboveRevokesTheSigner(t *testing.T) {
+	inBubble(t, "in the directory", func(t *testing.T) {
+		w := kinSigns(t)
+		ofRoot := makeCert(t, "Root", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
+		list := w.rootList(entryFor(w.kin))
+		list.Key, list.Extensions[0] = ofRoot.key, ocsptest.AuthorityKeyID(ofRoot.cert.SubjectKeyId)
+		write(t, filepath.Join(w.dir, "root.crl"), encode(t, list))
+		checker := w.inDir(t, func(c *revocation.Config) {
+			c.Scope, c.Issuers = revocation.ChainExceptAnchor, append(c.Issuers, ofRoot.cert)
+		})
+		w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
 	})
 }
 
