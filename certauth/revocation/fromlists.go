@@ -68,11 +68,10 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool
 	view := c.local.view.Load()
 	own, revoked := false, c.revokedKin(view, r.authority, terms)
 	look := func(l *loadedList, mute error) bool {
-		l = view.completed(r.authority, l, terms)
 		if slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) }) {
 			mute = errRevokedSigner
 		}
-		return c.lookInto(t, r, l, terms, mute)
+		return slices.ContainsFunc(view.completed(r.authority, l, terms), func(l *loadedList) bool { return c.lookInto(t, r, l, terms, mute) })
 	}
 	for i, l := range view.listsOf(r.authority, terms) {
 		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {

@@ -181,11 +181,13 @@ func (c *Checker) revokedKin(view *localView, a *authority, terms *VerifyOptions
 				if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
 					continue
 				}
-				for l = view.completed(k.by, l, terms); l != nil; l = l.lapsed {
-					found, _ := l.crl.LookupSubject(&k.who, terms)
-					isRevoked = isRevoked || found.Status == Revoked || found.StaleRevoked
-					if found.RevokedForGood() {
-						k.gone.Store(true)
+				for _, l := range view.completed(k.by, l, terms) {
+					for ; l != nil; l = l.lapsed {
+						found, _ := l.crl.LookupSubject(&k.who, terms)
+						isRevoked = isRevoked || found.Status == Revoked || found.StaleRevoked
+						if found.RevokedForGood() {
+							k.gone.Store(true)
+						}
 					}
 				}
 			}

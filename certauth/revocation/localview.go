@@ -60,7 +60,9 @@ func (view *localView) used() map[any]bool {
 				used[l.lapsed.base] = true
 			}
 			for _, by := range l.by {
-				used[view.completed(by, l, &VerifyOptions{}).crl.Delta()] = true
+				for _, whole := range view.completed(by, l, &VerifyOptions{}) {
+					used[whole.crl.Delta()] = true
+				}
 			}
 		}
 	}

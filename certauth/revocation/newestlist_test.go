@@ -88,3 +88,21 @@ func TestChecker_TheListOfARenamedFileIsThereOnce(t *testing.T) {
 		assert.Equal(t, 1, checker.Stats().Lists)
 	})
 }
+
+// finding K138: so it was for two deltas of one edition.
+func TestChecker_TwoDifferentDeltasOfOneEditionBothCount(t *testing.T) {
+	inBubble(t, "in a directory", func(t *testing.T) {
+		w := wire(t)
+		dir, first := t.TempDir(), w.issue(t, "first")
+		write(t, filepath.Join(dir, "base.crl"), encode(t, w.numberedBase(10, now.Add(day))))
+		for name, entries := range map[string][]ocsptest.Entry{"a.crl": nil, "b.crl": {entryFor(first)}, "c.crl": {entryFor(w.client)}, "z.crl": nil} {
+			write(t, filepath.Join(dir, name), encode(t, w.numberedDelta(10, 11, now.Add(-time.Hour), now.Add(day), entries...)))
+		}
+		for range 12 {
+			checker := w.operated(t, revocation.List{Dir: dir})
+			require.NoError(t, checker.Preload(t.Context()))
+			w.says(t, checker, w.client, isRevoked, nil)
+			w.says(t, checker, first, isRevoked, nil)
+		}
+	})
+}
