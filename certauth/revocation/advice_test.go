@@ -261,6 +261,27 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			[]string{wayOut, "names none"},
 		},
 		{
+			"finding K137 a configured CRL that is not there, beside a responder that is not used", noPoints, nil, func(w *wired, dir string) func(*revocation.Config) {
+				return func(c *revocation.Config) {
+					c.Sources, c.Lists, c.Issuers = revocation.CRLOnly, []revocation.List{{File: filepath.Join(dir, "a.crl")}}, certs(w.ca)
+				}
+			},
+			[]string{"a.crl", "no such file"},
+			"the file that the detail names",
+			[]string{wayOut},
+		},
+		{
+			"finding K135 a CRL whose signer is revoked", noResponder, nil, func(w *wired, _ string) func(*revocation.Config) {
+				signer := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
+				w.net.serve(crlURL, body(encode(t, w.signedBy(signer))))
+				w.net.serve(rootsURL, body(encode(t, w.rootList(entryFor(signer)))))
+				return func(c *revocation.Config) { c.Scope, c.Issuers = revocation.ChainExceptAnchor, certs(signer) }
+			},
+			[]string{"the certificate of the key that signed it is revoked"},
+			"another key",
+			[]string{wayOut},
+		},
+		{
 			"finding P40 a configured CRL at a URL that is down", unpointed, func(_ *testing.T, w *wired) { w.net.serve(crlURL, failing(revocation.ErrTransport)) },
 			func(w *wired, _ string) func(*revocation.Config) {
 				return func(c *revocation.Config) { c.Lists, c.Issuers = []revocation.List{{URL: crlURL}}, cas(w) }
@@ -315,4 +336,13 @@ func with(changes ...change) change {
 			one(c)
 		}
 	}
+}
+
+// finding K137: a list that only Preload names is fetched as well, so that the network path is what to check.
+func TestRefusals_AListGivenToPreloadIsFetched(t *testing.T) {
+	w := wire(t)
+	w.net.serve(crlURL, failing(revocation.ErrTransport))
+	checker := w.checker(t, leafOnly, func(c *revocation.Config) { c.Issuers = certs(w.ca) })
+	require.ErrorIs(t, checker.Preload(t.Context(), crlURL), revocation.ErrTransport)
+	assert.Contains(t, w.refusal(t, checker, w.issue(t, "client", noPoints, noResponder)).Hint, wayOut)
 }

@@ -148,7 +148,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 
 // judgeAll waits for refreshes until moment ends, and for required evidence until ctx ends.
 func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement) {
-	now := c.config.Now()
+	now, generation := c.config.Now(), c.generation.Load()
 	for i := range judged {
 		if judged[i].record != nil {
 			c.start(&judged[i], now)
@@ -162,8 +162,12 @@ func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement) {
 	moment, over := context.WithTimeout(moment, c.config.MaxWait)
 	defer over()
 	for i := range slices.Backward(judged) { // what revokes the signer of a list comes before the list
-		if judged[i].flight != nil {
-			c.await(ctx, moment, &judged[i])
+		j := &judged[i]
+		if j.record != nil && j.flight == nil && c.generation.Load() != generation {
+			c.start(j, c.config.Now())
+		}
+		if j.flight != nil {
+			c.await(ctx, moment, j)
 		}
 	}
 }

@@ -21,6 +21,7 @@ const (
 	helpCA       = "name the CRL of the CA above this one in revocation.Config.Lists or its responder in revocation.Config.Responders, or set revocation.Config.Scope to LeafOnly, which checks no CA"
 	helpPointers = "name the CA's CRL in revocation.Config.Lists or its responder in revocation.Config.Responders"
 	helpLists    = "put the CRL of the CA that issued the certificate into revocation.Config.Lists, or repair the file that the detail names"
+	helpSigner   = "ask the CA for a CRL that it has signed with another key, whose certificate is not revoked"
 	helpSize     = "raise revocation.Config.MaxListBytes if the CA's CRL really is that large"
 	helpMemory   = "raise revocation.Config.MaxListMemory: the CRLs in use do not fit"
 )

@@ -2,11 +2,11 @@ package revocation
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
 // listsWord is what all lists in memory, or those that have been looked at, say together. since is the
@@ -61,25 +61,17 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 // isCovered reports whether the lists together cover every reason.
 func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
-var errRevokedSigner = fmt.Errorf("%w: the certificate of the key that signed it is revoked", ErrCRLIssuer)
+var errRevokedSigner = advice.New(helpSigner, ErrCRLIssuer, "the certificate of the key that signed it is revoked")
 
 // tallyLists looks the certificate up, and reports whether a list revokes it permanently.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
 	own, revoked := false, c.revokedKin(view, r.authority, terms)
-	look := func(l *loadedList, accuses bool) bool {
-		l = view.completed(r.authority, l, terms)
-		byRevoked := slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) })
-		if accuses || byRevoked { // and does no more
-			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
-				t.accuse(&result, l)
-				if byRevoked {
-					t.err = errRevokedSigner
-				}
-				return false
-			}
+	look := func(l *loadedList, mute error) bool {
+		if slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) }) {
+			mute = errRevokedSigner
 		}
-		return c.lookInto(t, r, l, terms)
+		return slices.ContainsFunc(view.completed(r.authority, l, terms), func(l *loadedList) bool { return c.lookInto(t, r, l, terms, mute) })
 	}
 	for i, l := range view.listsOf(r.authority, terms) {
 		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
@@ -88,23 +80,28 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool
 		byOther := i >= len(view.of[r.authority.key])
 		// A CA may keep a list for each of its keys. Once the key that issued the certificate has
 		// signed a list for it, a list by another key can only accuse.
-		if own = own || !byOther; look(l, own && byOther) {
+		var mute error
+		if own = own || !byOther; own && byOther {
+			mute = ErrCRLScope
+		}
+		if look(l, mute) {
 			return true
 		}
 	}
 	for _, l := range r.lists {
-		if known := l.current.Load(); known != nil && look(known, false) {
+		if known := l.current.Load(); known != nil && look(known, nil) {
 			return true
 		}
 	}
 	return false
 }
 
-// lookInto adds what one list says, and reports whether it is a permanent revocation.
-func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions) bool {
+// lookInto adds what one list says, and reports whether it is a permanent revocation. The list can only
+// accuse if mute says why.
+func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions, mute error) bool {
 	if newer := l.lapsed; newer != nil {
 		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back
-			return c.lookInto(t, r, newer, terms)
+			return c.lookInto(t, r, newer, terms, mute)
 		}
 		result, _ := newer.crl.LookupSubject(&r.who, terms)
 		t.accuse(&result, newer)
@@ -124,6 +121,9 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 	}
 	if c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
 		result, err = c.withGrace(r, l, terms)
+	}
+	if mute != nil && (err != nil || result.Status != Revoked) {
+		result, err = Result{}, mute
 	}
 	result.DeltaMissing, result.RefreshAfter = l.deltaMissing || l.crl.Delta() != nil && result.DeltaMissing, l.soft
 	switch {

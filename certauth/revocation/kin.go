@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -22,7 +23,8 @@ type kin struct {
 	cert *x509.Certificate
 	key  string // authorityKey
 	who  evidence.Subject
-	by   *authority // the CA that issued cert; nil if it is in no chain that was seen
+	by   *authority   // the CA that issued cert; nil if it is in no chain that was seen
+	gone *atomic.Bool // once a list has revoked cert for good
 }
 
 // kinNow returns the kin known now.
@@ -151,7 +153,7 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	if err != nil {
 		return next
 	}
-	one := kin{cert: cert, key: authorityKey(cert), who: who}
+	one := kin{cert: cert, key: authorityKey(cert), who: who, gone: new(atomic.Bool)}
 	a.adding.Lock()
 	defer a.adding.Unlock()
 	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
@@ -169,18 +171,28 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	return next
 }
 
-// revokedKin returns the kin of a CA whose certificates a list in memory revokes or puts on hold. The
-// lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f)).
+// revokedKin returns the kin of a CA whose certificates a list in memory revokes or puts on hold, or one
+// has revoked for good. The lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f)).
 func (c *Checker) revokedKin(view *localView, a *authority, terms *VerifyOptions) (revoked []kin) {
 	for _, k := range a.kinNow() {
-		if k.by == nil {
-			continue
+		isRevoked := k.gone.Load()
+		if k.by != nil && !isRevoked {
+			for _, l := range slices.Concat(view.listsOf(k.by, terms), c.remote.ofCA(k.by)) {
+				if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
+					continue
+				}
+				for _, l := range view.completed(k.by, l, terms) {
+					for ; l != nil; l = l.lapsed {
+						found, _ := l.crl.LookupSubject(&k.who, terms)
+						isRevoked = isRevoked || found.Status == Revoked || found.StaleRevoked
+						if found.RevokedForGood() {
+							k.gone.Store(true)
+						}
+					}
+				}
+			}
 		}
-		lists := append(slices.Clone(view.of[k.by.key]), c.remote.ofCA(k.by)...)
-		if slices.ContainsFunc(lists, func(l *loadedList) bool {
-			found, _ := l.crl.LookupSubject(&k.who, terms)
-			return found.Status == Revoked || found.StaleRevoked
-		}) {
+		if isRevoked {
 			revoked = append(revoked, k)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +49,7 @@ type localView struct {
 	deltas map[string][]*evidence.Delta // those among the lists, by authority
 	err    error                        // what could not be read
 	unread bool                         // some source was never read
+	byURL  bool                         // some source is fetched
 
 	held map[*localList]*loadedList // the list in each place
 	ends time.Time                  // when the next of them expires
@@ -144,19 +146,24 @@ func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList
 	return lists
 }
 
-// completed adds the newest delta among Config.Lists that continues the list, if there is one.
-func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptions) *loadedList {
+// completed returns the list with the newest delta among Config.Lists that continues it, if there is one,
+// or with each of different ones of one edition.
+func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptions) []*loadedList {
 	if len(view.deltas) == 0 {
-		return l
+		return []*loadedList{l}
 	}
-	best, known := l.crl, !l.deltaMissing
+	best, known := []*evidence.CRL{l.crl}, !l.deltaMissing
 	look := func(key string) {
 		for _, d := range view.deltas[key] {
-			switch merged, err := l.base.With(d); {
-			case err == nil && (best.Delta() == nil || d.Edition().CheckNewer(best.Delta().Edition()) != nil):
-				best, known = merged, true
+			merged, err := l.base.With(d)
+			switch of := best[0].Delta(); {
 			case errors.Is(err, evidence.ErrRollback):
 				known = known || !d.Edition().IsOver(terms.Now, terms.Tolerance()) // the list already contains the delta
+			case err != nil:
+			case of == nil || d.Edition().CheckNewer(of.Edition()) != nil:
+				best, known = []*evidence.CRL{merged}, true
+			case of.Edition().CheckNewer(d.Edition()) == nil && !slices.ContainsFunc(best, func(b *evidence.CRL) bool { return reflect.DeepEqual(b.Delta(), d) }):
+				best = append(best, merged)
 			}
 		}
 	}
@@ -164,12 +171,13 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 	for _, k := range a.kinNow() {
 		look(k.key)
 	}
-	if best == l.crl && known != l.deltaMissing {
-		return l
+	all := make([]*loadedList, len(best))
+	for i, crl := range best {
+		next := *l
+		next.crl, next.deltaMissing = crl, !known
+		all[i] = &next
 	}
-	next := *l
-	next.crl, next.deltaMissing = best, !known
-	return &next
+	return all
 }
 
 // load reads what is new or has changed, and waits for it. Concurrent calls share one reading.

@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +19,7 @@ func (m *localLists) newView() *localView {
 	var failed []error                                      // joined at once, since the text of a join of joins is copied again and again
 	for _, s := range m.sources {
 		failed = append(failed, s.err)
-		view.unread = view.unread || !s.read
+		view.unread, view.byURL = view.unread || !s.read, view.byURL || s.list.URL != ""
 		for _, l := range s.lists {
 			held := l.current.Load()
 			if held == nil {
@@ -59,7 +60,9 @@ func (view *localView) used() map[any]bool {
 				used[l.lapsed.base] = true
 			}
 			for _, by := range l.by {
-				used[view.completed(by, l, &VerifyOptions{}).crl.Delta()] = true
+				for _, whole := range view.completed(by, l, &VerifyOptions{}) {
+					used[whole.crl.Delta()] = true
+				}
 			}
 		}
 	}
@@ -98,9 +101,9 @@ func (m *localLists) forgetGone(view *localView) (some bool) {
 }
 
 // newest adds the list to those of the same scope and signer, or replaces an older one (rule C9). If one
-// has the newer base and the other the newer delta, both count. Of two of one edition, which a CA must
-// not make (RFC 5280, section 5.2.3), the one with more entries counts, so that the order in which they
-// are read decides nothing. A list from the future displaces none.
+// has the newer base and the other the newer delta, both count, and so do two different ones of one
+// edition, which a CA must not make (RFC 5280, section 5.2.3): the order in which they are read decides
+// nothing. A list from the future displaces none.
 func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
 	isAhead := func(l *loadedList) bool { return l.edition().Begun(now, m.checker.skew) != nil }
 	if isAhead(next) {
@@ -111,9 +114,9 @@ func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time
 		follows := known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil
 		precedes := next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil
 		switch {
-		case isAhead(known), !follows && !precedes: // one has the newer base and the other the newer delta
+		case isAhead(known), !follows && !precedes, follows && precedes && !reflect.DeepEqual(known.crl, next.crl):
 			kept = append(kept, known)
-		case follows && !(precedes && known.crl.Entries() > next.crl.Entries()):
+		case follows:
 			next = m.ofTwo(next, known, now)
 		default:
 			next = m.ofTwo(known, next, now)

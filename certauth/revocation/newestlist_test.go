@@ -1,11 +1,13 @@
 package revocation_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
@@ -52,17 +54,55 @@ func TestChecker_AListBesideANewerOneIsRenewed(t *testing.T) {
 	})
 }
 
-// finding K128: two lists with one number and one time must have the same entries (RFC 5280, section
-// 5.2.3). If they have not, it was a matter of chance, anew at each reading, which of them counted.
-func TestChecker_OfTwoListsOfOneEditionTheOneWithMoreEntriesCounts(t *testing.T) {
+// findings K128 and K133: two lists with one number and one time must have the same entries (RFC 5280,
+// section 5.2.3). If they have not, it was a matter of chance, anew at each reading, which of them counted.
+func TestChecker_TwoDifferentListsOfOneEditionBothCount(t *testing.T) {
 	inBubble(t, "in a directory", func(t *testing.T) {
 		w := wire(t)
-		dir := t.TempDir()
-		write(t, filepath.Join(dir, "before.crl"), w.scoped(t, 1, now.Add(-time.Hour), now.Add(day), nil))
-		write(t, filepath.Join(dir, "within.crl"), w.scoped(t, 1, now.Add(-time.Hour), now.Add(day), nil, entryFor(w.client)))
-		write(t, filepath.Join(dir, "zz.crl"), w.scoped(t, 1, now.Add(-time.Hour), now.Add(day), nil))
+		dir, first := t.TempDir(), w.issue(t, "first")
+		for name, entries := range map[string][]ocsptest.Entry{
+			"a.crl": nil, "b.crl": {entryFor(first)}, "c.crl": {entryFor(w.client)}, "copy.crl": {entryFor(w.client)}, "z.crl": nil,
+		} {
+			write(t, filepath.Join(dir, name), w.scoped(t, 1, now.Add(-time.Hour), now.Add(day), nil, entries...))
+		}
 		for range 12 {
-			w.says(t, w.operated(t, revocation.List{Dir: dir}), w.client, isRevoked, nil)
+			checker := w.operated(t, revocation.List{Dir: dir})
+			require.NoError(t, checker.Preload(t.Context()))
+			w.says(t, checker, w.client, isRevoked, nil)
+			w.says(t, checker, first, isRevoked, nil)
+		}
+	})
+}
+
+// A copy is not another list, so a file that was renamed does not stay in memory under its earlier name.
+func TestChecker_TheListOfARenamedFileIsThereOnce(t *testing.T) {
+	inBubble(t, "in a directory", func(t *testing.T) {
+		w, dir := wire(t), t.TempDir()
+		write(t, filepath.Join(dir, "a.crl"), w.scoped(t, 1, now.Add(-time.Hour), now.Add(day), nil))
+		checker := w.operated(t, revocation.List{Dir: dir})
+		w.says(t, checker, w.client, isGood, nil)
+		require.NoError(t, os.Rename(filepath.Join(dir, "a.crl"), filepath.Join(dir, "b.crl")))
+		w.clock.advance(2 * time.Minute)
+		w.nudge(t, checker)
+		w.says(t, checker, w.client, isGood, nil)
+		assert.Equal(t, 1, checker.Stats().Lists)
+	})
+}
+
+// finding K138: so it was for two deltas of one edition.
+func TestChecker_TwoDifferentDeltasOfOneEditionBothCount(t *testing.T) {
+	inBubble(t, "in a directory", func(t *testing.T) {
+		w := wire(t)
+		dir, first := t.TempDir(), w.issue(t, "first")
+		write(t, filepath.Join(dir, "base.crl"), encode(t, w.numberedBase(10, now.Add(day))))
+		for name, entries := range map[string][]ocsptest.Entry{"a.crl": nil, "b.crl": {entryFor(first)}, "c.crl": {entryFor(w.client)}, "z.crl": nil} {
+			write(t, filepath.Join(dir, name), encode(t, w.numberedDelta(10, 11, now.Add(-time.Hour), now.Add(day), entries...)))
+		}
+		for range 12 {
+			checker := w.operated(t, revocation.List{Dir: dir})
+			require.NoError(t, checker.Preload(t.Context()))
+			w.says(t, checker, w.client, isRevoked, nil)
+			w.says(t, checker, first, isRevoked, nil)
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -332,8 +331,7 @@ func (c *Checker) whyNoList(r *record, localErr error) error {
 	if r.names.Unused != "" && localErr == nil {
 		return advice.New(helpPointers, ErrNoSource, "no configured CRL covers the certificate, which names %s", r.names.Unused)
 	}
-	isByURL := func(l List) bool { return l.URL != "" }
-	if len(r.responders) == 0 && advice.In(localErr) == "" && !slices.ContainsFunc(c.config.Lists, isByURL) { // nothing is fetched
+	if sources, _ := c.sourcesOf(r); sources == CRLOnly && advice.In(localErr) == "" && !view.byURL { // nothing is fetched
 		return advice.New(helpLists, ErrNoSource, "no configured CRL covers the certificate")
 	}
 	return fmt.Errorf("%w: no configured CRL covers the certificate", ErrNoSource)

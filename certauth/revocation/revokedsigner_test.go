@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"crypto/x509"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -62,6 +64,158 @@ func TestKin_AListIsRefusedOnceTheCertificateOfItsSignerIsRevoked(t *testing.T) 
 			}
 			found, _ = checker.CheckChain(t.Context(), w.chain(listed))
 			assert.Equal(t, isRevoked.String(), found.Status.String(), "both in memory: what the list says against a certificate counts")
+		})
+	}
+}
+
+// signedByKin is a CA whose lists another key signs, and a directory with such a list.
+type signedByKin struct {
+	*wired
+	kin, about *identity
+	dir        string
+}
+
+func kinSigns(t *testing.T) *signedByKin {
+	t.Helper()
+	w := &signedByKin{wired: wire(t), dir: t.TempDir()}
+	w.kin, w.about = makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign)), w.issue(t, "about", noResponder)
+	write(t, filepath.Join(w.dir, "clients.crl"), encode(t, w.signedBy(w.kin)))
+	return w
+}
+
+func (w *signedByKin) ofRoot(t *testing.T, l ocsptest.List) []byte {
+	t.Helper()
+	l.Issuer, l.Key = w.root.cert.RawSubject, w.root.key
+	l.Extensions[0] = ocsptest.AuthorityKeyID(w.root.cert.SubjectKeyId)
+	return encode(t, l)
+}
+
+func (w *signedByKin) inDir(t *testing.T, changes ...func(*revocation.Config)) *revocation.Checker {
+	t.Helper()
+	return w.operated(t, revocation.List{Dir: w.dir}, append([]func(*revocation.Config){func(c *revocation.Config) { c.Issuers = certs(w.ca, w.kin, w.root) }}, changes...)...)
+}
+
+// finding K129: the certificate of the signer may be revoked, or its hold lifted, by a delta among Config.Lists,
+// and be revoked by the newest list although that has expired, as any other certificate.
+func TestKin_ADeltaRevokesTheSigner(t *testing.T) {
+	inBubble(t, "it lifts a hold", func(t *testing.T) {
+		w := kinSigns(t)
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin, ocsptest.ReasonCode(onHold)))))
+		write(t, filepath.Join(w.dir, "root-delta.crl"), w.ofRoot(t, w.numberedDelta(10, 11, now.Add(-time.Hour), now.Add(day), entryFor(w.kin, ocsptest.ReasonCode(evidence.ReasonRemoveFromCRL)))))
+		w.says(t, w.inDir(t), w.about, isGood, nil)
+	})
+	inBubble(t, "it revokes", func(t *testing.T) {
+		w := kinSigns(t)
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day))))
+		write(t, filepath.Join(w.dir, "root-delta.crl"), w.ofRoot(t, w.numberedDelta(10, 11, now.Add(-time.Hour), now.Add(day), entryFor(w.kin))))
+		w.says(t, w.inDir(t), w.about, isUnavailable, revocation.ErrCRLIssuer)
+	})
+}
+
+func TestKin_AnExpiredListRevokesTheSigner(t *testing.T) {
+	inBubble(t, "newer but expired", func(t *testing.T) {
+		w := kinSigns(t)
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day))))
+		newer := w.listAt(now.Add(-time.Hour), now.Add(-time.Minute-skew), entryFor(w.kin))
+		newer.Extensions[1] = ocsptest.CRLNumber(11)
+		write(t, filepath.Join(w.dir, "root-newer.crl"), w.ofRoot(t, newer))
+		w.says(t, w.inDir(t), w.about, isUnavailable, revocation.ErrCRLIssuer)
+	})
+}
+
+// finding K136: the CA above may sign its lists with another key, too.
+func TestKin_AListByAnotherKeyOfTheCAAboveRevokesTheSigner(t *testing.T) {
+	inBubble(t, "in the directory", func(t *testing.T) {
+		w := kinSigns(t)
+		ofRoot := makeCert(t, "Root", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
+		list := w.rootList(entryFor(w.kin))
+		list.Key, list.Extensions[0] = ofRoot.key, ocsptest.AuthorityKeyID(ofRoot.cert.SubjectKeyId)
+		write(t, filepath.Join(w.dir, "root.crl"), encode(t, list))
+		checker := w.inDir(t, func(c *revocation.Config) {
+			c.Scope, c.Issuers = revocation.ChainExceptAnchor, append(c.Issuers, ofRoot.cert)
+		})
+		w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
+	})
+}
+
+// finding K130: the request that brings the list of the CA above must not be answered by what was known before.
+func TestKin_TheFirstRequestKnowsThatTheSignerIsRevoked(t *testing.T) {
+	inBubble(t, "the root's list is fetched", func(t *testing.T) {
+		w := kinSigns(t)
+		w.net.serve(rootsURL, body(encode(t, w.rootList(entryFor(w.kin)))))
+		checker := w.checker(t, sources(revocation.CRLOnly), func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}}, certs(w.ca, w.kin)
+		})
+		bare := w.issue(t, "bare", noResponder, noPoints)
+		assert.NoError(t, checker.Preload(t.Context()))
+		w.says(t, checker, bare, isUnavailable, revocation.ErrCRLIssuer)
+	})
+}
+
+// finding K131: a permanent revocation stays in effect when the list that contained it is gone (guarantee 2 of the
+// package); here that is replaced, but it may also have been unloaded to make room.
+func TestKin_APermanentRevocationOfTheSignerStays(t *testing.T) {
+	for name, code := range map[string]byte{"permanent": 1, "hold": onHold} {
+		inBubble(t, name, func(t *testing.T) {
+			w := kinSigns(t)
+			write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin, ocsptest.ReasonCode(code)))))
+			checker := w.inDir(t)
+			w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
+			write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(11, now.Add(7*day))))
+			w.clock.advance(2 * time.Minute)
+			w.nudge(t, checker)
+			if code == onHold {
+				w.says(t, checker, w.about, isGood, nil)
+				return
+			}
+			w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
+		})
+	}
+}
+
+// finding K132: a CA may have thousands of lists, of which one is for the certificate of the signer. For each of the
+// others, and each certificate that was judged, an error was made.
+func TestKin_ListsForOthersThanTheSignerCostNothing(t *testing.T) {
+	inBubble(t, "shards", func(t *testing.T) {
+		w := kinSigns(t)
+		for i := range 200 {
+			l := w.rootList()
+			l.Extensions = append(l.Extensions, ocsptest.IssuingPoint(uri(fmt.Sprintf("http://crl.example/%d.crl", i))))
+			write(t, filepath.Join(w.dir, fmt.Sprint("r", i, ".crl")), encode(t, l))
+		}
+		checker := w.inDir(t)
+		w.says(t, checker, w.about, isGood, nil)
+		others := make([]*identity, 11)
+		for i := range others {
+			others[i] = w.issue(t, fmt.Sprint("other ", i), noResponder)
+		}
+		asked := 0
+		assert.Less(t, testing.AllocsPerRun(len(others)-1, func() {
+			_, err := checker.CheckChain(t.Context(), w.chain(others[asked]))
+			assert.NoError(t, err)
+			asked++
+		}), 200.0)
+	})
+}
+
+// finding K134: one more revocation, here of the signer, lets nobody in: what its newest list says for good counts
+// against a certificate although the list has expired, as long as an older one is in its place.
+func TestKin_TheExpiredListOfARevokedSignerAccuses(t *testing.T) {
+	for name, entries := range map[string]func(*signedByKin) []ocsptest.Entry{
+		"the signer is good":    func(*signedByKin) []ocsptest.Entry { return nil },
+		"the signer is revoked": func(w *signedByKin) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.kin)} },
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := kinSigns(t)
+			newer := w.signedBy(w.kin, entryFor(w.about))
+			newer.ThisUpdate, newer.NextUpdate = ocsptest.UTCAt(now.Add(-30*time.Minute)), ocsptest.UTCAt(now.Add(-time.Minute-skew))
+			newer.Extensions[1] = ocsptest.CRLNumber(8)
+			write(t, filepath.Join(w.dir, "newer.crl"), encode(t, newer))
+			write(t, filepath.Join(w.dir, "root.crl"), encode(t, w.rootList(entries(w)...)))
+			checker := w.inDir(t, softFail)
+			found, err := checker.CheckChain(t.Context(), w.chain(w.about))
+			assert.Error(t, err)
+			assert.Equal(t, isUnavailable.String(), found.Status.String())
 		})
 	}
 }
