@@ -259,6 +259,87 @@ func TestRequests_AnUpgradeThatIsIgnored(t *testing.T) {
 	assert.True(t, response.Close)
 }
 
+// findings T81 and T82: a handler that says itself what becomes of the connection, as those of server-sent
+// events do, or that fails to take it over, left it open to what T48 describes.
+func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
+	keep := func(w http.ResponseWriter) { w.Header().Set("Connection", "keep-alive") }
+	var ran atomic.Int64
+	for name, handler := range map[string]http.HandlerFunc{
+		"T81, an answer": func(w http.ResponseWriter, _ *http.Request) {
+			keep(w)
+			_, _ = io.WriteString(w, "answer")
+		},
+		"T81, a status": func(w http.ResponseWriter, _ *http.Request) {
+			keep(w)
+			w.WriteHeader(http.StatusNoContent)
+		},
+		"T81, a stream": func(w http.ResponseWriter, _ *http.Request) {
+			keep(w)
+			_ = http.NewResponseController(w).Flush()
+		},
+		"T81, nothing written": func(w http.ResponseWriter, _ *http.Request) { keep(w) },
+		"T81, no header":       func(w http.ResponseWriter, _ *http.Request) { clear(w.Header()) },
+		"T81, 101 as from a server behind": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "websocket")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		},
+		"T82, no connection to take over": func(w http.ResponseWriter, _ *http.Request) {
+			_, _, err := http.NewResponseController(w).Hijack()
+			assert.ErrorIs(t, err, http.ErrNotSupported)
+			http.Error(w, "no WebSocket", http.StatusInternalServerError)
+		},
+	} {
+		client := certauthtest.SelfSigned(t, "client")
+		inner := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)}).
+			Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ran.Add(1)
+				handler(w, r)
+			}))
+		if strings.HasPrefix(name, "T82") {
+			inner = http.TimeoutHandler(inner, time.Hour, "")
+		}
+		server := httptest.NewServer(inner)
+		before := ran.Load()
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+		const known = " HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: 1\r\n"
+		_, _ = io.WriteString(conn, "GET /events"+known+"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"+"GET /orders"+known+"Connection: close\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+		server.Close()
+		assert.EqualValues(t, 1, ran.Load()-before, name)
+	}
+}
+
+// Some handlers, such as those of github.com/coder/websocket, write the answer of 101 before they take the
+// connection over.
+func TestRequests_AConnectionIsTakenOverAfterTheAnswer(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		conn, stream, err := http.NewResponseController(w).Hijack()
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = stream.WriteString("hello")
+		_ = stream.Flush()
+	})))
+	defer server.Close()
+	u := &unusual{address: server.Listener.Addr().String()}
+	response, reader, _ := u.send(t, true, "GET /live HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
+	assert.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
+	assert.Equal(t, []string{"Upgrade"}, response.Header["Connection"])
+	rest, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(rest))
+}
+
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.
 func TestRequests_Continue(t *testing.T) {
 	u := newUnusual(t, false, nil, nil)

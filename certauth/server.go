@@ -98,8 +98,10 @@ type guard struct {
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, upgrades, refused := g.auth.admission(r, g.isOutermost(r))
 	if upgrades || r.Method == http.MethodConnect && r.ProtoMajor < 2 {
-		w.Header().Set("Connection", "close")
-		w = upgradable{w}
+		closing := &upgradable{ResponseWriter: w}
+		closing.sayClose()
+		defer closing.end()
+		w = closing
 	}
 	if refused != nil {
 		g.auth.deny(w, admitted, refused, http.StatusUnauthorized)
@@ -123,16 +125,59 @@ func (g *guard) isOutermost(r *http.Request) bool {
 // tunnel, after whose response the connection is closed unless a handler takes it over: some front ends
 // make a tunnel of the connection before they know the answer, and the client could continue with
 // requests whose headers it writes itself.
-type upgradable struct{ http.ResponseWriter }
+type upgradable struct {
+	http.ResponseWriter
+
+	switched, taken bool // the status is 101; the connection was taken over
+}
+
+// sayClose makes the server close the connection, whatever a handler has written to the header. After
+// 101 the handler can still take the connection over.
+func (w *upgradable) sayClose() {
+	if !w.switched {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *upgradable) WriteHeader(status int) {
+	w.switched = w.switched || status == http.StatusSwitchingProtocols
+	w.sayClose()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (w *upgradable) Write(p []byte) (int, error) {
+	w.sayClose()
+	return w.ResponseWriter.Write(p)
+}
 
 // Hijack implements [http.Hijacker].
-func (w upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.Header().Del("Connection")
-	return http.NewResponseController(w.ResponseWriter).Hijack()
+func (w *upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, stream, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.taken = true
+		w.Header().Del("Connection")
+	}
+	return conn, stream, err
 }
 
 // Flush implements [http.Flusher].
-func (w upgradable) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+func (w *upgradable) Flush() {
+	w.sayClose()
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
 
 // Unwrap lets [http.ResponseController] find the other methods.
-func (w upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// end runs when the handler has returned. After an answer of 101 it aborts the connection.
+func (w *upgradable) end() {
+	if w.taken {
+		return
+	}
+	if w.switched {
+		panic(http.ErrAbortHandler)
+	}
+	w.sayClose()
+}

@@ -73,9 +73,11 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			c.RequestCtx().SetConnectionClose()
 			return c.SendStatus(fiber.StatusBadRequest)
 		}
-		if w.header.Get("Connection") != "" { // close, see certauth's Handler
-			c.RequestCtx().SetConnectionClose()
-		}
+		defer func() { // the next handlers may write to the header too
+			if w.header.Get("Connection") != "" && !c.RequestCtx().Hijacked() { // close, see certauth's Handler
+				c.RequestCtx().SetConnectionClose()
+			}
+		}()
 		c.SetContext(admitted.Context())
 		if id, ok := certauth.FromContext(admitted.Context()); ok {
 			c.Locals(identityKey{}, id)

@@ -69,6 +69,10 @@ var whole = fiber.Config{DisablePreParseMultipartForm: true}
 func newApp(auth *certauth.Authenticator) *fiber.App {
 	app := fiber.New(whole)
 	app.Use("*", fiberauth.Handler(auth))
+	app.Get("/events", func(c fiber.Ctx) error {
+		c.Set("Connection", "keep-alive")
+		return c.SendString("event")
+	})
 	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
 	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
 	return app
@@ -356,13 +360,14 @@ func TestHandler_TheRestOfAFormIsNoRequest(t *testing.T) {
 	}
 }
 
-// findings T48, T77 and T78: what a client writes after CONNECT, or after a request for another protocol
+// findings T48, T77, T78 and T81: what a client writes after CONNECT, or after a request for another protocol
 // that no handler accepted, is no request, because some front ends pass it on as it is.
 func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	p := newPartner(t)
 	lines := "X-Client-Cert: " + p.forward(t, p.client).Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
 	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
 	for request, status := range map[string]string{
+		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines: "200",
 		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":         "401",
 		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:         "200",
 		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n": "200",

@@ -171,8 +171,8 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, ask(t, router, "/", p.client).Code, "nil, of no type")
 }
 
-// finding T48: after a request to change the protocol the connection is closed, unless a handler takes
-// it over. Then the answer says nothing of a close, or Go's clients would not change.
+// findings T48 and T81: after a request to change the protocol the connection is closed, whatever a
+// handler says of it, unless a handler takes it over. Then the answer says nothing of a close, or Go's clients would not change.
 func TestHandler_AnUpgrade(t *testing.T) {
 	p := newPartner(t)
 	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -191,6 +191,16 @@ func TestHandler_AnUpgrade(t *testing.T) {
 	router.Use(ginauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()})))
 	router.GET("/live", gin.WrapH(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}))
 	router.GET("/orders", func(c *gin.Context) { c.String(http.StatusOK, "orders") })
+	for path, answer := range map[string]gin.HandlerFunc{
+		"/text":   func(c *gin.Context) { c.String(http.StatusOK, "text") },
+		"/event":  func(c *gin.Context) { c.SSEvent("message", "text") },
+		"/string": func(c *gin.Context) { _, _ = c.Writer.WriteString("text") },
+		"/stream": func(c *gin.Context) { c.Writer.Flush() },
+		"/status": func(c *gin.Context) { c.Status(http.StatusOK) },
+		"/abort":  func(c *gin.Context) { c.AbortWithStatus(http.StatusOK) },
+	} {
+		router.GET(path, func(c *gin.Context) { c.Header("Connection", "keep-alive") }, answer)
+	}
 	server := httptest.NewServer(router)
 	defer server.Close()
 	for _, tc := range []struct {
@@ -198,7 +208,9 @@ func TestHandler_AnUpgrade(t *testing.T) {
 		client *certauthtest.Certificate
 		status int
 		closed bool
-	}{{"/live", p.client, 101, false}, {"/orders", p.client, 200, true}, {"/live", nil, 401, true}} {
+	}{{"/live", p.client, 101, false}, {"/orders", p.client, 200, true}, {"/live", nil, 401, true},
+		{"/text", p.client, 200, true}, {"/event", p.client, 200, true}, {"/string", p.client, 200, true},
+		{"/stream", p.client, 200, true}, {"/status", p.client, 200, true}, {"/abort", p.client, 200, true}} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+tc.path, nil)
 		require.NoError(t, err)
 		if tc.client != nil {
