@@ -368,11 +368,11 @@ func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
 	for request, status := range map[string]string{
 		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines: "200",
-		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":         "401",
-		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:         "200",
-		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n": "200",
-		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                        "401",
-		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                      "401",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":               "401",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:               "200",
+		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n":       "200",
+		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                              "401",
+		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                            "401",
 	} {
 		conn, err := net.Dial("tcp", url[len("http://"):])
 		require.NoError(t, err)

@@ -208,9 +208,17 @@ func TestHandler_AnUpgrade(t *testing.T) {
 		client *certauthtest.Certificate
 		status int
 		closed bool
-	}{{"/live", p.client, 101, false}, {"/orders", p.client, 200, true}, {"/live", nil, 401, true},
-		{"/text", p.client, 200, true}, {"/event", p.client, 200, true}, {"/string", p.client, 200, true},
-		{"/stream", p.client, 200, true}, {"/status", p.client, 200, true}, {"/abort", p.client, 200, true}} {
+	}{
+		{"/live", p.client, 101, false},
+		{"/orders", p.client, 200, true},
+		{"/live", nil, 401, true},
+		{"/text", p.client, 200, true},
+		{"/event", p.client, 200, true},
+		{"/string", p.client, 200, true},
+		{"/stream", p.client, 200, true},
+		{"/status", p.client, 200, true},
+		{"/abort", p.client, 200, true},
+	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+tc.path, nil)
 		require.NoError(t, err)
 		if tc.client != nil {
