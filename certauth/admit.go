@@ -15,7 +15,7 @@ import "net/http"
 // client nothing of the error. A panic in a source, policy or hook is an error too.
 //
 // Close the connection after a request for another protocol, such as WebSocket, if it does not change
-// to that, and after CONNECT over HTTP/1, as Handler does.
+// to that, after CONNECT over HTTP/1 and after HTTP/1.0, as Handler does.
 //
 // Continue with the returned request and its context, never with r: r has no identity, or that of
 // an outer Authenticator, and may receive the source's headers as trailers. If the source reads

@@ -400,6 +400,23 @@ func TestRequests_CONNECT(t *testing.T) {
 	assert.Equal(t, certauth.ReasonNone, reason(headerSource{client.Certificate}))
 }
 
+// finding T83: RFC 9112, section 6.1, has a server close the connection after a request of HTTP/1.0 with
+// Transfer-Encoding. net/http ignores that header, and took the body for the next request.
+func TestRequests_ABodyInChunksOfHTTP10IsNoRequest(t *testing.T) {
+	u := newUnusual(t, false, []certauth.Exclusion{{Path: "/health", Method: http.MethodPost, Reason: "probe", Control: "returns no data"}}, nil)
+	for path, status := range map[string]int{"/orders": http.StatusUnauthorized, "/health": http.StatusOK} {
+		response, reader, conn := u.send(t, false, "POST "+path+" HTTP/1.0", "Connection: keep-alive", "Transfer-Encoding: chunked")
+		assert.Equal(t, status, response.StatusCode)
+		_, err := io.Copy(io.Discard, response.Body)
+		require.NoError(t, err)
+		ran := u.ran.Load()
+		_, _ = io.WriteString(conn, "GET /orders HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: 1\r\n\r\n")
+		_, err = reader.ReadByte()
+		require.Error(t, err, "the connection is closed")
+		assert.Equal(t, ran, u.ran.Load())
+	}
+}
+
 // Optional mode treats all methods alike: a caller without a certificate is anonymous.
 func TestRequests_OptionalMode(t *testing.T) {
 	u := newUnusual(t, true, nil, nil)

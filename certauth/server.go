@@ -97,7 +97,7 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, upgrades, refused := g.auth.admission(r, g.isOutermost(r))
-	if upgrades || r.Method == http.MethodConnect && r.ProtoMajor < 2 {
+	if upgrades || r.ProtoMajor < 2 && (r.Method == http.MethodConnect || r.ProtoMinor == 0) {
 		closing := &upgradable{ResponseWriter: w}
 		closing.sayClose()
 		defer closing.end()
@@ -124,7 +124,8 @@ func (g *guard) isOutermost(r *http.Request) bool {
 // upgradable is the writer of a request to change the protocol, to WebSocket or any other, or for a
 // tunnel, after whose response the connection is closed unless a handler takes it over: some front ends
 // make a tunnel of the connection before they know the answer, and the client could continue with
-// requests whose headers it writes itself.
+// requests whose headers it writes itself. A body of HTTP/1.0 in chunks could also be such a request,
+// because net/http ignores its Transfer-Encoding.
 type upgradable struct {
 	http.ResponseWriter
 
