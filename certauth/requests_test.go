@@ -195,6 +195,7 @@ func TestRequests_UpgradeThatIsNotAccepted(t *testing.T) {
 		{"/orders", "*", false, http.StatusUnauthorized},
 		{"/orders", "TLS/1.2", true, http.StatusOK},
 		{"/orders", "h2c, other/1", true, http.StatusOK},
+		{"/orders", "h2c", false, http.StatusUnauthorized}, // finding T84
 		{"/orders", strings.Repeat("a", 5<<10), true, http.StatusOK},
 	} {
 		response, reader, conn := u.send(t, tc.known, "GET "+tc.path+" HTTP/1.1", "Connection: Upgrade", "Upgrade: "+tc.protocol)
