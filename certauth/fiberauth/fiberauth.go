@@ -74,8 +74,13 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			return c.SendStatus(fiber.StatusBadRequest)
 		}
 		defer func() { // the next handlers may write to the header too
-			if w.header.Get("Connection") != "" && !c.RequestCtx().Hijacked() { // close, see certauth's Handler
-				c.RequestCtx().SetConnectionClose()
+			ctx := c.RequestCtx()
+			switch late := ctx.LastTimeoutErrorResponse(); {
+			case w.header.Get("Connection") == "": // otherwise it is close, see certauth's Handler
+			case late != nil: // and a handler may still write to the other response
+				late.SetConnectionClose()
+			case !ctx.Hijacked():
+				ctx.SetConnectionClose()
 			}
 		}()
 		c.SetContext(admitted.Context())

@@ -73,6 +73,11 @@ func newApp(auth *certauth.Authenticator) *fiber.App {
 		c.Set("Connection", "keep-alive")
 		return c.SendString("event")
 	})
+	app.Get("/late", func(c fiber.Ctx) error {
+		c.Set("Connection", "keep-alive")
+		c.RequestCtx().TimeoutErrorWithResponse(c.Response()) // as Fiber's timeout middleware
+		return nil
+	})
 	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
 	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
 	return app
@@ -368,6 +373,8 @@ func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
 	for request, status := range map[string]string{
 		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines: "200",
+		"GET /late HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:   "200",
+		"GET /health HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n":                            "200",
 		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":               "401",
 		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:               "200",
 		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n":       "200",
