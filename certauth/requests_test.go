@@ -297,6 +297,13 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 				ran.Add(1)
 				handler(w, r)
 			}))
+		if strings.HasPrefix(name, "T81, 101") {
+			recovered := inner
+			inner = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer func() { _ = recover() }() // as some middleware does, with every panic
+				recovered.ServeHTTP(w, r)
+			})
+		}
 		if strings.HasPrefix(name, "T82") {
 			inner = http.TimeoutHandler(inner, time.Hour, "")
 		}

@@ -135,7 +135,7 @@ type upgradable struct {
 // sayClose makes the server close the connection, whatever a handler has written to the header. After
 // 101 the handler can still take the connection over.
 func (w *upgradable) sayClose() {
-	if !w.switched {
+	if !w.switched && !w.taken {
 		w.Header().Set("Connection", "close")
 	}
 }
@@ -172,13 +172,16 @@ func (w *upgradable) Flush() {
 // Unwrap lets [http.ResponseController] find the other methods.
 func (w *upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// end runs when the handler has returned. After an answer of 101 it aborts the connection.
+// end runs when the handler has returned. It closes a connection on which the handler has answered 101
+// and then left it to the server.
 func (w *upgradable) end() {
-	if w.taken {
+	w.sayClose()
+	if w.taken || !w.switched {
 		return
 	}
-	if w.switched {
+	conn, _, err := w.Hijack()
+	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	w.sayClose()
+	_ = conn.Close()
 }

@@ -2,11 +2,16 @@ package ginauth_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/assert"
@@ -232,4 +237,33 @@ func TestHandler_AnUpgrade(t *testing.T) {
 		assert.Equal(t, tc.status, response.StatusCode)
 		assert.Equal(t, tc.closed, response.Close, tc.path)
 	}
+}
+
+// finding T81: an answer of 101 by a handler that does not take the connection over ends it.
+func TestHandler_AnAnswerOf101IsTheLast(t *testing.T) {
+	p := newPartner(t)
+	router := gin.New()
+	router.Use(ginauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()})))
+	router.GET("/", func(c *gin.Context) {
+		c.Header("Connection", "Upgrade")
+		c.Header("Upgrade", "websocket")
+		c.Status(http.StatusSwitchingProtocols)
+		c.Writer.WriteHeaderNow()
+	})
+	server := httptest.NewServer(router)
+	defer server.Close()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r, p.client)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+	require.NoError(t, err)
+	require.NoError(t, r.Header.Write(conn))
+	_, err = io.WriteString(conn, "\r\nGET /other HTTP/1.1\r\nHost: app\r\n\r\n")
+	require.NoError(t, err)
+	answers, err := io.ReadAll(conn)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	assert.LessOrEqual(t, strings.Count(string(answers), "HTTP/1.1 "), 1, "%s", answers)
 }
