@@ -14,8 +14,8 @@ import "net/http"
 // nothing and does not call Config.Deny; answer 401 (in gRPC, UNAUTHENTICATED) and show the
 // client nothing of the error. A panic in a source, policy or hook is an error too.
 //
-// Close the connection after a request for another protocol, such as WebSocket, if it does not change
-// to that, and after CONNECT over HTTP/1, as Handler does.
+// Close the connection after a request with an Upgrade header whose protocol is not changed, after
+// CONNECT over HTTP/1 and after HTTP/1.0, as Handler does.
 //
 // Continue with the returned request and its context, never with r: r has no identity, or that of
 // an outer Authenticator, and may receive the source's headers as trailers. If the source reads

@@ -14,11 +14,12 @@ import (
 // headers that the source reads are removed from it, in every spelling. So is a request to change
 // to HTTP/2 ("Upgrade: h2c"), because next must not take the connection over and serve requests
 // on it that Handler never sees; an Upgrade header of more than 4 KiB is removed as a whole. After a
-// request for another protocol, such as WebSocket, or for CONNECT over HTTP/1, the connection is
-// closed, unless next takes it over. next sees the trailers that the Trailer header announced, by the
-// rules of [http.Request], but never one of the source's headers. Middleware outside that made a copy
-// of the request, as [http.TimeoutHandler] does, still finds the headers in its own: nothing is
-// written to a header that it may be reading in another goroutine.
+// request with an Upgrade header, as for WebSocket, for CONNECT over HTTP/1, or of HTTP/1.0, the
+// connection is closed, unless next takes it over; middleware outside that answers in place of Handler
+// must close it too. next sees the trailers that the Trailer header announced, by the rules of
+// [http.Request], but never one of the source's headers. Middleware outside that made a copy of the
+// request, as [http.TimeoutHandler] does, still finds the headers in its own: nothing is written to a
+// header that it may be reading in another goroutine.
 //
 // To protect everything that a server serves use [Authenticator.ConfigureServer].
 //
@@ -53,8 +54,8 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 }
 
 // admission decides, reports and strips. It returns the request for the handler, or a refusal with
-// the request for the code that answers it, and whether the request asks for another protocol than
-// h2c. own says that only net/http's server has had the request before.
+// the request for the code that answers it, and whether the request had an Upgrade header. own
+// says that only net/http's server has had the request before.
 func (a *Authenticator) admission(r *http.Request, own bool) (admitted *http.Request, upgrades bool, denied *Error) {
 	if a == nil || a.policy == nil {
 		return r, false, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
@@ -71,7 +72,7 @@ func (a *Authenticator) admission(r *http.Request, own bool) (admitted *http.Req
 	// for this request and then look at it again.
 	found := a.headers.strip(r, own)
 	if found.upgrade {
-		found.upgrade = socket.DropUpgrade(r.Header)
+		socket.DropUpgrade(r.Header)
 	}
 	if found.connection && x == nil {
 		refused = a.connectionNames(r, refused)

@@ -195,6 +195,7 @@ func TestRequests_UpgradeThatIsNotAccepted(t *testing.T) {
 		{"/orders", "*", false, http.StatusUnauthorized},
 		{"/orders", "TLS/1.2", true, http.StatusOK},
 		{"/orders", "h2c, other/1", true, http.StatusOK},
+		{"/orders", "h2c", false, http.StatusUnauthorized}, // finding T84
 		{"/orders", strings.Repeat("a", 5<<10), true, http.StatusOK},
 	} {
 		response, reader, conn := u.send(t, tc.known, "GET "+tc.path+" HTTP/1.1", "Connection: Upgrade", "Upgrade: "+tc.protocol)
@@ -259,6 +260,94 @@ func TestRequests_AnUpgradeThatIsIgnored(t *testing.T) {
 	assert.True(t, response.Close)
 }
 
+// findings T81 and T82: a handler that says itself what becomes of the connection, as those of server-sent
+// events do, or that fails to take it over, left it open to what T48 describes.
+func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
+	keep := func(w http.ResponseWriter) { w.Header().Set("Connection", "keep-alive") }
+	var ran atomic.Int64
+	for name, handler := range map[string]http.HandlerFunc{
+		"T81, an answer": func(w http.ResponseWriter, _ *http.Request) {
+			keep(w)
+			_, _ = io.WriteString(w, "answer")
+		},
+		"T81, a status": func(w http.ResponseWriter, _ *http.Request) {
+			keep(w)
+			w.WriteHeader(http.StatusNoContent)
+		},
+		"T81, a stream": func(w http.ResponseWriter, _ *http.Request) {
+			keep(w)
+			_ = http.NewResponseController(w).Flush()
+		},
+		"T81, nothing written": func(w http.ResponseWriter, _ *http.Request) { keep(w) },
+		"T81, no header":       func(w http.ResponseWriter, _ *http.Request) { clear(w.Header()) },
+		"T81, 101 as from a server behind": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "websocket")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		},
+		"T82, no connection to take over": func(w http.ResponseWriter, _ *http.Request) {
+			_, _, err := http.NewResponseController(w).Hijack()
+			assert.ErrorIs(t, err, http.ErrNotSupported)
+			http.Error(w, "no WebSocket", http.StatusInternalServerError)
+		},
+	} {
+		client := certauthtest.SelfSigned(t, "client")
+		inner := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)}).
+			Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ran.Add(1)
+				handler(w, r)
+			}))
+		if strings.HasPrefix(name, "T81, 101") {
+			recovered := inner
+			inner = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer func() { _ = recover() }() // as some middleware does, with every panic
+				recovered.ServeHTTP(w, r)
+			})
+		}
+		if strings.HasPrefix(name, "T82") {
+			inner = http.TimeoutHandler(inner, time.Hour, "")
+		}
+		server := httptest.NewServer(inner)
+		before := ran.Load()
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+		const known = " HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: 1\r\n"
+		_, _ = io.WriteString(conn, "GET /events"+known+"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"+"GET /orders"+known+"Connection: close\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+		server.Close()
+		assert.EqualValues(t, 1, ran.Load()-before, name)
+	}
+}
+
+// Some handlers, such as those of github.com/coder/websocket, write the answer of 101 before they take the
+// connection over.
+func TestRequests_AConnectionIsTakenOverAfterTheAnswer(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		conn, stream, err := http.NewResponseController(w).Hijack()
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = stream.WriteString("hello")
+		_ = stream.Flush()
+	})))
+	defer server.Close()
+	u := &unusual{address: server.Listener.Addr().String()}
+	response, reader, _ := u.send(t, true, "GET /live HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
+	assert.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
+	assert.Equal(t, []string{"Upgrade"}, response.Header["Connection"])
+	rest, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(rest))
+}
+
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.
 func TestRequests_Continue(t *testing.T) {
 	u := newUnusual(t, false, nil, nil)
@@ -317,6 +406,23 @@ func TestRequests_CONNECT(t *testing.T) {
 	r.Header.Set("X-Client-Cert", "1")
 	r.ProtoMajor = 2
 	assert.Equal(t, certauth.ReasonNone, reason(headerSource{client.Certificate}))
+}
+
+// finding T83: RFC 9112, section 6.1, has a server close the connection after a request of HTTP/1.0 with
+// Transfer-Encoding. net/http ignores that header, and took the body for the next request.
+func TestRequests_ABodyInChunksOfHTTP10IsNoRequest(t *testing.T) {
+	u := newUnusual(t, false, []certauth.Exclusion{{Path: "/health", Method: http.MethodPost, Reason: "probe", Control: "returns no data"}}, nil)
+	for path, status := range map[string]int{"/orders": http.StatusUnauthorized, "/health": http.StatusOK} {
+		response, reader, conn := u.send(t, false, "POST "+path+" HTTP/1.0", "Connection: keep-alive", "Transfer-Encoding: chunked")
+		assert.Equal(t, status, response.StatusCode)
+		_, err := io.Copy(io.Discard, response.Body)
+		require.NoError(t, err)
+		ran := u.ran.Load()
+		_, _ = io.WriteString(conn, "GET /orders HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: 1\r\n\r\n")
+		_, err = reader.ReadByte()
+		require.Error(t, err, "the connection is closed")
+		assert.Equal(t, ran, u.ran.Load())
+	}
 }
 
 // Optional mode treats all methods alike: a caller without a certificate is anonymous.

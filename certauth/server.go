@@ -97,9 +97,11 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, upgrades, refused := g.auth.admission(r, g.isOutermost(r))
-	if upgrades || r.Method == http.MethodConnect && r.ProtoMajor < 2 {
-		w.Header().Set("Connection", "close")
-		w = upgradable{w}
+	if upgrades || r.ProtoMajor < 2 && (r.Method == http.MethodConnect || r.ProtoMinor == 0) {
+		closing := &upgradable{ResponseWriter: w}
+		closing.sayClose()
+		defer closing.end()
+		w = closing
 	}
 	if refused != nil {
 		g.auth.deny(w, admitted, refused, http.StatusUnauthorized)
@@ -122,17 +124,64 @@ func (g *guard) isOutermost(r *http.Request) bool {
 // upgradable is the writer of a request to change the protocol, to WebSocket or any other, or for a
 // tunnel, after whose response the connection is closed unless a handler takes it over: some front ends
 // make a tunnel of the connection before they know the answer, and the client could continue with
-// requests whose headers it writes itself.
-type upgradable struct{ http.ResponseWriter }
+// requests whose headers it writes itself. A body of HTTP/1.0 in chunks could also be such a request,
+// because net/http ignores its Transfer-Encoding.
+type upgradable struct {
+	http.ResponseWriter
+
+	switched, taken bool // the status is 101; the connection was taken over
+}
+
+// sayClose makes the server close the connection, whatever a handler has written to the header. After
+// 101 the handler can still take the connection over.
+func (w *upgradable) sayClose() {
+	if !w.switched && !w.taken {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *upgradable) WriteHeader(status int) {
+	w.switched = w.switched || status == http.StatusSwitchingProtocols
+	w.sayClose()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (w *upgradable) Write(p []byte) (int, error) {
+	w.sayClose()
+	return w.ResponseWriter.Write(p)
+}
 
 // Hijack implements [http.Hijacker].
-func (w upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.Header().Del("Connection")
-	return http.NewResponseController(w.ResponseWriter).Hijack()
+func (w *upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, stream, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.taken = true
+		w.Header().Del("Connection")
+	}
+	return conn, stream, err
 }
 
 // Flush implements [http.Flusher].
-func (w upgradable) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+func (w *upgradable) Flush() {
+	w.sayClose()
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
 
 // Unwrap lets [http.ResponseController] find the other methods.
-func (w upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// end runs when the handler has returned. It closes a connection on which the handler has answered 101
+// and then left it to the server.
+func (w *upgradable) end() {
+	w.sayClose()
+	if w.taken || !w.switched {
+		return
+	}
+	conn, _, err := w.Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_ = conn.Close()
+}

@@ -73,9 +73,16 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			c.RequestCtx().SetConnectionClose()
 			return c.SendStatus(fiber.StatusBadRequest)
 		}
-		if w.header.Get("Connection") != "" { // close, see certauth's Handler
-			c.RequestCtx().SetConnectionClose()
-		}
+		defer func() { // the next handlers may write to the header too
+			ctx := c.RequestCtx()
+			switch late := ctx.LastTimeoutErrorResponse(); {
+			case w.header.Get("Connection") == "": // otherwise it is close, see certauth's Handler
+			case late != nil: // and a handler may still write to the other response
+				late.SetConnectionClose()
+			case !ctx.Hijacked():
+				ctx.SetConnectionClose()
+			}
+		}()
 		c.SetContext(admitted.Context())
 		if id, ok := certauth.FromContext(admitted.Context()); ok {
 			c.Locals(identityKey{}, id)

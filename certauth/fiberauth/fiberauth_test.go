@@ -69,6 +69,15 @@ var whole = fiber.Config{DisablePreParseMultipartForm: true}
 func newApp(auth *certauth.Authenticator) *fiber.App {
 	app := fiber.New(whole)
 	app.Use("*", fiberauth.Handler(auth))
+	app.Get("/events", func(c fiber.Ctx) error {
+		c.Set("Connection", "keep-alive")
+		return c.SendString("event")
+	})
+	app.Get("/late", func(c fiber.Ctx) error {
+		c.Set("Connection", "keep-alive")
+		c.RequestCtx().TimeoutErrorWithResponse(c.Response()) // as Fiber's timeout middleware
+		return nil
+	})
 	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
 	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
 	return app
@@ -356,18 +365,21 @@ func TestHandler_TheRestOfAFormIsNoRequest(t *testing.T) {
 	}
 }
 
-// findings T48, T77 and T78: what a client writes after CONNECT, or after a request for another protocol
+// findings T48, T77, T78 and T81: what a client writes after CONNECT, or after a request for another protocol
 // that no handler accepted, is no request, because some front ends pass it on as it is.
 func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	p := newPartner(t)
 	lines := "X-Client-Cert: " + p.forward(t, p.client).Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
 	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
 	for request, status := range map[string]string{
-		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":         "401",
-		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:         "200",
-		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n": "200",
-		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                        "401",
-		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                      "401",
+		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines: "200",
+		"GET /late HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:   "200",
+		"GET /health HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n":                            "200",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":               "401",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:               "200",
+		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n":       "200",
+		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                              "401",
+		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                            "401",
 	} {
 		conn, err := net.Dial("tcp", url[len("http://"):])
 		require.NoError(t, err)

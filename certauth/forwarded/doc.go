@@ -105,8 +105,8 @@
 //	Traefik  drops it since traefik/traefik#13797; before, a headers middleware on every router with
 //	         customRequestHeaders.Upgrade=""
 //
-// Authenticator.Handler closes the connection after a request for another protocol than h2c, unless a
-// handler takes it over; a handler outside of it does not.
+// Authenticator.Handler closes the connection after a request with an Upgrade header, unless a handler
+// takes it over; a handler outside of it does not.
 //
 // With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
 // and after an answer of 2xx also whatever the client writes next, such as requests with headers of

@@ -70,8 +70,8 @@ func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 		}()
 		middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			passed = true
-			if len(r.Header["Upgrade"]) > 0 {
-				c.Writer = hijackable{c.Writer, w}
+			if _, same := w.(gin.ResponseWriter); !same {
+				c.Writer = closing{c.Writer, w}
 			}
 			c.Request = r // it carries the identity
 			c.Next()
@@ -79,14 +79,46 @@ func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	}
 }
 
-// hijackable takes the connection over by the writer of the middleware.
-type hijackable struct {
+// closing begins answers, and takes the connection over, by the writer of the middleware, which closes
+// the connection after the request.
+type closing struct {
 	gin.ResponseWriter
 
 	of http.ResponseWriter
 }
 
+// begin announces the status that gin has kept until now.
+func (w closing) begin() {
+	if !w.Written() {
+		w.of.WriteHeader(w.Status())
+	}
+}
+
+// WriteHeaderNow implements [gin.ResponseWriter].
+func (w closing) WriteHeaderNow() {
+	w.begin()
+	w.ResponseWriter.WriteHeaderNow()
+}
+
+// Write implements [http.ResponseWriter].
+func (w closing) Write(p []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(p)
+}
+
+// WriteString implements [io.StringWriter].
+func (w closing) WriteString(s string) (int, error) {
+	w.begin()
+	return w.ResponseWriter.WriteString(s)
+}
+
+// Flush implements [http.Flusher].
+func (w closing) Flush() {
+	w.begin()
+	w.ResponseWriter.Flush()
+}
+
 // Hijack implements [http.Hijacker].
-func (w hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w closing) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.of).Hijack()
 }

@@ -2,11 +2,16 @@ package ginauth_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/assert"
@@ -171,8 +176,8 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, ask(t, router, "/", p.client).Code, "nil, of no type")
 }
 
-// finding T48: after a request to change the protocol the connection is closed, unless a handler takes
-// it over. Then the answer says nothing of a close, or Go's clients would not change.
+// findings T48 and T81: after a request to change the protocol the connection is closed, whatever a
+// handler says of it, unless a handler takes it over. Then the answer says nothing of a close, or Go's clients would not change.
 func TestHandler_AnUpgrade(t *testing.T) {
 	p := newPartner(t)
 	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -191,6 +196,16 @@ func TestHandler_AnUpgrade(t *testing.T) {
 	router.Use(ginauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()})))
 	router.GET("/live", gin.WrapH(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}))
 	router.GET("/orders", func(c *gin.Context) { c.String(http.StatusOK, "orders") })
+	for path, answer := range map[string]gin.HandlerFunc{
+		"/text":   func(c *gin.Context) { c.String(http.StatusOK, "text") },
+		"/event":  func(c *gin.Context) { c.SSEvent("message", "text") },
+		"/string": func(c *gin.Context) { _, _ = c.Writer.WriteString("text") },
+		"/stream": func(c *gin.Context) { c.Writer.Flush() },
+		"/status": func(c *gin.Context) { c.Status(http.StatusOK) },
+		"/abort":  func(c *gin.Context) { c.AbortWithStatus(http.StatusOK) },
+	} {
+		router.GET(path, func(c *gin.Context) { c.Header("Connection", "keep-alive") }, answer)
+	}
 	server := httptest.NewServer(router)
 	defer server.Close()
 	for _, tc := range []struct {
@@ -198,7 +213,17 @@ func TestHandler_AnUpgrade(t *testing.T) {
 		client *certauthtest.Certificate
 		status int
 		closed bool
-	}{{"/live", p.client, 101, false}, {"/orders", p.client, 200, true}, {"/live", nil, 401, true}} {
+	}{
+		{"/live", p.client, 101, false},
+		{"/orders", p.client, 200, true},
+		{"/live", nil, 401, true},
+		{"/text", p.client, 200, true},
+		{"/event", p.client, 200, true},
+		{"/string", p.client, 200, true},
+		{"/stream", p.client, 200, true},
+		{"/status", p.client, 200, true},
+		{"/abort", p.client, 200, true},
+	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+tc.path, nil)
 		require.NoError(t, err)
 		if tc.client != nil {
@@ -212,4 +237,33 @@ func TestHandler_AnUpgrade(t *testing.T) {
 		assert.Equal(t, tc.status, response.StatusCode)
 		assert.Equal(t, tc.closed, response.Close, tc.path)
 	}
+}
+
+// finding T81: an answer of 101 by a handler that does not take the connection over ends it.
+func TestHandler_AnAnswerOf101IsTheLast(t *testing.T) {
+	p := newPartner(t)
+	router := gin.New()
+	router.Use(ginauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()})))
+	router.GET("/", func(c *gin.Context) {
+		c.Header("Connection", "Upgrade")
+		c.Header("Upgrade", "websocket")
+		c.Status(http.StatusSwitchingProtocols)
+		c.Writer.WriteHeaderNow()
+	})
+	server := httptest.NewServer(router)
+	defer server.Close()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r, p.client)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+	require.NoError(t, err)
+	require.NoError(t, r.Header.Write(conn))
+	_, err = io.WriteString(conn, "\r\nGET /other HTTP/1.1\r\nHost: app\r\n\r\n")
+	require.NoError(t, err)
+	answers, err := io.ReadAll(conn)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	assert.LessOrEqual(t, strings.Count(string(answers), "HTTP/1.1 "), 1, "%s", answers)
 }

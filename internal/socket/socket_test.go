@@ -215,7 +215,7 @@ func TestDropUpgrade_LeavesOtherWishesAsTheyAre(t *testing.T) {
 		if tc.upgrade != nil {
 			header["Upgrade"] = tc.upgrade
 		}
-		assert.Equal(t, tc.upgrade != nil && tc.name != "h2c", socket.DropUpgrade(header), "%s: another protocol", tc.name)
+		socket.DropUpgrade(header)
 		assert.Equal(t, tc.want, header["Upgrade"], tc.name)
 		dropped := len(tc.want) == 0 && tc.upgrade != nil || tc.name == "h2c among others"
 		assert.Equal(t, !dropped, header[settings] != nil, tc.name)

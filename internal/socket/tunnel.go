@@ -42,12 +42,11 @@ const maxUpgrade = 4 << 10
 
 // DropUpgrade removes h2c from the Upgrade header of an HTTP/1 request and leaves other
 // protocols, such as websocket. A server may ignore any of them (RFC 9110, section 7.8), and
-// ignores all of a header that is longer than maxUpgrade. DropUpgrade reports whether the header asks
-// for another protocol than h2c.
-func DropUpgrade(header http.Header) (others bool) {
+// ignores all of a header that is longer than maxUpgrade.
+func DropUpgrade(header http.Header) {
 	lines, ok := header["Upgrade"]
 	if !ok {
-		return false
+		return
 	}
 	size := 0
 	for _, line := range lines {
@@ -56,7 +55,7 @@ func DropUpgrade(header http.Header) (others bool) {
 	if size > maxUpgrade {
 		delete(header, "Http2-Settings")
 		delete(header, "Upgrade")
-		return true
+		return
 	}
 	var kept []string
 	found := false
@@ -70,13 +69,12 @@ func DropUpgrade(header http.Header) (others bool) {
 		}
 	}
 	if !found {
-		return true
+		return
 	}
 	delete(header, "Http2-Settings")
 	if delete(header, "Upgrade"); len(kept) > 0 {
 		header["Upgrade"] = []string{strings.Join(kept, ", ")}
 	}
-	return len(kept) > 0
 }
 
 func protocolOf(state *tls.ConnectionState) string {
