@@ -53,7 +53,7 @@ func TestEvaluation_CarriesNothingIntoAnotherRequest(t *testing.T) {
 	})
 	function := certauth.PolicyFunc{Name: "f", Func: func(ctx context.Context, id *certauth.Identity) error {
 		p := planOf(ctx)
-		if id.Leaf != table[fmt.Sprint(p.caller)+"|"] {
+		if !id.Leaf.Equal(table[fmt.Sprint(p.caller)+"|"]) {
 			t.Error("another caller's identity")
 		}
 		if p.within != nil {

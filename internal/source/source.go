@@ -40,10 +40,10 @@ type Reader struct {
 	// copying it costs more than looking up a header.
 	Offer func(r *http.Request, offer *Offer) error
 
-	// Decode reads the certificates from the texts of an Offer and from nothing else: equal texts
-	// must always give equal certificates. If see is not nil, Decode calls it with the DER of the
-	// leaf before it parses the leaf, and returns an error of see unchanged. Decode is nil if
-	// Offer returns certificates.
+	// Decode parses the certificates from the texts of an Offer and from nothing else: equal texts
+	// must always give equal certificates, but each call new ones, whose fields the caller may
+	// change. If see is not nil, Decode calls it with the DER of the leaf before it parses the
+	// leaf, and returns an error of see unchanged. Decode is nil if Offer returns certificates.
 	Decode func(offer Offer, see func(leaf []byte) error) ([]*x509.Certificate, error)
 }
 
