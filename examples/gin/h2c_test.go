@@ -68,7 +68,11 @@ func TestTrust_GinUseH2CIsNoTunnelToTheService(t *testing.T) {
 			if tc.wish {
 				require.Equal(t, http.StatusSwitchingProtocols, d.upgrade(t, "/first"))
 			}
-			assert.Equal(t, tc.status, d.get(t, "/probe", victim))
+			status := d.get(t, "/probe", victim)
+			if tc.wish && status == ended { // because of the first request, whichever is faster
+				return
+			}
+			assert.Equal(t, tc.status, status)
 			if tc.status == http.StatusUnauthorized {
 				assert.Equal(t, certauth.ReasonSourceUntrusted, reason)
 			}
