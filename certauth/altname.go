@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
@@ -46,19 +47,19 @@ type Emails []string
 type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule(&altDNS, p, at, parseDNSPattern)
+	return c.altRule(&altDNS, p, at, san.CheckDNSPattern)
 }
 
 func (p URIs) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule(&altURI, p, at, parseURI)
+	return c.altRule(&altURI, p, at, san.CheckURI)
 }
 
 func (p Emails) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule(&altEmail, p, at, parseMailboxPattern)
+	return c.altRule(&altEmail, p, at, san.CheckMailboxPattern)
 }
 
 func (p UPNs) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule(&altUPN, p, at, parseUPN)
+	return c.altRule(&altUPN, p, at, san.CheckUPN)
 }
 
 func (c *compilation) altRule(kind *altKind, list []string, at place, parse func(string) error) (*altRule, standing) {
@@ -107,26 +108,26 @@ var (
 	altDNS = altKind{
 		slot: 0, rule: "DNSNames", what: "DNS name", form: san.DNSName,
 		have:  func(f *facts) []string { return f.names().alt.DNS },
-		keys:  func(f *facts, to []string) ([]string, bool) { return dnsKeys(&f.names().alt, to) },
-		entry: func(s string) string { return strings.TrimPrefix(foldASCII(s), "*") },
+		keys:  func(f *facts, to []string) ([]string, bool) { return f.names().alt.DNSKeys(to) },
+		entry: func(s string) string { return strings.TrimPrefix(san.FoldASCII(s), "*") },
 	}
 	altURI = altKind{
 		slot: 1, rule: "URIs", what: "URI", form: san.URI,
 		have:  func(f *facts) []string { return f.names().alt.URIs },
 		keys:  func(f *facts, to []string) ([]string, bool) { return append(to, f.names().alt.URIs...), true },
-		entry: func(s string) string { return s }, spell: spellNormal(normalURI),
+		entry: func(s string) string { return s }, spell: spellNormal(san.NormalURI),
 	}
 	altEmail = altKind{
 		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name,
 		have:  func(f *facts) []string { return slices.Concat(f.names().alt.Emails, f.names().alt.UTF8Emails) },
-		keys:  func(f *facts, to []string) ([]string, bool) { return mailboxKeys(&f.names().alt, to) },
-		entry: foldHost, spell: spellNormal(foldASCII),
+		keys:  func(f *facts, to []string) ([]string, bool) { return f.names().alt.MailboxKeys(to) },
+		entry: san.FoldHost, spell: spellNormal(san.FoldASCII),
 	}
 	altUPN = altKind{
 		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName,
 		have:  func(f *facts) []string { return f.names().alt.UPNs },
-		keys:  func(f *facts, to []string) ([]string, bool) { return upnKeys(&f.names().alt, to) },
-		entry: foldHost, spell: spellTexts, most: maxExcluded,
+		keys:  func(f *facts, to []string) ([]string, bool) { return f.names().alt.UPNKeys(to) },
+		entry: san.FoldHost, spell: spellTexts, most: maxExcluded,
 	}
 	altSPIFFE = altKind{
 		slot: 4, rule: "SPIFFEIDs", what: "SPIFFE ID", form: san.URI, keys: spiffeKeys,
@@ -206,7 +207,7 @@ func noSuchName(refused *Error, f *facts, what string, form int) {
 		hint = "the common name is not used as a " + what + ": ask the CA for an alternative name, or use CommonNames"
 	}
 	refused.Hint = "the certificate is trusted but has no " + what + " among its alternative names; " + hint
-	refused.Err = &detail{"no %s among the alternative names%s", []any{what, lazyText(func() string { return elsewhere(f.names(), form) })}}
+	refused.Err = logtext.Errorf("no %s among the alternative names%s", what, lazyText(func() string { return elsewhere(f.names(), form) }))
 }
 
 // elsewhere lists the names that the certificate has instead.

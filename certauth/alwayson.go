@@ -3,23 +3,20 @@ package certauth
 import (
 	"cmp"
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
 	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
-	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
-	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 const (
 	// maxCertificates bounds the number of certificates, leaf included.
-	maxCertificates = 10
+	maxCertificates = chainsearch.MaxCertificates
 	// maxCertificateSize bounds the DER of one certificate, in bytes.
 	maxCertificateSize = 16 << 10
 )
@@ -100,65 +97,26 @@ func unread(cert *x509.Certificate) error {
 // checkUnchained makes the checks, apart from dates, under a pin, where no chain is verified.
 // path is the rule's; if serverAuth is not empty, that usage is equivalent to clientAuth.
 func checkUnchained(path string, f *facts, serverAuth string) *Error {
-	if f.fault != noFault {
-		return f.fault.refusal(path, "the leaf", f.leaf, ReasonExtensionNotAllowed)
+	if f.fault != certcheck.NoFault {
+		refused := refusalOf(path, f.fault.Refusal("the leaf", f.leaf))
+		if f.fault.IsOfExtension() {
+			refused.Reason = ReasonExtensionNotAllowed
+		}
+		return refused
 	}
 	if !f.forClients && (serverAuth == "" || !f.forServers) {
-		return wrongExtendedUsage(path, "the leaf", f.leaf, serverAuth)
+		return refusalOf(path, certcheck.NotForClients("the leaf", f.leaf, serverAuth != ""))
 	}
 	return nil
 }
 
-// unhandledExtensions returns the critical extensions of a leaf that have not been processed.
-// crypto/x509 includes alternative names that hold none of its four types; user principal names,
-// which rules here read, are not unhandled.
-func unhandledExtensions(leaf *x509.Certificate) []asn1.ObjectIdentifier {
-	unhandled := leaf.UnhandledCriticalExtensions
-	at := slices.IndexFunc(unhandled, oidSubjectAltName.Equal)
-	if at < 0 {
-		return unhandled
-	}
-	if names, err := san.Of(leaf); err != nil || len(names.UPNs) == 0 || names.Fault(san.OtherName) != nil {
-		return unhandled
-	}
-	return slices.Delete(slices.Clone(unhandled), at, at+1)
-}
-
-var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
-
-// checkLeafDates is checkDates for the leaf.
+// checkLeafDates refuses a leaf that is outside its validity.
 func checkLeafDates(path string, e *evaluation, skew time.Duration) *Error {
 	if skew == 0 && !e.now.Before(e.facts.notBefore) && !e.now.After(e.facts.notAfter) {
 		return nil
 	}
-	return checkDates(path, "the leaf", e.facts.leaf, e.now, skew)
-}
-
-// outside reports whether now is outside the certificate's validity, with the given clock skew.
-func outside(cert *x509.Certificate, now time.Time, skew time.Duration) bool {
-	return now.Add(skew).Before(cert.NotBefore) || now.Add(-skew).After(cert.NotAfter)
-}
-
-// checkDates checks one certificate. Both ends are part of the validity (RFC 5280, section
-// 4.1.2.5).
-func checkDates(path, who string, cert *x509.Certificate, now time.Time, skew time.Duration) *Error {
-	if now.Add(skew).Before(cert.NotBefore) {
-		return refusal(ReasonCertificateNotYetValid, path, "%s is valid from %s, now is %s", who, stamp(cert.NotBefore), stamp(now))
-	}
-	if now.Add(-skew).After(cert.NotAfter) {
-		return refusal(ReasonCertificateExpired, path, "%s was valid until %s, now is %s", who, stamp(cert.NotAfter), stamp(now))
+	if refused := certcheck.Dates("the leaf", e.facts.leaf, e.now, skew); refused != nil {
+		return refusalOf(path, refused)
 	}
 	return nil
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// usages formats a certificate's extended key usages for a log.
-func usages(cert *x509.Certificate) string {
-	const most = 4
-	names := slices.Concat(
-		stringsOf(cert.ExtKeyUsage[:min(len(cert.ExtKeyUsage), most)]),
-		stringsOf(cert.UnknownExtKeyUsage[:min(len(cert.UnknownExtKeyUsage), most)]),
-	)
-	return clip(cmp.Or(strings.Join(names, ", "), "none"), logtext.MaxQuoted)
 }

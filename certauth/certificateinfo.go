@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -133,4 +134,13 @@ func subjectOf(certificate []byte) (subject []byte, ok bool) {
 		subject, rest = field.Full, behind
 	}
 	return subject, true
+}
+
+// nameOf formats a DN for a log.
+func nameOf(der []byte) string {
+	name, err := dn.Parse(der)
+	if err != nil {
+		return "(unreadable name)"
+	}
+	return name.Brief(looked)
 }

@@ -1,10 +1,15 @@
 package certauth
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // defaultMaxDepth is the default of [Chain.MaxDepth].
@@ -108,12 +113,11 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Chain"
 	c.forbidUnderNot(path, at)
 	c.anchors++
-	settings := chainSettings{strictEKU: p.StrictEKU, maxDepth: p.MaxDepth, skew: at.skew, serverAuth: at.serverAuth, policies: c.certificatePolicies(path, p.Policies)}
+	settings := chainSettings{strictEKU: p.StrictEKU, serverAuth: at.serverAuth}
+	settings.MaxDepth, settings.Skew, settings.ServerAuth = cmp.Or(p.MaxDepth, defaultMaxDepth), at.skew, at.serverAuth != ""
+	settings.Policies = c.certificatePolicies(path, p.Policies)
 	if p.StrictEKU && at.serverAuth != "" {
 		c.mistake(path+".StrictEKU", "requires clientAuth, but the AcceptServerAuth around it does not; remove one of them")
-	}
-	if p.MaxDepth == 0 {
-		settings.maxDepth = defaultMaxDepth
 	}
 	if p.MaxDepth < 0 || p.MaxDepth > maxCertificates {
 		c.mistake(path+".MaxDepth", "%d, want 1 to %d, or 0 for %d", p.MaxDepth, maxCertificates, defaultMaxDepth)
@@ -124,11 +128,11 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 		if err != nil {
 			c.mistake(path+".Roots", "system roots: %w", err)
 		}
-		settings.system = pool
+		settings.System = pool
 		if at.serverAuth != "" {
 			c.mistake(path+".Roots", "the system's roots within AcceptServerAuth would accept the certificate of any web server; name the CAs you trust")
 		}
-		if settings.policies != "" {
+		if settings.Policies != "" {
 			c.mistake(path+".Policies", "not supported with the system's roots, because some systems verify chains themselves; name the CAs you trust")
 		}
 	default:
@@ -136,7 +140,7 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	}
 	settings.intermediates = c.pool(path+".Intermediates", p.Intermediates, false)
 	at.standing.vouched, at.standing.chain = vouchedNames, true
-	at.standing.public = at.standing.public || settings.system != nil
+	at.standing.public = at.standing.public || settings.System != nil
 	return &chainRule{path: path, chainNode: c.node(path, settings)}, at.standing
 }
 
@@ -150,7 +154,7 @@ func (c *compilation) certificatePolicies(path string, policies []string) string
 		switch {
 		case err != nil || id.String() != policy:
 			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "%s is not a dotted object identifier such as 0.4.0.194112.1.4", quote(policy))
-		case policy == anyPolicy && len(policies) > 1:
+		case policy == chainsearch.AnyPolicy && len(policies) > 1:
 			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "anyPolicy makes the other policies meaningless; give it alone, or remove it")
 		}
 	}
@@ -159,23 +163,35 @@ func (c *compilation) certificatePolicies(path string, policies []string) string
 }
 
 func (r *chainRule) describe(p *printer) {
-	detail := []string{fmt.Sprintf("at most %d CA certificates", r.maxDepth)}
+	detail := []string{fmt.Sprintf("at most %d CA certificates", r.MaxDepth)}
 	if r.strictEKU {
 		detail = append(detail, "clientAuth required")
 	}
-	if r.policies != "" {
-		detail = append(detail, "certificate policy "+strings.ReplaceAll(r.policies, " ", " or "))
+	if r.Policies != "" {
+		detail = append(detail, "certificate policy "+strings.ReplaceAll(r.Policies, " ", " or "))
 	}
-	if r.skew > 0 {
-		detail = append(detail, "clock skew "+r.skew.String())
+	if r.Skew > 0 {
+		detail = append(detail, "clock skew "+r.Skew.String())
 	}
 	p.line("chain (%s)", strings.Join(detail, ", "))
 	p.indent++
-	if r.system != nil {
+	if r.System != nil {
 		p.line("roots: every CA of the operating system (insecure)")
 	} else {
-		r.roots.Get().describe(p, "root")
+		describeCAs(p, r.roots.Get(), "root")
 	}
-	r.intermediates.Get().describe(p, "intermediate")
+	describeCAs(p, r.intermediates.Get(), "intermediate")
 	p.indent--
+}
+
+func describeCAs(p *printer, pool *chainsearch.Pool, kind string) {
+	const most = 8
+	certs := pool.Certificates()
+	for i, cert := range certs {
+		if i == most {
+			p.line("and %d more", len(certs)-most)
+			break
+		}
+		p.line("%s: %s until %s (%s)", kind, dn.Quote(cert.RawSubject), cert.NotAfter.UTC().Format(time.DateOnly), pool.Origin)
+	}
 }

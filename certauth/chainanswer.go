@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// systemAnswerLife bounds the life of an answer under the system's roots. The search does not know
-// these roots and therefore not when one of them expires.
-const systemAnswerLife = 10 * time.Minute
-
 // verifiedChain is a chain that has verified, with the facts about its CAs.
 type verifiedChain struct {
 	certs []*x509.Certificate
@@ -130,37 +126,4 @@ func (f *facts) remember(n *chainNode, answer *chainAnswer) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.answers.remember(n, answer)
-}
-
-// span is the time around now in which the validity of no certificate of a search begins or ends.
-type span struct{ now, from, until time.Time }
-
-func newSpan(now time.Time) span {
-	return span{now: now, until: endOfTime}
-}
-
-// endOfTime is after every date that a certificate can have.
-var endOfTime = time.Unix(1<<40, 0)
-
-// watch narrows the span by the dates of a certificate, both unchanged and moved by the skew.
-func (s *span) watch(cert *x509.Certificate, skew time.Duration) {
-	s.edge(cert.NotBefore)
-	s.edge(cert.NotAfter.Add(1)) // the validity includes NotAfter
-	if skew > 0 {
-		s.edge(cert.NotBefore.Add(skew))
-		s.edge(cert.NotBefore.Add(-skew))
-		s.edge(cert.NotAfter.Add(skew + 1))
-		s.edge(cert.NotAfter.Add(-skew + 1))
-	}
-}
-
-// edge ends the span at a time before or after now.
-func (s *span) edge(at time.Time) {
-	if at.After(s.now) {
-		if at.Before(s.until) {
-			s.until = at
-		}
-	} else if at.After(s.from) {
-		s.from = at
-	}
 }

@@ -3,35 +3,31 @@ package certauth
 import (
 	"slices"
 
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // chainMaterial holds the CAs that a search uses: one state of each pool for the whole search.
 type chainMaterial struct {
-	roots         *reload.Loaded[caPool] // nil with the system's roots
-	intermediates *reload.Loaded[caPool]
+	roots         *reload.Loaded[chainsearch.Pool] // nil with the system's roots
+	intermediates *reload.Loaded[chainsearch.Pool]
+}
+
+func (m chainMaterial) cas() chainsearch.CAs {
+	cas := chainsearch.CAs{Intermediates: &m.intermediates.Value}
+	if m.roots != nil {
+		cas.Roots = &m.roots.Value
+	}
+	return cas
 }
 
 // keyOfIssuer returns the key of the name of the leaf's issuer.
-func (m chainMaterial) keyOfIssuer(f *facts) string {
-	return *remembered(&f.issuerKey, func() string { return m.keyOf(f.leaf.RawIssuer) })
-}
-
-// keyOf is a faster nameKey for names that are written as in a configured CA.
-func (m chainMaterial) keyOf(name []byte) string {
-	if key, ok := m.intermediates.Value.spelled[string(name)]; ok {
-		return key
-	}
-	if m.roots != nil {
-		if key, ok := m.roots.Value.spelled[string(name)]; ok {
-			return key
-		}
-	}
-	return nameKey(name)
+func (f *facts) keyOfIssuer(cas chainsearch.CAs) string {
+	return *remembered(&f.issuerKey, func() string { return cas.KeyOf(f.leaf.RawIssuer) })
 }
 
 // issuersSentAlong returns the keys of the issuers' names of the CAs that were sent along.
-func (m chainMaterial) issuersSentAlong(f *facts) []string {
+func (f *facts) issuersSentAlong(cas chainsearch.CAs) []string {
 	if len(f.sent().certs) == 1 {
 		return nil
 	}
@@ -40,17 +36,12 @@ func (m chainMaterial) issuersSentAlong(f *facts) []string {
 			if !cert.IsCA {
 				continue
 			}
-			if key := m.keyOf(cert.RawIssuer); !slices.Contains(keys, key) {
+			if key := cas.KeyOf(cert.RawIssuer); !slices.Contains(keys, key) {
 				keys = append(keys, key)
 			}
 		}
 		return keys
 	})
-}
-
-// names reports whether a configured CA has the name with this key.
-func (m chainMaterial) names(key string) bool {
-	return m.roots != nil && m.roots.Value.bySubject[key] != nil || m.intermediates.Value.bySubject[key] != nil
 }
 
 func (m chainMaterial) generations() generations {
@@ -72,10 +63,10 @@ func (n *chainNode) generations() generations {
 
 func (n *chainNode) material() (chainMaterial, *Error) {
 	m := chainMaterial{intermediates: n.intermediates.Current()}
-	if n.system != nil {
+	if n.System != nil {
 		return m, nil
 	}
-	if m.roots = n.roots.Current(); m.roots == nil || len(m.roots.Value.certs) == 0 {
+	if m.roots = n.roots.Current(); m.roots == nil || len(m.roots.Value.Certificates()) == 0 {
 		return m, refusal(ReasonNotConfigured, "", "no roots")
 	}
 	return m, nil

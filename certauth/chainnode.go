@@ -8,8 +8,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
@@ -20,14 +20,12 @@ const maxChainNodes = 256
 // chainSettings holds everything on which the answer of a Chain depends, except the certificate,
 // the state of the material and the time.
 type chainSettings struct {
-	roots         *reload.Item[caPool] // nil with the system's roots
-	intermediates *reload.Item[caPool]
-	system        *x509.CertPool // replaces roots under InsecureSystemRoots
+	chainsearch.Settings
+
+	roots         *reload.Item[chainsearch.Pool] // nil with the system's roots
+	intermediates *reload.Item[chainsearch.Pool]
 	strictEKU     bool
-	maxDepth      int
-	skew          time.Duration
 	serverAuth    string // the reason for accepting serverAuth as clientAuth; empty if it is not accepted
-	policies      string // acceptable certificate policies, sorted and joined by spaces
 }
 
 // chainNode is a Chain without its place in the policy. Chain policies with the same settings share
@@ -39,7 +37,7 @@ type chainNode struct {
 	among *chainNodes
 
 	unknown  atomic.Pointer[chainAnswer] // for every leaf whose issuer is not configured
-	admitted admissions
+	admitted chainsearch.Admissions
 }
 
 // chainNodes holds the nodes of one Authenticator, including those of Require, and the pools of
@@ -47,7 +45,7 @@ type chainNode struct {
 type chainNodes struct {
 	mutex  sync.Mutex
 	pools  []sharedPool
-	empty  *reload.Item[caPool] // for Chains without a source of intermediates
+	empty  *reload.Item[chainsearch.Pool] // for Chains without a source of intermediates
 	system *x509.CertPool
 	nodes  map[chainSettings]*chainNode
 }
@@ -55,7 +53,7 @@ type chainNodes struct {
 // sharedPool is a pool and the source that it is read from.
 type sharedPool struct {
 	source CertSource
-	pool   *reload.Item[caPool]
+	pool   *reload.Item[chainsearch.Pool]
 }
 
 // sameSource reports whether two sources are certainly the same. Functions cannot be compared, and
@@ -74,7 +72,7 @@ func sameSource(a, b CertSource) bool {
 	return false
 }
 
-func (n *chainNodes) poolOf(source CertSource) *reload.Item[caPool] {
+func (n *chainNodes) poolOf(source CertSource) *reload.Item[chainsearch.Pool] {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	for _, known := range n.pools {
@@ -85,7 +83,7 @@ func (n *chainNodes) poolOf(source CertSource) *reload.Item[caPool] {
 	return nil
 }
 
-func (n *chainNodes) add(source CertSource, pool *reload.Item[caPool]) {
+func (n *chainNodes) add(source CertSource, pool *reload.Item[chainsearch.Pool]) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	if text, ok := source.(PEM); ok { // users may change their text later
@@ -148,7 +146,7 @@ func (c *compilation) node(path string, settings chainSettings) *chainNode {
 
 // pool loads CA certificates and indexes them. A nil source is a mistake if it is required. Equal
 // sources share a pool, so that they are also reloaded once.
-func (c *compilation) pool(path string, source CertSource, required bool) *reload.Item[caPool] {
+func (c *compilation) pool(path string, source CertSource, required bool) *reload.Item[chainsearch.Pool] {
 	if isNil(source) {
 		if required {
 			c.mistake(path, "nil; name the CAs you trust")
@@ -159,12 +157,12 @@ func (c *compilation) pool(path string, source CertSource, required bool) *reloa
 		return pool
 	}
 	before := len(c.mistakes)
-	pool := watch(c, path, source.reloads(), func(ctx context.Context, known reload.Digest) (caPool, reload.Digest, error) {
+	pool := watch(c, path, source.reloads(), func(ctx context.Context, known reload.Digest) (chainsearch.Pool, reload.Digest, error) {
 		certs, sum, err := source.certs(ctx, known)
 		if err != nil || sum == known {
-			return caPool{}, sum, err
+			return chainsearch.Pool{}, sum, err
 		}
-		pool, err := newCAPool(certs, source.describe())
+		pool, err := chainsearch.NewPool(certs, source.describe())
 		return pool, sum, err
 	})
 	if len(c.mistakes) == before {
@@ -173,11 +171,11 @@ func (c *compilation) pool(path string, source CertSource, required bool) *reloa
 	return pool
 }
 
-func (n *chainNodes) noCAs() *reload.Item[caPool] {
+func (n *chainNodes) noCAs() *reload.Item[chainsearch.Pool] {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	if n.empty == nil {
-		n.empty = reload.Fixed("", caPool{})
+		n.empty = reload.Fixed("", chainsearch.Pool{})
 	}
 	return n.empty
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
 	"github.com/seed2886b8ae/go-certauth/internal/factcache"
+	"github.com/seed2886b8ae/go-certauth/internal/randomly"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -178,7 +180,7 @@ func TestSignatureWork_LeavesKnownCallersAShareOfOneProcessor(t *testing.T) {
 // Whatever the searches do and however many places there are, each gets its turn, even if requests
 // end or panic in the meantime, and all places are free afterwards.
 func TestSignatureWork_ServesEverySearchAndLosesNoPlace(t *testing.T) {
-	seed, rounds := propertySeed(t, 20)
+	seed, rounds := randomly.Seed(t, 20)
 	for round := range rounds {
 		places := []int{1, 7}[round%2]
 		random := rand.New(rand.NewPCG(seed, uint64(round)))
@@ -326,7 +328,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 		var rules []*chainRule
 		var answers []*chainAnswer
 		for i := range maxChainNodes {
-			rules = append(rules, &chainRule{chainNode: all.node(chainSettings{maxDepth: i})})
+			rules = append(rules, &chainRule{chainNode: all.node(chainSettings{Settings: chainsearch.Settings{MaxDepth: i}})})
 			answers = append(answers, answered())
 		}
 		for i, one := range rules {
@@ -336,7 +338,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 			assert.Same(t, answers[i], f.answers.of(one.chainNode), "node %d", i)
 		}
 		assert.Len(t, *f.answers.more.Load(), maxChainNodes-1, "room is made once")
-		late := &chainRule{chainNode: all.node(chainSettings{maxDepth: -1})} // of a Require
+		late := &chainRule{chainNode: all.node(chainSettings{Settings: chainsearch.Settings{MaxDepth: -1}})} // of a Require
 		assert.Nil(t, f.answers.of(late.chainNode))
 		_, _ = w.search(t.Context(), f, late, generations{}, answered)
 		assert.NotNil(t, f.answers.of(late.chainNode))

@@ -3,6 +3,10 @@ package certauth
 import (
 	"crypto/x509"
 	"slices"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
 )
 
 // chainRule is a chainNode at one place of the policy.
@@ -67,19 +71,15 @@ var errUnknownIssuer = &Error{Reason: ReasonChainUntrusted}
 func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer {
 	current := material.generations()
 	if refused := n.judgeLeaf(f); refused != nil {
-		return &chainAnswer{material: current, until: endOfTime, refused: refused}
+		return &chainAnswer{material: current, until: chainsearch.EndOfTime, refused: refused}
 	}
-	if n.system != nil || material.names(material.keyOfIssuer(f)) {
+	cas := material.cas()
+	if n.System != nil || cas.Have(f.keyOfIssuer(cas)) || slices.ContainsFunc(f.issuersSentAlong(cas), cas.Have) {
 		return nil
-	}
-	for _, key := range material.issuersSentAlong(f) {
-		if material.names(key) {
-			return nil
-		}
 	}
 	known := n.unknown.Load()
 	if known == nil || known.material != current {
-		known = &chainAnswer{material: current, until: endOfTime, refused: errUnknownIssuer}
+		known = &chainAnswer{material: current, until: chainsearch.EndOfTime, refused: errUnknownIssuer}
 		n.unknown.Store(known)
 	}
 	return known
@@ -91,9 +91,9 @@ func (n *chainNode) judgeLeaf(f *facts) *Error {
 	case f.isCA:
 		return refusal(ReasonCertificateIsCA, "", "the leaf is a CA certificate")
 	case n.strictEKU && !slices.Contains(f.leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
-		return refusal(ReasonUsageNotAllowed, "", "extended key usage of the leaf: %s, want clientAuth (StrictEKU)", usages(f.leaf))
-	case f.fault == faultCritical, f.fault == faultQualifier, f.fault == faultLimit:
-		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
+		return refusal(ReasonUsageNotAllowed, "", "extended key usage of the leaf: %s, want clientAuth (StrictEKU)", certcheck.Purposes(f.leaf))
+	case f.fault.IsOfExtension():
+		return refusalOf("", f.fault.Refusal("the leaf", f.leaf))
 	}
 	return nil
 }
@@ -118,10 +118,10 @@ func (r *chainRule) refusal(e *evaluation) *Error {
 func (r *chainRule) words(e *evaluation, answer *chainAnswer) *Error {
 	switch {
 	case answer.refused == errUnknownIssuer:
-		return unknownIssuer(r.path, r.roots.Get(), "leaf", e.facts.leaf)
+		return refusalOf(r.path, chainsearch.UnknownIssuer(r.roots.Get(), e.facts.leaf))
 	case answer.dated != nil:
-		if refused := datesInChain(r.path, answer.dated, e.facts.leaf, e.now, r.skew); refused != nil {
-			return refused
+		if refused := chainsearch.Dates(answer.dated, e.facts.leaf, e.now, r.Skew); refused != nil {
+			return refusalOf(r.path, refused)
 		}
 	}
 	return r.own(answer.refused)
@@ -152,4 +152,24 @@ func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, 
 		}
 	}
 	return nil, refusal(ReasonOverloaded, r.path, "the answers that concurrent requests share hold for other times than that of this request")
+}
+
+// search finds the chains of the leaf among these CAs.
+func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
+	cas := material.cas()
+	leaf := chainsearch.Leaf{Certificate: f.leaf, Fault: f.fault, Issuer: f.keyOfIssuer(cas), SentAlong: f.sent().certs[1:]}
+	found := n.Find(leaf, cas, now, &n.admitted)
+	answer := &chainAnswer{material: material.generations(), from: found.From, until: found.Until, dated: found.Dated}
+	if found.Refused != nil {
+		answer.refused = refusalOf("", found.Refused)
+	}
+	answer.chains = answer.room[:0]
+	for _, chain := range found.Chains {
+		verified := newVerifiedChain(chain)
+		if n.ServerAuth && needsServerAuth(chain) {
+			verified.serverAuth = n.serverAuth
+		}
+		answer.chains = append(answer.chains, verified)
+	}
+	return answer
 }

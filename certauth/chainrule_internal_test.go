@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
@@ -19,11 +20,12 @@ func chainRuleOf(t *testing.T, roots ...*x509.Certificate) *chainRule {
 	nodes := &chainNodes{}
 	pool := nodes.noCAs()
 	if len(roots) > 0 {
-		cas, err := newCAPool(roots, "test")
+		cas, err := chainsearch.NewPool(roots, "test")
 		require.NoError(t, err)
 		pool = reload.Fixed("Policy.Chain.Roots", cas)
 	}
-	return &chainRule{path: "Policy.Chain", chainNode: nodes.node(chainSettings{roots: pool, intermediates: nodes.noCAs(), maxDepth: defaultMaxDepth})}
+	settings := chainSettings{Settings: chainsearch.Settings{MaxDepth: defaultMaxDepth}, roots: pool, intermediates: nodes.noCAs()}
+	return &chainRule{path: "Policy.Chain", chainNode: nodes.node(settings)}
 }
 
 // Failures on the way to an answer, or mistakes in one, accept nobody, and the refusal says where
@@ -44,10 +46,10 @@ func TestChainRule_SlipsRefuse(t *testing.T) {
 		{"as it should be", []*x509.Certificate{root.Certificate}, t.Context(), nil, false, ReasonNone},
 		{"no roots", nil, t.Context(), nil, false, ReasonNotConfigured},
 		{"an answer without a chain and without a reason", []*x509.Certificate{root.Certificate}, t.Context(), func(r *chainRule) *chainAnswer {
-			return &chainAnswer{material: r.generations(), until: endOfTime}
+			return &chainAnswer{material: r.generations(), until: chainsearch.EndOfTime}
 		}, false, ReasonInternalError},
 		{"an answer that says something about a moment", []*x509.Certificate{root.Certificate}, t.Context(), func(r *chainRule) *chainAnswer {
-			return &chainAnswer{material: r.generations(), until: endOfTime, refused: refusal(ReasonOverloaded, "", "busy")}
+			return &chainAnswer{material: r.generations(), until: chainsearch.EndOfTime, refused: refusal(ReasonOverloaded, "", "busy")}
 		}, false, ReasonOverloaded},
 		{"a request that ends while another searches", []*x509.Certificate{root.Certificate}, ended, nil, true, ReasonRequestCanceled},
 	} {
@@ -107,7 +109,7 @@ func TestChainRule_WordsAreARefusalWhateverIsLeft(t *testing.T) {
 	e := &evaluation{ctx: t.Context(), now: leaf.NotAfter.Add(time.Hour), facts: factsIn(t, []*x509.Certificate{leaf})}
 	refused := rule.words(e, &chainAnswer{refused: refusal(ReasonCertificateExpired, "", "before"), dated: leaf})
 	assert.Equal(t, ReasonCertificateExpired, refused.Reason)
-	assert.ErrorContains(t, refused, "now is "+stamp(e.now))
+	assert.ErrorContains(t, refused, "now is "+e.now.UTC().Format(time.RFC3339))
 }
 
 // The answer of another search, found at another time, does not apply to this request, which

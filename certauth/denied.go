@@ -136,7 +136,7 @@ func (r *deniedRule) deny(cert *x509.Certificate, sums *certSums, parsed *atomic
 	}
 	for i := range r.serials {
 		if entry := &r.serials[i]; entry.serial.Cmp(cert.SerialNumber) == 0 && entry.mayBeIssuer(parsed, cert) {
-			return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of %s, issued by %s, is listed", entry.serial, whoIs(cert, ca), dnText(cert.RawIssuer))
+			return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of %s, issued by %s, is listed", entry.serial, whoIs(cert, ca), dn.Text(cert.RawIssuer))
 		}
 	}
 	return nil
@@ -144,7 +144,7 @@ func (r *deniedRule) deny(cert *x509.Certificate, sums *certSums, parsed *atomic
 
 func whoIs(cert *x509.Certificate, ca bool) string {
 	if ca {
-		return "CA " + quote(nameOf(cert.RawSubject))
+		return "CA " + dn.Quote(cert.RawSubject)
 	}
 	return "the leaf"
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
@@ -30,7 +32,7 @@ type endings struct {
 	looked time.Time
 	told   map[defectKey]int // the severity that was last reported
 	pins   []pinnedList
-	reach  map[*reload.Item[caPool]]reachability
+	reach  map[*reload.Item[chainsearch.Pool]]reachability
 }
 
 type pinnedList struct {
@@ -123,13 +125,13 @@ func (n *endings) forget(path string) {
 // ofChains examines the pools of all Chain policies. A defect of a pool that several of them use as
 // roots is found several times.
 func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
-	below := map[*reload.Item[caPool]][]*chainNode{}
-	var pools []*reload.Item[caPool] // of intermediates
+	below := map[*reload.Item[chainsearch.Pool]][]*chainNode{}
+	var pools []*reload.Item[chainsearch.Pool] // of intermediates
 	for _, node := range nodes {
 		if roots := node.roots; roots != nil {
 			if set := roots.Current(); set != nil {
-				found = appendEnding(found, roots.Path(), set.Value.certs, now)
-				if !slices.ContainsFunc(set.Value.certs, func(cert *x509.Certificate) bool { return !outside(cert, now, 0) }) {
+				found = appendEnding(found, roots.Path(), set.Value.Certificates(), now)
+				if !slices.ContainsFunc(set.Value.Certificates(), func(cert *x509.Certificate) bool { return !certcheck.Outside(cert, now, 0) }) {
 					key := defectKey{outcomeRootless, roots.Path(), strconv.FormatUint(set.Generation, 10)}
 					found = append(found, defect{key, 1, nil})
 				}
@@ -137,11 +139,11 @@ func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 		}
 		if below[node.intermediates] == nil {
 			pools = append(pools, node.intermediates)
-			found = appendEnding(found, node.intermediates.Path(), node.intermediates.Get().all(), now)
+			found = appendEnding(found, node.intermediates.Path(), node.intermediates.Get().Certificates(), now)
 		}
 		below[node.intermediates] = append(below[node.intermediates], node)
 	}
-	reach := make(map[*reload.Item[caPool]]reachability, len(pools))
+	reach := make(map[*reload.Item[chainsearch.Pool]]reachability, len(pools))
 	for _, pool := range pools {
 		reach[pool] = n.reachabilityOf(pool, below[pool])
 		for _, cert := range reach[pool].severed {
@@ -177,56 +179,27 @@ func appendEnding(found []defect, path string, certs []*x509.Certificate, now ti
 
 // reachabilityOf finds the intermediates that chain to no root of any Chain that uses them, by
 // signatures and regardless of dates. It is computed again only if a set has changed.
-func (n *endings) reachabilityOf(pool *reload.Item[caPool], nodes []*chainNode) reachability {
+func (n *endings) reachabilityOf(pool *reload.Item[chainsearch.Pool], nodes []*chainNode) reachability {
 	set := pool.Current()
-	if set == nil || len(set.Value.certs) == 0 {
+	if set == nil || len(set.Value.Certificates()) == 0 {
 		return reachability{}
 	}
 	of := strconv.FormatUint(set.Generation, 10)
 	var reached []*x509.Certificate
 	for _, node := range nodes {
-		if node.system != nil {
+		if node.System != nil {
 			return reachability{} // the system's roots cannot be listed
 		}
 		if roots := node.roots.Current(); roots != nil {
 			of += fmt.Sprintf(" %p.%d", node.roots, roots.Generation)
-			reached = append(reached, roots.Value.certs...)
+			reached = append(reached, roots.Value.Certificates()...)
 		}
 	}
 	if known := n.reach[pool]; known.of == of {
 		return known
 	}
-	open := map[string][]*x509.Certificate{} // by the key of the issuer's name
-	for _, cert := range set.Value.certs {
-		issuer := nameKey(cert.RawIssuer)
-		open[issuer] = append(open[issuer], cert)
-	}
-	checks := 0
-	for len(reached) > 0 {
-		parent := reached[0]
-		reached = reached[1:]
-		subject := nameKey(parent.RawSubject)
-		open[subject] = slices.DeleteFunc(open[subject], func(child *x509.Certificate) bool {
-			if checks++; checks > maxReachChecks {
-				return true // not known, so do not report it
-			}
-			if !canHaveSigned(parent, child) || child.CheckSignatureFrom(parent) != nil {
-				return false
-			}
-			reached = append(reached, child)
-			return true
-		})
-	}
-	r := reachability{of: of}
-	for _, issuer := range slices.Sorted(maps.Keys(open)) {
-		r.severed = append(r.severed, open[issuer]...)
-	}
-	return r
+	return reachability{of: of, severed: set.Value.Unreached(reached)}
 }
-
-// maxReachChecks bounds the number of signature checks for one set: a hundred CAs of one name and
-// as many roots of that name would need ten thousand.
-const maxReachChecks = 2000
 
 // tellDefect writes one record and one event.
 func (a *Authenticator) tellDefect(now time.Time, d defect) {

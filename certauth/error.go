@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -70,36 +70,25 @@ func (e *Error) Unwrap() error {
 // Is reports whether target is the Reason.
 func (e *Error) Is(target error) bool { return e != nil && target == e.Reason }
 
-// refusal returns an Error with the hint of the reason. The detail is formatted when it is read,
-// unless it wraps an error: unknown callers are refused often, and formatting can cost more than
-// the refusal. The arguments must not change.
+// refusal returns an Error with the hint of the reason. The detail is usually formatted when it is
+// read ([logtext.Errorf]): unknown callers are refused often, and formatting can cost more than the
+// refusal. The arguments must not change.
 func refusal(reason Reason, rule, format string, args ...any) *Error {
-	e := &Error{Reason: reason, Rule: rule, Hint: reason.info().hint}
-	if slices.ContainsFunc(args, isError) {
-		e.Err = fmt.Errorf(format, args...)
-	} else {
-		e.Err = &detail{format, args}
-	}
-	return e
+	return &Error{Reason: reason, Rule: rule, Hint: reason.info().hint, Err: logtext.Errorf(format, args...)}
 }
 
-func isError(arg any) bool {
-	_, ok := arg.(error)
-	return ok
+// refusalOf is the refusal of a certificate or a chain, by the rule at that path.
+func refusalOf(rule string, refused *certcheck.Refusal) *Error {
+	reason := refusalReasons[refused.Kind]
+	return &Error{Reason: reason, Rule: rule, Hint: cmp.Or(refused.Hint, reason.info().hint), Err: refused.Err}
 }
 
-// detail is the text of a refusal that is not formatted yet.
-type detail struct {
-	format string
-	args   []any
+// refusalReasons are the reasons of the kinds of refusals.
+var refusalReasons = [...]Reason{
+	certcheck.Internal: ReasonInternalError, certcheck.Untrusted: ReasonChainUntrusted, certcheck.IsCA: ReasonCertificateIsCA,
+	certcheck.WrongUsage: ReasonUsageNotAllowed, certcheck.UnknownExtension: ReasonChainUntrusted,
+	certcheck.Expired: ReasonCertificateExpired, certcheck.NotYetValid: ReasonCertificateNotYetValid,
 }
-
-func (d *detail) Error() string { return fmt.Sprintf(d.format, d.args...) }
-
-// dnText is a distinguished name that is decoded and quoted when it is read.
-type dnText []byte
-
-func (der dnText) String() string { return quote(nameOf(der)) }
 
 // lazyText is a text that is made when it is read.
 type lazyText func() string

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 // Exclusion names one kind of request that needs no certificate: one method and one path,
@@ -122,7 +124,7 @@ func checkExclusionPath(p string) error {
 // isPlainPath accepts paths that every server, proxy and router interprets in the same way.
 func isPlainPath(p string) bool {
 	for i := range len(p) {
-		if !isAlphanumeric(p[i]) && strings.IndexByte("/-_.~$&+,=:@", p[i]) < 0 {
+		if !san.IsAlphanumeric(p[i]) && strings.IndexByte("/-_.~$&+,=:@", p[i]) < 0 {
 			return false
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
@@ -150,7 +151,7 @@ type askedExtension struct {
 func (f *facts) extension(r *extensionRule) *askedExtension {
 	known := f.asked.Load()
 	if known == nil || !known.id.Equal(r.id) {
-		known = &askedExtension{id: r.id, found: extension(f.leaf, r.id)}
+		known = &askedExtension{id: r.id, found: certcheck.Extension(f.leaf, r.id)}
 		f.asked.Store(known)
 	}
 	if known.found == nil || len(r.texts) == 0 || known.decoded && (r.excluded == nil || known.spelled != nil) {

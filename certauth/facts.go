@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
@@ -28,8 +29,8 @@ type facts struct {
 
 	// The fields that every cache hit reads are together. With a thousand callers, most of the time
 	// of a hit goes into fetching them from memory, and the certificate itself is large.
-	isCA, forClients, forServers bool  // of the leaf; the latter two by its extended key usage
-	fault                        fault // of the leaf, under every anchor
+	isCA, forClients, forServers bool            // of the leaf; the latter two by its extended key usage
+	fault                        certcheck.Fault // of the leaf, under every anchor
 	answers                      chainAnswers
 	identity                     atomic.Pointer[Identity] // of the last request; the next one with the same outcome shares it
 	leaf                         *x509.Certificate
@@ -130,8 +131,8 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 			withHint("the header is correct, but the alternative names of the certificate cannot be read; ask the CA for a new certificate")
 	}
 	f := &facts{
-		leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf),
-		isCA: leaf.IsCA, forClients: inExtendedUsage(leaf, false), forServers: inExtendedUsage(leaf, true),
+		leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: certcheck.FaultOfLeaf(leaf),
+		isCA: leaf.IsCA, forClients: certcheck.IsForClients(leaf, false), forServers: certcheck.IsForClients(leaf, true),
 	}
 	f.parsed.Store(&certNames{subject: subject, alt: alt})
 	f.presented.held.Store(newSent(presented...))

@@ -97,10 +97,13 @@ func foldedHeader(name string) string {
 }
 
 func foldHeader(c byte) byte {
-	if c == '_' || c == '.' {
+	switch {
+	case c == '_' || c == '.':
 		return '-'
+	case 'A' <= c && c <= 'Z':
+		return c + ('a' - 'A')
 	}
-	return lowerASCII(c)
+	return c
 }
 
 func (s *headerSet) has(name string) bool {

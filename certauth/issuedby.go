@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"slices"
 
+	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
@@ -43,7 +45,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 	if !isNil(p.Certificates) {
 		set++
 		r.certs = c.pool(path+".Certificates", p.Certificates, true)
-		c.endings.pinned(r.certs.Path(), func() []*x509.Certificate { return r.certs.Get().all() })
+		c.endings.pinned(r.certs.Path(), func() []*x509.Certificate { return r.certs.Get().Certificates() })
 	}
 	for _, list := range []struct {
 		kind pinKind
@@ -70,7 +72,7 @@ type issuedByRule struct {
 	path    string
 	notPath string // of the Not under which it excludes these issuers, otherwise ""
 
-	certs *reload.Item[caPool]
+	certs *reload.Item[chainsearch.Pool]
 	kind  pinKind
 	pins  *pinSet
 }
@@ -130,13 +132,13 @@ func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {
 }
 
 func (r *issuedByRule) refusal(e *evaluation) *Error {
-	return refusal(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of the listed CAs", dnText(e.facts.leaf.RawIssuer))
+	return refusal(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of the listed CAs", dn.Text(e.facts.leaf.RawIssuer))
 }
 
 func (r *issuedByRule) accepts(issuer *x509.Certificate, sums *certSums) bool {
 	if r.certs != nil {
 		pool := r.certs.Get()
-		return pool != nil && pool.contains(issuer)
+		return pool != nil && pool.Contains(issuer)
 	}
 	return r.pins != nil && r.pins.contains(sums.of(&r.kind, issuer))
 }
@@ -145,7 +147,7 @@ func (r *issuedByRule) describe(p *printer) {
 	if r.certs != nil {
 		p.line("issued by one of")
 		p.indent++
-		r.certs.Get().describe(p, "CA")
+		describeCAs(p, r.certs.Get(), "CA")
 		p.indent--
 		return
 	}

@@ -1,11 +1,7 @@
 package certauth
 
 import (
-	"encoding/hex"
-	"net"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
@@ -49,86 +45,4 @@ func spellNormal(normal func(string) string) func(names []string) *spelled {
 		slices.Sort(made.normal)
 		return made
 	}
-}
-
-// normalURI returns the same text for all spellings of a URI (RFC 3986, section 6.2.2, with the
-// default ports of section 6.2.3). It ignores the letter case of the scheme, of the authority (RFC
-// 5280, section 4.2.1.6), of a URN's namespace, of a UUID (RFC 9562, section 4) and of an address
-// (foldedSchemes), what follows a URN's name (RFC 8141, section 3.1), and segments that change nothing,
-// empty ones included.
-func normalURI(uri string) string {
-	u, err := url.Parse(normalEscapes(uri))
-	if err != nil { // New refuses such an entry, and crypto/x509 such a certificate
-		return uri
-	}
-	path := u.EscapedPath()
-	if u.Opaque != "" {
-		path = u.Opaque
-	}
-	if namespace, name, ok := strings.Cut(path, ":"); ok && u.Scheme == "urn" {
-		if namespace = foldASCII(namespace); namespace == "uuid" {
-			name = foldASCII(name)
-		}
-		path = namespace + ":" + name
-		u = &url.URL{Scheme: u.Scheme}
-	}
-	if slices.Contains(foldedSchemes, u.Scheme) {
-		path = foldASCII(path)
-	}
-	u.Opaque, u.Path, u.RawPath = "", "", ""
-	host, port := foldASCII(u.Hostname()), strings.TrimLeft(u.Port(), "0")
-	if port == defaultPorts[u.Scheme] {
-		port = ""
-	}
-	u.Host = net.JoinHostPort(host, port)
-	if u.User != nil {
-		u.User = url.User(foldASCII(u.User.String()))
-	}
-	return normalSegments(path) + " " + u.String()
-}
-
-// foldedSchemes are those with a host, or a mailbox, and no slashes before it (RFC 6068, section 2; RFC
-// 3261, section 19.1.4; RFC 7622, section 3; RFC 7565, section 4).
-var foldedSchemes = []string{"mailto", "sip", "sips", "xmpp", "acct"}
-
-var defaultPorts = map[string]string{"http": "80", "https": "443"}
-
-// normalSegments removes dot segments (RFC 3986, section 5.2.4), empty segments, and the difference
-// between a path with a slash in front and one without.
-func normalSegments(path string) string {
-	var kept []string
-	last := ""
-	for segment := range strings.SplitSeq(path, "/") {
-		last = segment
-		switch {
-		case segment == "..":
-			kept = kept[:max(0, len(kept)-1)]
-		case segment != ".":
-			kept = append(kept, segment)
-		}
-	}
-	kept = slices.DeleteFunc(kept, func(segment string) bool { return segment == "" })
-	if last == "" || last == "." || last == ".." {
-		kept = append(kept, "")
-	}
-	return "/" + strings.Join(kept, "/")
-}
-
-// normalEscapes decodes the letters that need no escape, and writes other escapes in capitals.
-func normalEscapes(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' || i+3 > len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		escaped, err := hex.DecodeString(s[i+1 : i+3])
-		if err == nil && (isAlphanumeric(escaped[0]) || strings.ContainsRune("-._~", rune(escaped[0]))) {
-			b.WriteByte(escaped[0])
-		} else {
-			b.WriteString(strings.ToUpper(s[i : i+3]))
-		}
-		i += 2
-	}
-	return b.String()
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"slices"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
 // AcceptServerAuth accepts what its policy accepts, and within it treats the extended key usage
@@ -79,7 +81,7 @@ func (a *Authenticator) byServerAuth(id *Identity) string {
 			return chain.serverAuth
 		}
 	}
-	if inExtendedUsage(id.verdict.facts.leaf, false) {
+	if certcheck.IsForClients(id.verdict.facts.leaf, false) {
 		return ""
 	}
 	return strings.Join(a.serverAuth, "; ")
@@ -87,25 +89,5 @@ func (a *Authenticator) byServerAuth(id *Identity) string {
 
 // needsServerAuth reports whether the whole chain has no purpose of a client in common.
 func needsServerAuth(chain []*x509.Certificate) bool {
-	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return !inExtendedUsage(c, false) })
-}
-
-// wrongExtendedUsage returns the refusal of a certificate that lists other purposes.
-func wrongExtendedUsage(path, who string, cert *x509.Certificate, serverAuth string) *Error {
-	if serverAuth != "" {
-		return refusal(ReasonUsageNotAllowed, path, "extended key usage of %s: %s, want clientAuth or serverAuth", who, usages(cert))
-	}
-	refused := refusal(ReasonUsageNotAllowed, path, "extended key usage of %s: %s, want clientAuth", who, usages(cert))
-	switch {
-	case cert.IsCA:
-		refused.Hint = "the usages of a CA limit what it issues: the partner needs a certificate of a CA that may issue for clientAuth"
-	case slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageServerAuth):
-		refused.Hint = "the partner needs a certificate with the extended key usage clientAuth"
-	default:
-		return refused
-	}
-	if inExtendedUsage(cert, true) {
-		refused.Hint += "; public CAs no longer issue any: until then AcceptServerAuth takes this one"
-	}
-	return refused
+	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return !certcheck.IsForClients(c, false) })
 }

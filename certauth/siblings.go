@@ -5,6 +5,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"sync"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
 // maxSiblings bounds the issuers of which a certificate is kept.
@@ -46,7 +48,7 @@ func (s *siblings) share(cert *x509.Certificate) {
 	cert.Issuer = known.Issuer // both were parsed from the same bytes
 	shareName(&cert.Subject, &known.Subject)
 	for i := range cert.Extensions {
-		if same := extension(known, cert.Extensions[i].Id); same != nil {
+		if same := certcheck.Extension(known, cert.Extensions[i].Id); same != nil {
 			cert.Extensions[i].Id = same.Id
 		}
 	}

@@ -19,13 +19,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/randomly"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // A certificate that shares values with a sibling is what crypto/x509 reads from its DER, and so is
 // the sibling, whatever the two have in common.
 func TestSiblings_SharingChangesNoContent(t *testing.T) {
-	seed, count := propertySeed(t, 1000)
+	seed, count := randomly.Seed(t, 1000)
 	r := mathrand.New(mathrand.NewPCG(seed, 0))
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
@@ -32,7 +33,7 @@ func spiffeIDs(f *facts) []string {
 // isOfSPIFFE reports whether a URI has the scheme of SPIFFE IDs.
 func isOfSPIFFE(uri string) bool {
 	scheme, _, found := strings.Cut(uri, ":")
-	return found && foldASCII(scheme) == "spiffe"
+	return found && san.FoldASCII(scheme) == "spiffe"
 }
 
 // whyNotSVID says why a certificate with a URI that is meant to be a SPIFFE ID is no X.509-SVID.
@@ -50,7 +51,7 @@ func whyNotSVID(f *facts) string {
 	case f.isCA:
 		return fmt.Sprintf("a CA certificate, want that of a workload beside a SPIFFE ID (%s)", quoteList(uris))
 	}
-	return fmt.Sprintf("key usage of the leaf: %s, want neither keyCertSign nor cRLSign beside a SPIFFE ID (%s)", keyUsages(f.leaf), quoteList(uris))
+	return fmt.Sprintf("key usage of the leaf: %s, want neither keyCertSign nor cRLSign beside a SPIFFE ID (%s)", certcheck.KeyUsages(f.leaf), quoteList(uris))
 }
 
 // spiffeKeys returns the SPIFFE ID and that of its trust domain.
@@ -102,7 +103,7 @@ func splitSPIFFE(s string) (domain, path string, err error) {
 			return "", "", errors.New("empty or dot segment in the path")
 		}
 		for i := range len(segment) {
-			if !isAlphanumeric(segment[i]) && strings.IndexByte(".-_", segment[i]) < 0 {
+			if !san.IsAlphanumeric(segment[i]) && strings.IndexByte(".-_", segment[i]) < 0 {
 				return "", "", errors.New("path segment is not letters, digits, dots, hyphens and underscores")
 			}
 		}

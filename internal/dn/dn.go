@@ -352,3 +352,8 @@ func Quote(der []byte) string {
 	}
 	return logtext.Quote(name.Brief(2 * logtext.MaxQuoted)) // enough to recognise a key that begins in the part that is shown
 }
+
+// Text is a distinguished name in DER that is formatted, as by [Quote], when it is read.
+type Text []byte
+
+func (der Text) String() string { return Quote(der) }

@@ -29,7 +29,8 @@ const (
 
 var errTooMany = errors.New("too many names and constraints")
 
-var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+// OID identifies the extension nameConstraints.
+var OID = asn1.ObjectIdentifier{2, 5, 29, 30}
 
 // Constraints are the name constraints of one CA. They are immutable and safe for concurrent use.
 type Constraints struct {
@@ -82,7 +83,7 @@ func Check(chain []*x509.Certificate, made *int) error {
 // of returns the constraints of a CA.
 func of(cert *x509.Certificate) (*Constraints, error) {
 	for i := range cert.Extensions {
-		if cert.Extensions[i].Id.Equal(oidNameConstraints) {
+		if cert.Extensions[i].Id.Equal(OID) {
 			return Parse(cert.Extensions[i].Value)
 		}
 	}

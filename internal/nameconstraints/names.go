@@ -2,7 +2,6 @@ package nameconstraints
 
 import (
 	"crypto/x509"
-	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"net/netip"
@@ -40,8 +39,6 @@ func (n *name) String() string {
 	return n.form.String() + " " + logtext.Quote(n.text)
 }
 
-var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
-
 // namesOf returns every name of the certificate: the subject, unless it is empty, its e-mail
 // addresses, and the alternative names. RFC 5280 considers the addresses in the subject only if
 // there is no alternative name. OpenSSL always considers them, and so does this function, because
@@ -69,7 +66,7 @@ func namesOf(cert *x509.Certificate) (names, error) {
 		}
 	}
 	for i := range cert.Extensions {
-		if !cert.Extensions[i].Id.Equal(oidSubjectAltName) {
+		if !cert.Extensions[i].Id.Equal(san.OID) {
 			continue
 		}
 		elements, err := san.General(cert.Extensions[i].Value)

@@ -56,10 +56,10 @@ func Unreadable(err error) Names {
 	return Names{faults: all}
 }
 
-var (
-	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
-	oidUPN            = "1.3.6.1.4.1.311.20.2.3"
-)
+// OID identifies the extension subjectAltName.
+var OID = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+const oidUPN = "1.3.6.1.4.1.311.20.2.3"
 
 // OIDSMTPUTF8Mailbox is the type of otherName of an internationalized address.
 const OIDSMTPUTF8Mailbox = "1.3.6.1.5.5.7.8.9"
@@ -67,7 +67,7 @@ const OIDSMTPUTF8Mailbox = "1.3.6.1.5.5.7.8.9"
 // Of returns the names of the certificate, or none if it has no such extension.
 func Of(cert *x509.Certificate) (Names, error) {
 	for i := range cert.Extensions {
-		if cert.Extensions[i].Id.Equal(oidSubjectAltName) {
+		if cert.Extensions[i].Id.Equal(OID) {
 			return Parse(cert.Extensions[i].Value)
 		}
 	}

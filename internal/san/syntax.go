@@ -30,7 +30,7 @@ func IsHostName(s string) bool {
 // hostBytes holds the bytes that may occur in a label.
 var hostBytes = func() (table [256]bool) {
 	for c := range 256 {
-		table[c] = isAlphanumeric(byte(c)) || c == '-' || c == '_'
+		table[c] = IsAlphanumeric(byte(c)) || c == '-' || c == '_'
 	}
 	return table
 }()
@@ -48,7 +48,7 @@ func SplitMailbox(s string) (local, host string, ok bool) {
 		}
 	}
 	for i := range len(local) {
-		if c := local[i]; !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) < 0 {
+		if c := local[i]; !IsAlphanumeric(c) && strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) < 0 {
 			return "", "", false
 		}
 	}
@@ -59,6 +59,17 @@ func SplitMailbox(s string) (local, host string, ok bool) {
 func IsMailbox(s string) bool {
 	_, _, ok := SplitMailbox(s)
 	return ok
+}
+
+// FoldASCII writes the letters of ASCII in lower case. Unicode folding would make the Kelvin sign
+// equal to k.
+func FoldASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
 }
 
 // EqualFoldASCII compares without regard to the case of ASCII letters. Unicode folding would make
@@ -78,7 +89,8 @@ func EqualFoldASCII(a, b string) bool {
 	return true
 }
 
-func isAlphanumeric(c byte) bool {
+// IsAlphanumeric reports whether the byte is a letter or digit of ASCII.
+func IsAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 

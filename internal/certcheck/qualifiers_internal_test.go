@@ -1,4 +1,4 @@
-package certauth
+package certcheck
 
 import (
 	"testing"

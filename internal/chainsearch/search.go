@@ -1,10 +1,12 @@
-package certauth
+package chainsearch
 
 import (
 	"bytes"
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
 const (
@@ -18,43 +20,40 @@ const (
 // chain. crypto/x509 would try the signature of every CA with the issuer's name: with a hundred
 // re-keyed CAs, a hundred signatures for each request.
 type search struct {
-	roots         *caPool        // nil with the system's roots
-	system        *x509.CertPool // replaces roots, or nil
-	intermediates *caPool
-	presented     []*candidate
-	depth         int
-	now           time.Time
-	skew          time.Duration
-	span          span // in which this search would find the same
+	Settings
+	CAs
+
+	leaf     Leaf
+	now      time.Time
+	span     span        // in which this search would find the same
+	admitted *Admissions // of earlier searches, or nil
+
+	presented []*candidate // CAs that were sent along and admitted
+	admission checkedSignatures
 
 	// wide says that candidates with a key and a key identifier other than the child's are tried
 	// too, because identifiers only determine the order, and signatures decide.
 	wide   bool
 	passed bool // a candidate was omitted that a wide search would try
 
-	leaf   *x509.Certificate
-	issuer string // the key of its issuer's name
-
 	foundRoots         []*candidate
 	foundIntermediates []*candidate
 	shown              map[*x509.Certificate]*candidate // by the views that crypto/x509 gets
 	dated              *x509.Certificate                // the certificate whose dates are the reason of the refusal
 	compared           int                              // names with name constraints, for all chains
-	admission          checkedSignatures
-	admitted           *admissions // of earlier searches; nil if they are not remembered
 }
 
 // rootsOf returns the roots with the name of the child's issuer.
 func (s *search) rootsOf(issuer string) []*candidate {
-	if s.roots == nil {
+	if s.Roots == nil {
 		return nil
 	}
-	return s.roots.bySubject[issuer]
+	return s.Roots.bySubject[issuer]
 }
 
 // issuers returns the intermediate CAs with that name.
 func (s *search) issuers(issuer string) []*candidate {
-	issuers := s.intermediates.bySubject[issuer]
+	issuers := s.Intermediates.bySubject[issuer]
 	for _, c := range s.presented {
 		if c.name == issuer {
 			issuers = append(issuers[:len(issuers):len(issuers)], c)
@@ -66,16 +65,16 @@ func (s *search) issuers(issuer string) []*candidate {
 // skewThatMatters returns the skew if a CA that was found is outside its validity now by no more
 // than that, and otherwise 0, because another time could not change the result.
 func (s *search) skewThatMatters() time.Duration {
-	if s.skew == 0 {
+	if s.Skew == 0 {
 		return 0
 	}
 	for _, c := range slices.Concat(s.foundIntermediates, s.foundRoots) {
-		if s.staleness(c.cert) > 0 && !outside(c.cert, s.now, s.skew) {
-			return s.skew
+		if s.staleness(c.cert) > 0 && !certcheck.Outside(c.cert, s.now, s.Skew) {
+			return s.Skew
 		}
 	}
-	if s.system != nil {
-		return s.skew
+	if s.System != nil {
+		return s.Skew
 	}
 	return 0
 }
@@ -87,8 +86,8 @@ func (s *search) run() {
 		cert   *x509.Certificate
 		issuer string
 	}
-	level := []child{{s.leaf, s.issuer}}
-	for depth := 0; depth < s.depth && len(level) > 0; depth++ {
+	level := []child{{s.leaf.Certificate, s.leaf.Issuer}}
+	for depth := 0; depth < s.MaxDepth && len(level) > 0; depth++ {
 		var next []child
 		for _, one := range level {
 			s.add(&s.foundRoots, s.choose(one.cert, s.rootsOf(one.issuer)))
@@ -109,14 +108,14 @@ func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*can
 	switch {
 	case len(candidates) == 0:
 		return nil
-	case len(candidates) == 1 && candidates[0].fault == noFault: // the usual case
-		s.span.watch(candidates[0].cert, s.skew)
+	case len(candidates) == 1 && candidates[0].fault == certcheck.NoFault: // the usual case
+		s.span.watch(candidates[0].cert, s.Skew)
 		return candidates
 	}
 	var kinds [3][]*candidate
 	for _, c := range candidates {
-		s.span.watch(c.cert, s.skew)
-		if c.fault == noFault {
+		s.span.watch(c.cert, s.Skew)
+		if c.fault == certcheck.NoFault {
 			kind := kinship(child, c.cert)
 			kinds[kind] = append(kinds[kind], c)
 		}
@@ -149,7 +148,7 @@ func kinship(child, ca *x509.Certificate) int {
 }
 
 func (s *search) staleness(cert *x509.Certificate) int {
-	if outside(cert, s.now, 0) {
+	if certcheck.Outside(cert, s.now, 0) {
 		return 1
 	}
 	return 0

@@ -1,10 +1,12 @@
-package certauth
+package chainsearch
 
 import (
 	"bytes"
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
 // Whether one CA has signed the certificate of another does not depend on the leaf. Each candidate
@@ -52,19 +54,19 @@ func (s *search) learn(chains [][]*x509.Certificate) {
 //
 // Critical extensions and weak keys of CAs are checked when the CAs are loaded or admitted. MaxDepth,
 // path lengths and name constraints are checked later, on the whole chain.
-func (n *chainNode) knownWay(found *search, times []time.Time) []*candidate {
-	if n.system != nil || n.policies != "" || len(times) != 1 || restrictsPolicies(found.leaf) {
+func (s *search) knownWay(times []time.Time) []*candidate {
+	if s.System != nil || s.Policies != "" || len(times) != 1 || restrictsPolicies(s.leaf.Certificate) {
 		return nil
 	}
-	way := found.onlyWay()
-	if len(way) < 2 || sharesKey(found.leaf, way) {
+	way := s.onlyWay()
+	if len(way) < 2 || sharesKey(s.leaf.Certificate, way) {
 		return nil
 	}
 	for i, ca := range way {
 		if restrictsPolicies(ca.cert) || !ca.cert.BasicConstraintsValid || !ca.cert.IsCA {
 			return nil
 		}
-		if i > 0 && (!way[i-1].signedBy(ca.cert) || !n.unobjectionable(ca.cert, times[0])) {
+		if i > 0 && (!way[i-1].signedBy(ca.cert) || !s.unobjectionable(ca.cert, times[0])) {
 			return nil
 		}
 	}
@@ -86,7 +88,7 @@ func (s *search) onlyWay() []*candidate {
 		}
 	}
 	way = append(way, root)
-	issuer := s.issuer
+	issuer := s.leaf.Issuer
 	for i, ca := range way {
 		if ca.name != issuer || slices.ContainsFunc(way[:i], func(c *candidate) bool { return c.name == ca.name }) {
 			return nil
@@ -98,8 +100,8 @@ func (s *search) onlyWay() []*candidate {
 
 // unobjectionable reports whether crypto/x509 would accept an upper CA at that time, whatever the leaf
 // is.
-func (n *chainNode) unobjectionable(ca *x509.Certificate, at time.Time) bool {
-	return !outside(ca, at, 0) && (len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || n.serverAuth == "" && inExtendedUsage(ca, false))
+func (s *search) unobjectionable(ca *x509.Certificate, at time.Time) bool {
+	return !certcheck.Outside(ca, at, 0) && (len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || !s.ServerAuth && certcheck.IsForClients(ca, false))
 }
 
 // restrictsPolicies reports whether the certificate restricts or maps certificate policies, in

@@ -1,13 +1,10 @@
-package certauth
+package chainsearch
 
 import (
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
-	mathrand "math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -15,14 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/chaingen"
-	"github.com/seed2886b8ae/go-certauth/internal/reload"
+	"github.com/seed2886b8ae/go-certauth/internal/randomly"
 )
 
 // tellAll tells every candidate who has signed it, which is more than a search learns.
-func tellAll(material chainMaterial) {
+func tellAll(pools ...*Pool) {
 	var all []*candidate
-	for _, pool := range []*caPool{&material.roots.Value, &material.intermediates.Value} {
+	for _, pool := range pools {
 		for _, same := range pool.bySubject {
 			all = append(all, same...)
 		}
@@ -37,19 +35,16 @@ func tellAll(material chainMaterial) {
 }
 
 // account returns the whole content of an answer as text.
-func account(leaf *x509.Certificate, a *chainAnswer) string {
-	text := fmt.Sprintln("from", a.from.UTC(), "until", a.until.UTC())
-	for _, chain := range a.chains {
-		for _, cert := range chain.certs {
-			text += fmt.Sprint(" ", cert.SerialNumber)
-		}
-		text += fmt.Sprintln("", chain.serverAuth)
+func account(leaf *x509.Certificate, a Result) string {
+	text := fmt.Sprintln("from", a.From.UTC(), "until", a.Until.UTC())
+	for _, chain := range a.Chains {
+		text += serialsOf(chain) + "\n"
 	}
-	if a.dated != nil {
-		text += fmt.Sprintln("dated", nameIn(a.dated, leaf), a.dated.SerialNumber)
+	if a.Dated != nil {
+		text += fmt.Sprintln("dated", nameIn(a.Dated, leaf), a.Dated.SerialNumber)
 	}
-	if a.refused != nil {
-		text += fmt.Sprintln(a.refused.Reason, a.refused.Rule, a.refused.Hint, a.refused.Err)
+	if a.Refused != nil {
+		text += fmt.Sprintln(a.Refused.Kind, a.Refused.Hint, a.Refused.Err)
 	}
 	return text
 }
@@ -59,40 +54,26 @@ type twice struct {
 	known, accepted, refused int // of the searches that took a known way
 }
 
-func (c *twice) ask(t *testing.T, settings chainSettings, roots, intermediates *reload.Item[caPool], certs []*x509.Certificate, now time.Time, about string) {
+func (c *twice) ask(t *testing.T, settings Settings, roots, intermediates *Pool, certs []*x509.Certificate, now time.Time, about string) {
 	t.Helper()
-	f, refused := newFacts(certs)
-	if refused != nil {
-		return
-	}
-	node := func(roots, intermediates *reload.Item[caPool]) (*chainNode, chainMaterial) {
-		settings.roots, settings.intermediates = roots, intermediates
-		n := &chainNode{chainSettings: settings}
-		material, refused := n.material()
-		require.Nil(t, refused)
-		return n, material
-	}
-	n, material := node(anew(roots), anew(intermediates))
-	want := n.search(f, material, now)
-	n, material = node(roots, intermediates)
-	tellAll(material)
-	got := n.search(f, material, now)
-	require.Equal(t, account(f.leaf, want), account(f.leaf, got), about)
+	leaf := leafOf(certs...)
+	want := find(settings, anew(roots), anew(intermediates), now, certs...)
+	tellAll(roots, intermediates)
+	cas, admitted := CAs{roots, intermediates}, &Admissions{}
+	got := settings.Find(leaf, cas, now, admitted)
+	require.Equal(t, account(certs[0], want), account(certs[0], got), about)
 	if len(certs) > 1 { // some of which have been admitted now
-		require.Equal(t, account(f.leaf, want), account(f.leaf, n.search(f, material, now)), about)
+		require.Equal(t, account(certs[0], want), account(certs[0], settings.Find(leaf, cas, now, admitted)), about)
 	}
 
-	s := &search{
-		roots: &material.roots.Value, intermediates: &material.intermediates.Value, depth: n.maxDepth, now: now, skew: n.skew,
-		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f),
-	}
-	s.admit(certs[1:])
+	s := &search{Settings: settings, CAs: cas, leaf: leaf, now: now, span: newSpan(now)}
+	s.admit(leaf.SentAlong)
 	s.run()
-	if n.judgeLeaf(f) != nil || n.knownWay(s, verifyTimes(f.leaf, now, s.skewThatMatters())) == nil {
+	if s.knownWay(verifyTimes(certs[0], now, s.skewThatMatters())) == nil {
 		return
 	}
 	c.known++
-	if got.refused == nil {
+	if got.Refused == nil {
 		c.accepted++
 	} else {
 		c.refused++
@@ -100,33 +81,16 @@ func (c *twice) ask(t *testing.T, settings chainSettings, roots, intermediates *
 }
 
 // anew returns the same pool without knowledge.
-func anew(known *reload.Item[caPool]) *reload.Item[caPool] {
-	certs := known.Get().certs
+func anew(known *Pool) *Pool {
+	certs := known.certs
 	if len(certs) == 0 {
 		return known
 	}
-	pool, err := newCAPool(certs, "test")
+	pool, err := NewPool(certs, "test")
 	if err != nil {
 		panic(err)
 	}
-	return reload.Fixed("", pool)
-}
-
-// propertySeed returns the seed in CERTAUTH_SEED or a new one. CERTAUTH_EXHAUSTIVE=1 makes ten
-// times as many cases.
-func propertySeed(t *testing.T, usual int) (seed uint64, count int) {
-	t.Helper()
-	seed, count = mathrand.Uint64(), usual
-	if text := os.Getenv("CERTAUTH_SEED"); text != "" {
-		given, err := strconv.ParseUint(text, 10, 64)
-		require.NoError(t, err)
-		seed = given
-	}
-	if os.Getenv("CERTAUTH_EXHAUSTIVE") == "1" {
-		count *= 10
-	}
-	t.Logf("CERTAUTH_SEED=%d repeats these %d", seed, count)
-	return seed, count
+	return &pool
 }
 
 // Whatever is known about the signatures of CAs on CAs, a search has the same outcome in the same
@@ -138,7 +102,7 @@ func TestChain_KnownSignaturesChangeNoAnswer(t *testing.T) {
 		withRSA int // keys
 	}{{"P-256", 0}, {"RSA", 7}, {"mixed", 3}} {
 		t.Run(kind.name, func(t *testing.T) {
-			seed, worlds := propertySeed(t, 30)
+			seed, worlds := randomly.Seed(t, 30)
 			keys := signers(t, kind.withRSA)
 			var c twice
 			for number := range worlds {
@@ -192,14 +156,14 @@ func assertSaysSomething(t *testing.T, c twice, worlds, acceptedOneIn, refusedOn
 
 // The same for chains with constraints of every form and names in several spellings.
 func TestChain_KnownSignaturesChangeNoAnswerOfGeneratedChains(t *testing.T) {
-	seed, count := propertySeed(t, 300)
+	seed, count := randomly.Seed(t, 300)
 	generator, err := chaingen.New(seed)
 	require.NoError(t, err)
 	var c twice
 	for i := range count {
 		chain, err := generator.Chain(i)
 		require.NoError(t, err)
-		roots, err := newCAPool([]*x509.Certificate{chain.Root}, "test")
+		roots, err := NewPool([]*x509.Certificate{chain.Root}, "test")
 		if err != nil { // no CA
 			continue
 		}
@@ -209,13 +173,13 @@ func TestChain_KnownSignaturesChangeNoAnswerOfGeneratedChains(t *testing.T) {
 				cas = append(cas, ca)
 			}
 		}
-		intermediates := reload.Fixed("", caPool{})
+		intermediates := &Pool{}
 		if len(cas) > 0 {
-			pool, err := newCAPool(cas, "test")
+			pool, err := NewPool(cas, "test")
 			require.NoError(t, err)
-			intermediates = reload.Fixed("", pool)
+			intermediates = &pool
 		}
-		c.ask(t, chainSettings{maxDepth: maxCertificates}, reload.Fixed("", roots), intermediates, []*x509.Certificate{chain.Leaf}, chaingen.Now, fmt.Sprintf("seed %d, chain %d", seed, i))
+		c.ask(t, Settings{MaxDepth: MaxCertificates}, &roots, intermediates, []*x509.Certificate{chain.Leaf}, chaingen.Now, fmt.Sprintf("seed %d, chain %d", seed, i))
 	}
 	t.Logf("%d went a known way: %d accepted, %d refused", c.known, c.accepted, c.refused)
 	assertSaysSomething(t, c, count, 10, 20)
@@ -244,34 +208,26 @@ func TestChain_SignaturesOfCAsAreVerifiedOnce(t *testing.T) {
 		{"the root among the intermediates", []*x509.Certificate{root.Certificate}, []*x509.Certificate{issuing.Certificate, upper.Certificate, root.Certificate}},
 		{"an intermediate for a root", []*x509.Certificate{upper.Certificate}, []*x509.Certificate{issuing.Certificate}},
 	} {
-		rule := chainRuleOf(t, tc.roots...)
-		pool, err := newCAPool(tc.intermediates, "test")
-		require.NoError(t, err)
-		rule.intermediates = reload.Fixed("", pool)
-		material, refused := rule.material()
-		require.Nil(t, refused)
-		ask := func(leaf *x509.Certificate) Reason {
-			return reasonOfAnswer(rule.search(factsIn(t, []*x509.Certificate{leaf}), material, time.Now()))
+		roots, intermediates := newPool(t, tc.roots...), newPool(t, tc.intermediates...)
+		ask := func(leaf *x509.Certificate) certcheck.Kind {
+			return kindOf(find(Settings{MaxDepth: defaultMaxDepth}, roots, intermediates, time.Now(), leaf))
 		}
-		assert.Equal(t, ReasonChainUntrusted, ask(forged), tc.name)
-		for _, c := range material.intermediates.Value.bySubject {
+		assert.Equal(t, certcheck.Untrusted, ask(forged), tc.name)
+		for _, c := range intermediates.bySubject {
 			assert.Nil(t, c[0].signer.Load(), "%s: nothing is learned from a forged leaf", tc.name)
 		}
-		assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "first").Certificate), tc.name)
-		for _, c := range material.intermediates.Value.bySubject {
+		assert.Equal(t, none, ask(issuing.Issue(t, "first").Certificate), tc.name)
+		for _, c := range intermediates.bySubject {
 			unsigned(c[0])
 		}
-		assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "second").Certificate), tc.name)
-		assert.Equal(t, ReasonChainUntrusted, ask(forged), tc.name)
+		assert.Equal(t, none, ask(issuing.Issue(t, "second").Certificate), tc.name)
+		assert.Equal(t, certcheck.Untrusted, ask(forged), tc.name)
 
-		again, err := newCAPool(tc.intermediates, "test") // as a reload makes it
-		require.NoError(t, err)
-		for _, c := range again.bySubject {
+		intermediates = newPool(t, tc.intermediates...) // as a reload makes it
+		for _, c := range intermediates.bySubject {
 			unsigned(c[0])
 		}
-		rule.intermediates = reload.Fixed("", again)
-		material, _ = rule.material()
-		assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "third").Certificate), "%s: new material is verified again", tc.name)
+		assert.Equal(t, certcheck.Untrusted, ask(issuing.Issue(t, "third").Certificate), "%s: new material is verified again", tc.name)
 	}
 }
 
@@ -281,11 +237,9 @@ func TestChain_SignaturesOfCAsAreVerifiedOnce(t *testing.T) {
 func TestChain_SignaturesOfCAsSentAlongAreVerifiedOnce(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing")
-	rule := chainRuleOf(t, root.Certificate)
-	material, refused := rule.material()
-	require.Nil(t, refused)
-	ask := func(certs ...*x509.Certificate) Reason {
-		return reasonOfAnswer(rule.search(factsIn(t, certs), material, time.Now()))
+	cas, admitted := CAs{newPool(t, root.Certificate), &Pool{}}, &Admissions{}
+	ask := func(certs ...*x509.Certificate) certcheck.Kind {
+		return kindOf(Settings{MaxDepth: defaultMaxDepth}.Find(leafOf(certs...), cas, time.Now(), admitted))
 	}
 	// sent returns a copy as in the next request. Without a signature, none can be verified.
 	sent := func(signature []byte) *x509.Certificate {
@@ -294,20 +248,20 @@ func TestChain_SignaturesOfCAsSentAlongAreVerifiedOnce(t *testing.T) {
 		cert.Signature = signature
 		return cert
 	}
-	assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "client").Certificate, sent(nil)), "it has not been sent yet")
-	assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "client").Certificate, sent(issuing.Certificate.Signature)))
-	assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "client").Certificate, sent(nil)))
+	assert.Equal(t, certcheck.Untrusted, ask(issuing.Issue(t, "client").Certificate, sent(nil)), "it has not been sent yet")
+	assert.Equal(t, none, ask(issuing.Issue(t, "client").Certificate, sent(issuing.Certificate.Signature)))
+	assert.Equal(t, none, ask(issuing.Issue(t, "client").Certificate, sent(nil)))
 
 	forger := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing")
-	assert.Equal(t, ReasonChainUntrusted, ask(forger.Issue(t, "client").Certificate, forger.Certificate))
-	assert.Equal(t, ReasonChainUntrusted, ask(forger.Issue(t, "client").Certificate, sent(nil)))
+	assert.Equal(t, certcheck.Untrusted, ask(forger.Issue(t, "client").Certificate, forger.Certificate))
+	assert.Equal(t, certcheck.Untrusted, ask(forger.Issue(t, "client").Certificate, sent(nil)))
 
-	for range 2 * len(rule.admitted.last) { // however many there are, the last are remembered
+	for range 2 * len(admitted.last) { // however many there are, the last are remembered
 		another := root.NewIntermediate(t, "Issuing")
-		assert.Equal(t, ReasonNone, ask(another.Issue(t, "client").Certificate, another.Certificate))
-		assert.NotNil(t, rule.admitted.signerOf(another.Certificate.Raw))
+		assert.Equal(t, none, ask(another.Issue(t, "client").Certificate, another.Certificate))
+		assert.NotNil(t, admitted.signerOf(another.Certificate.Raw))
 	}
-	assert.Nil(t, rule.admitted.signerOf(issuing.Certificate.Raw))
+	assert.Nil(t, admitted.signerOf(issuing.Certificate.Raw))
 }
 
 // With a clock skew, one time must suit all CAs of a chain, including those whose signatures are
@@ -317,26 +271,19 @@ func TestChain_OneMomentSuitsAllCAs(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		root time.Time // begins
-		want Reason
+		want certcheck.Kind
 	}{
-		{"the issuing CA has just ended", now.Add(-time.Hour), ReasonNone},
-		{"the issuing CA had ended before the root began", now.Add(-20 * time.Second), ReasonChainUntrusted},
+		{"the issuing CA has just ended", now.Add(-time.Hour), none},
+		{"the issuing CA had ended before the root began", now.Add(-20 * time.Second), certcheck.Untrusted},
 	} {
 		root := certauthtest.NewCA(t, "Root", certauthtest.Valid(tc.root, now.Add(time.Hour)))
 		issuing := root.NewIntermediate(t, "Issuing", certauthtest.Valid(now.Add(-time.Hour), now.Add(-30*time.Second)))
 		leaf := issuing.Issue(t, "client", certauthtest.Valid(now.Add(-time.Hour), now.Add(time.Hour))).Certificate
-		roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
-		require.NoError(t, err)
-		intermediates, err := newCAPool([]*x509.Certificate{issuing.Certificate}, "test")
-		require.NoError(t, err)
+		roots, intermediates := newPool(t, root.Certificate), newPool(t, issuing.Certificate)
 		var c twice
-		settings := chainSettings{maxDepth: defaultMaxDepth, skew: time.Minute}
-		c.ask(t, settings, reload.Fixed("", roots), reload.Fixed("", intermediates), []*x509.Certificate{leaf}, now, tc.name)
-		settings.roots, settings.intermediates = reload.Fixed("", roots), reload.Fixed("", intermediates)
-		n := &chainNode{chainSettings: settings}
-		material, refused := n.material()
-		require.Nil(t, refused)
-		assert.Equal(t, tc.want, reasonOfAnswer(n.search(factsIn(t, []*x509.Certificate{leaf}), material, now)), tc.name)
+		settings := Settings{MaxDepth: defaultMaxDepth, Skew: time.Minute}
+		c.ask(t, settings, roots, intermediates, []*x509.Certificate{leaf}, now, tc.name)
+		assert.Equal(t, tc.want, kindOf(find(settings, roots, intermediates, now, leaf)), tc.name)
 	}
 }
 
@@ -348,17 +295,15 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	upper := root.NewIntermediate(t, "Upper")
 	issuing := upper.NewIntermediate(t, "Issuing")
 	leaf := issuing.Issue(t, "client").Certificate
-	roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
+	roots, err := NewPool([]*x509.Certificate{root.Certificate}, "test")
 	require.NoError(t, err)
-	intermediates, err := newCAPool([]*x509.Certificate{issuing.Certificate, upper.Certificate}, "test")
+	intermediates, err := NewPool([]*x509.Certificate{issuing.Certificate, upper.Certificate}, "test")
 	require.NoError(t, err)
-	material := chainMaterial{roots: &reload.Loaded[caPool]{Value: roots}, intermediates: &reload.Loaded[caPool]{Value: intermediates}}
-	tellAll(material)
+	tellAll(&roots, &intermediates)
 	now := time.Now()
-	s := &search{roots: &roots, intermediates: &intermediates, depth: defaultMaxDepth, now: now, span: newSpan(now), leaf: leaf, issuer: nameKey(leaf.RawIssuer)}
+	s := &search{CAs: CAs{&roots, &intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: now, span: newSpan(now), leaf: leafOf(leaf)}
 	s.run()
-	n := &chainNode{}
-	way := n.knownWay(s, []time.Time{now})
+	way := s.knownWay([]time.Time{now})
 	require.Len(t, way, 3)
 
 	const nowhere, leafUp, issuingUp, upperUp = 4, 0, 1, 2 // the lowest certificate for which it matters
@@ -388,42 +333,44 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 		for i, cert := range []*x509.Certificate{leaf, way[0].cert, way[1].cert, way[2].cert} {
 			original := *cert
 			tc.change(cert)
-			assert.Equal(t, i < tc.from, n.knownWay(s, []time.Time{now}) != nil, "%s: certificate %d", tc.name, i)
+			assert.Equal(t, i < tc.from, s.knownWay([]time.Time{now}) != nil, "%s: certificate %d", tc.name, i)
 			*cert = original
 		}
 	}
-	for name, other := range map[string]*chainNode{
-		"the system's roots":     {chainSettings: chainSettings{system: x509.NewCertPool()}},
-		"policies are asked for": {chainSettings: chainSettings{policies: "1.2.3.4"}},
+	for name, settings := range map[string]Settings{
+		"the system's roots":     {System: x509.NewCertPool(), MaxDepth: defaultMaxDepth},
+		"policies are asked for": {Policies: "1.2.3.4", MaxDepth: defaultMaxDepth},
 	} {
-		assert.Nil(t, other.knownWay(s, []time.Time{now}), name)
+		other := *s
+		other.Settings = settings
+		assert.Nil(t, other.knownWay([]time.Time{now}), name)
 	}
-	assert.Nil(t, n.knownWay(s, []time.Time{now, now.Add(time.Second)}), "one time must suit all CAs")
+	assert.Nil(t, s.knownWay([]time.Time{now, now.Add(time.Second)}), "one time must suit all CAs")
 	for i, ca := range way { // crypto/x509 uses no name with the same key twice
 		original := *leaf
 		leaf.RawSubjectPublicKeyInfo = ca.cert.RawSubjectPublicKeyInfo
-		assert.Nil(t, n.knownWay(s, []time.Time{now}), "the leaf has the key of CA %d", i)
+		assert.Nil(t, s.knownWay([]time.Time{now}), "the leaf has the key of CA %d", i)
 		*leaf = original
 	}
 	for i := range 2 {
 		signer := way[i].signer.Swap(nil)
-		assert.Nil(t, n.knownWay(s, []time.Time{now}), "the signer of CA %d is unknown", i)
+		assert.Nil(t, s.knownWay([]time.Time{now}), "the signer of CA %d is unknown", i)
 		way[i].signer.Store(way[2-2*i].cert) // of another key
-		assert.Nil(t, n.knownWay(s, []time.Time{now}), "another CA has signed CA %d", i)
+		assert.Nil(t, s.knownWay([]time.Time{now}), "another CA has signed CA %d", i)
 		way[i].signer.Store(signer)
 	}
-	assert.Len(t, n.knownWay(s, []time.Time{now}), 3)
+	assert.Len(t, s.knownWay([]time.Time{now}), 3)
 	direct := root.Issue(t, "client").Certificate
-	s = &search{roots: &roots, intermediates: &intermediates, depth: defaultMaxDepth, now: now, span: newSpan(now), leaf: direct, issuer: nameKey(direct.RawIssuer)}
+	s = &search{CAs: CAs{&roots, &intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: now, span: newSpan(now), leaf: leafOf(direct)}
 	s.run()
-	assert.Nil(t, n.knownWay(s, []time.Time{now}), "there is nothing above the issuing CA")
-	s.leaf, s.issuer = leaf, nameKey(leaf.RawIssuer)
+	assert.Nil(t, s.knownWay([]time.Time{now}), "there is nothing above the issuing CA")
+	s.leaf = leafOf(leaf)
 	s.run()
 	// In this case crypto/x509 removes the usages one by one, along the whole chain.
-	n.serverAuth = "the partner's CA knows no other usage"
-	assert.NotNil(t, n.knownWay(s, []time.Time{now}))
+	s.ServerAuth = true
+	assert.NotNil(t, s.knownWay([]time.Time{now}))
 	way[1].cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	assert.Nil(t, n.knownWay(s, []time.Time{now}))
+	assert.Nil(t, s.knownWay([]time.Time{now}))
 }
 
 // A CA whose new certificate has the name of its root leaves two ways from a leaf with that issuer:
@@ -433,12 +380,12 @@ func TestSearch_SameNameTwiceIsNoOnlyWay(t *testing.T) {
 	renewed := root.NewIntermediate(t, "Root")
 	leaf := root.Issue(t, "client").Certificate
 	leaf.AuthorityKeyId = nil // names neither
-	roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
+	roots, err := NewPool([]*x509.Certificate{root.Certificate}, "test")
 	require.NoError(t, err)
-	intermediates, err := newCAPool([]*x509.Certificate{renewed.Certificate}, "test")
+	intermediates, err := NewPool([]*x509.Certificate{renewed.Certificate}, "test")
 	require.NoError(t, err)
 	now := time.Now()
-	s := &search{roots: &roots, intermediates: &intermediates, depth: defaultMaxDepth, now: now, span: newSpan(now), leaf: leaf, issuer: nameKey(leaf.RawIssuer)}
+	s := &search{CAs: CAs{&roots, &intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: now, span: newSpan(now), leaf: leafOf(leaf)}
 	s.run()
 	require.Len(t, s.foundRoots, 1)
 	require.Len(t, s.foundIntermediates, 1)

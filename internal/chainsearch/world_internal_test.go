@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"crypto"
@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // world is a few CAs that certify one another at random, most of them incorrectly.
@@ -228,29 +226,27 @@ func (w *world) subset(cas []*issuer) []*x509.Certificate {
 }
 
 // poolOf returns a new pool of CAs.
-func (w *world) poolOf(certs []*x509.Certificate) *reload.Item[caPool] {
+func (w *world) poolOf(certs []*x509.Certificate) *Pool {
 	if len(certs) == 0 {
-		return reload.Fixed("", caPool{})
+		return &Pool{}
 	}
-	pool, err := newCAPool(certs, "test")
-	require.NoError(w.tb, err)
-	return reload.Fixed("", pool)
+	return newPool(w.tb, certs...)
 }
 
 // settings returns those of a Chain, mostly the usual ones.
-func (w *world) settings() chainSettings {
-	s := chainSettings{maxDepth: 6 - w.odd(6)%6, strictEKU: w.odd(6) == 0}
+func (w *world) settings() Settings {
+	s := Settings{MaxDepth: 6 - w.odd(6)%6}
 	if w.one(4) {
-		s.skew = time.Duration(1+w.IntN(3)) * time.Minute
+		s.Skew = time.Duration(1+w.IntN(3)) * time.Minute
 	}
 	if w.one(4) {
-		s.serverAuth = "the partner's CA knows no other usage"
+		s.ServerAuth = true
 	}
 	switch w.odd(8) {
 	case 0:
-		s.policies = "1.2.3.4"
+		s.Policies = "1.2.3.4"
 	case 1:
-		s.policies = anyPolicy
+		s.Policies = AnyPolicy
 	}
 	return s
 }

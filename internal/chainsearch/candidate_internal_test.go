@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"crypto/x509"
@@ -14,7 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
-	"github.com/seed2886b8ae/go-certauth/internal/reload"
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
+	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 // A view differs from its certificate only in its names, its name constraints and its path length:
@@ -31,7 +33,8 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 		c.PermittedIPRanges, c.ExcludedIPRanges = []*net.IPNet{network}, []*net.IPNet{network}
 		c.MaxPathLen, c.DNSNames = 3, []string{"ca.example"}
 	}).Certificate
-	ca.UnhandledCriticalExtensions = append(ca.UnhandledCriticalExtensions, oidNameConstraints, oidPolicyCPS)
+	policyCPS := asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 1} // any other
+	ca.UnhandledCriticalExtensions = append(ca.UnhandledCriticalExtensions, nameconstraints.OID, policyCPS)
 	before := *ca
 	view := newCandidate(ca).view
 	assert.Equal(t, before, *ca, "the certificate itself stays as it is")
@@ -52,9 +55,9 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 		"PermittedEmailAddresses", "ExcludedEmailAddresses", "PermittedURIDomains", "ExcludedURIDomains",
 	}, differ)
 	assert.Len(t, view.Extensions, len(ca.Extensions)-2, "without alternative names and name constraints")
-	assert.Nil(t, extension(view, oidSubjectAltName))
-	assert.Nil(t, extension(view, oidNameConstraints))
-	assert.Equal(t, []string{oidPolicyCPS.String()}, []string{view.UnhandledCriticalExtensions[0].String()})
+	assert.Nil(t, certcheck.Extension(view, san.OID))
+	assert.Nil(t, certcheck.Extension(view, nameconstraints.OID))
+	assert.Equal(t, []string{policyCPS.String()}, []string{view.UnhandledCriticalExtensions[0].String()})
 }
 
 // Different names have different keys, and no name in a certificate is a key.
@@ -75,14 +78,14 @@ func TestCandidate_ChainsAreTranslatedOrDropped(t *testing.T) {
 	leaf := root.Issue(t, "client").Certificate
 	ours := newCandidate(root.Certificate)
 	foreign := newCandidate(certauthtest.NewCA(t, "Root").Certificate).view
-	s := &search{leaf: leaf, issuer: nameKey(leaf.RawIssuer), intermediates: &caPool{}, shown: map[*x509.Certificate]*candidate{}}
+	s := &search{leaf: leafOf(leaf), CAs: CAs{Intermediates: &Pool{}}, shown: map[*x509.Certificate]*candidate{}}
 	s.views([]*candidate{ours})
 	view := s.leafView()
 	got := s.originals(leaf, [][]*x509.Certificate{{view, ours.view}, {view, foreign}, {view, foreign, ours.view}})
 	require.Len(t, got, 1)
 	assert.Same(t, leaf, got[0][0])
 	assert.Same(t, root.Certificate, got[0][1])
-	s.system = x509.NewCertPool()
+	s.System = x509.NewCertPool()
 	assert.Len(t, s.originals(leaf, [][]*x509.Certificate{{view, foreign}}), 1)
 }
 
@@ -95,67 +98,27 @@ func TestCandidate_UnderTheSystemsRoots(t *testing.T) {
 	})
 	system := x509.NewCertPool()
 	system.AddCert(root.Certificate)
-	pool, err := newCAPool([]*x509.Certificate{issuing.Certificate}, "test")
-	require.NoError(t, err)
-	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: defaultMaxDepth}}
+	settings := Settings{System: system, MaxDepth: defaultMaxDepth}
 	for _, presented := range []bool{false, true} {
-		material := chainMaterial{intermediates: &reload.Loaded[caPool]{Value: pool}}
-		for name, want := range map[string]Reason{"a.partner.example": ReasonNone, "a.other.example": ReasonChainUntrusted} {
+		intermediates := newPool(t, issuing.Certificate)
+		for name, want := range map[string]certcheck.Kind{"a.partner.example": none, "a.other.example": certcheck.Untrusted} {
 			certs := []*x509.Certificate{issuing.Issue(t, "client", certauthtest.DNS(name)).Certificate}
 			if presented {
-				material.intermediates = &reload.Loaded[caPool]{}
+				intermediates = &Pool{}
 				certs = append(certs, issuing.Certificate)
 			}
-			f, refused := newFacts(certs)
-			require.Nil(t, refused)
-			answer := node.search(f, material, time.Now())
-			if want == ReasonNone {
-				require.Nil(t, answer.refused, "%v", answer.refused)
-				assert.True(t, slices.EqualFunc(answer.chains[0].certs, []*x509.Certificate{certs[0], issuing.Certificate, root.Certificate}, (*x509.Certificate).Equal))
-				assert.Same(t, issuing.Certificate, answer.chains[0].certs[1])
+			answer := find(settings, nil, intermediates, time.Now(), certs...)
+			if want == none {
+				require.Nil(t, answer.Refused, "%v", textOf(answer))
+				assert.True(t, slices.EqualFunc(answer.Chains[0], []*x509.Certificate{certs[0], issuing.Certificate, root.Certificate}, (*x509.Certificate).Equal))
+				assert.Same(t, issuing.Certificate, answer.Chains[0][1])
 				continue
 			}
-			require.NotNil(t, answer.refused)
-			assert.Equal(t, want, answer.refused.Reason)
-			assert.ErrorContains(t, answer.refused, "name constraints of CA")
+			require.NotNil(t, answer.Refused)
+			assert.Equal(t, want, answer.Refused.Kind)
+			assert.ErrorContains(t, answer.Refused.Err, "name constraints of CA")
 		}
 	}
-}
-
-// FuzzPolicyQualifiers compares the reader of critical certificate policies with encoding/asn1: an
-// extension that it treats as known is a list of policies, and every qualifier in it is one of the
-// two that RFC 5280 defines.
-func FuzzPolicyQualifiers(f *testing.F) {
-	for _, seed := range []string{
-		"\x30\x08\x30\x06\x06\x04\x2a\x03\x04\x05",
-		"\x30\x16\x30\x14\x06\x02\x2a\x03\x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x05\x05\x07\x02\x01\x16\x00",
-		"\x30\x16\x30\x14\x06\x02\x2a\x03\x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x05\x05\x07\x02\x03\x16\x00",
-		"\x30\x00", "\x30\x02\x30\x00", "\x30\x80\x00\x00", "",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, value []byte) {
-		if !qualifiersAreKnown(value) {
-			return
-		}
-		var policies []struct {
-			ID         asn1.ObjectIdentifier
-			Qualifiers []struct {
-				ID    asn1.ObjectIdentifier
-				Value asn1.RawValue `asn1:"optional"`
-			} `asn1:"optional"`
-		}
-		rest, err := asn1.Unmarshal(value, &policies)
-		if err != nil {
-			return // the data after the identifiers is not checked here
-		}
-		assert.Empty(t, rest)
-		for _, policy := range policies {
-			for _, one := range policy.Qualifiers {
-				assert.True(t, one.ID.Equal(oidPolicyCPS) || one.ID.Equal(oidPolicyUserNotice), "%v", one.ID)
-			}
-		}
-	})
 }
 
 // Some roots of an operating system are of version 1 and have no extensions, so no path length either. crypto/x509
@@ -167,10 +130,7 @@ func TestCandidate_RootsOfVersion1HaveNoPathLength(t *testing.T) {
 	first.Version, first.BasicConstraintsValid, first.IsCA, first.MaxPathLen, first.Extensions, first.KeyUsage = 1, false, false, 0, nil, 0
 	system := x509.NewCertPool()
 	system.AddCert(&first)
-	pool, err := newCAPool([]*x509.Certificate{issuing.Certificate}, "test")
-	require.NoError(t, err)
-	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: defaultMaxDepth}}
-	material := chainMaterial{intermediates: &reload.Loaded[caPool]{Value: pool}}
-	f := factsIn(t, []*x509.Certificate{issuing.Issue(t, "client").Certificate})
-	assert.Equal(t, ReasonNone, reasonOfAnswer(node.search(f, material, time.Now())))
+	settings := Settings{System: system, MaxDepth: defaultMaxDepth}
+	leaf := issuing.Issue(t, "client").Certificate
+	assert.Equal(t, none, kindOf(find(settings, nil, newPool(t, issuing.Certificate), time.Now(), leaf)))
 }

@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"bytes"
@@ -6,12 +6,12 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
 // maxAdmissionChecks bounds the signatures that one search verifies to admit presented CAs: for
 // each of them, as many as the candidates that are tried for one child.
-const maxAdmissionChecks = (maxCertificates - 1) * maxSameName
+const maxAdmissionChecks = (MaxCertificates - 1) * maxSameName
 
 // checkedSignatures counts the signatures that one search has verified to admit CAs, and remembers
 // those that failed. They are not verified again, neither after another CA was admitted nor for
@@ -42,10 +42,10 @@ func (a *checkedSignatures) check(child *x509.Certificate, key []byte, signature
 	return false
 }
 
-// admissions remembers the CAs that were sent along and admitted recently, with their signers, so
+// Admissions remembers the CAs that were sent along and admitted recently, with their signers, so
 // that admitting them again costs no signature. Every CA in it was signed by a configured CA, or by
 // another CA that was admitted.
-type admissions struct {
+type Admissions struct {
 	last [32]atomic.Pointer[admission]
 	next atomic.Uint32
 }
@@ -56,7 +56,7 @@ type admission struct {
 }
 
 // signerOf returns the CA that has signed the certificate with this DER, or nil.
-func (a *admissions) signerOf(der []byte) *x509.Certificate {
+func (a *Admissions) signerOf(der []byte) *x509.Certificate {
 	if a == nil {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (a *admissions) signerOf(der []byte) *x509.Certificate {
 	return nil
 }
 
-func (a *admissions) remember(der []byte, signer *x509.Certificate) {
+func (a *Admissions) remember(der []byte, signer *x509.Certificate) {
 	if a != nil {
 		at := a.next.Add(1) % uint32(len(a.last))
 		a.last[at].Store(&admission{string(der), signer})
@@ -84,8 +84,8 @@ func (s *search) admit(presented []*x509.Certificate) {
 		if !cert.IsCA {
 			continue
 		}
-		if c := newCandidate(cert); !holds(s.intermediates.bySubject[c.name], cert) && !holds(s.rootsOf(c.name), cert) {
-			s.span.watch(cert, s.skew)
+		if c := newCandidate(cert); !holds(s.Intermediates.bySubject[c.name], cert) && !holds(s.rootsOf(c.name), cert) {
+			s.span.watch(cert, s.Skew)
 			c.signer.Store(s.admitted.signerOf(cert.Raw))
 			left = append(left, c)
 		}
@@ -111,41 +111,16 @@ func (s *search) certified(ca *candidate) bool {
 		return true
 	}
 	for _, issuer := range issuers {
-		if canHaveSigned(issuer.cert, ca.cert) && s.admission.check(ca.cert, issuer.cert.RawSubjectPublicKeyInfo, func() error { return ca.cert.CheckSignatureFrom(issuer.cert) }) {
+		if certcheck.CanHaveSigned(issuer.cert, ca.cert) && s.admission.check(ca.cert, issuer.cert.RawSubjectPublicKeyInfo, func() error { return ca.cert.CheckSignatureFrom(issuer.cert) }) {
 			ca.signer.Store(issuer.cert)
 			s.admitted.remember(ca.cert.Raw, issuer.cert)
 			return true
 		}
 	}
-	return s.system != nil && s.admission.check(ca.cert, nil, func() error {
+	return s.System != nil && s.admission.check(ca.cert, nil, func() error {
 		_, err := withoutConstraints(ca.cert).Verify(x509.VerifyOptions{
-			Roots: s.system, Intermediates: x509.NewCertPool(), CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+			Roots: s.System, Intermediates: x509.NewCertPool(), CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		})
 		return err
 	})
-}
-
-// canHaveSigned reports whether crypto/x509 accepts the signature's algorithm and the issuer's key
-// can make such a signature. If not, the signature is not verified, so that an old
-// cross-certificate with SHA-1 costs nothing.
-func canHaveSigned(issuer, child *x509.Certificate) bool {
-	kind := signatureKind(child)
-	return kind != x509.UnknownPublicKeyAlgorithm && issuer.PublicKeyAlgorithm == kind
-}
-
-// signatureKind returns the algorithm of the key that made the signature, or unknown if
-// crypto/x509 would not verify it.
-func signatureKind(cert *x509.Certificate) x509.PublicKeyAlgorithm {
-	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others are handled below, or not accepted
-	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS:
-		return x509.RSA
-	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
-		return x509.ECDSA
-	case x509.PureEd25519:
-		return x509.Ed25519
-	}
-	if mldsa.IsSignature(cert.SignatureAlgorithm) {
-		return mldsa.Key
-	}
-	return x509.UnknownPublicKeyAlgorithm
 }

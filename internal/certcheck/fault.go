@@ -1,7 +1,6 @@
-package certauth
+package certcheck
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 // Extensions that crypto/x509 parses but does not enforce. The parsed fields are zero both if an
@@ -27,36 +27,43 @@ var (
 	oidPolicyUserNotice = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 2}
 )
 
-// fault is a property of a certificate's extensions that rules out a use, whatever its issuer.
-type fault int
+// Fault is a property of a certificate's extensions that rules out a use, whatever its issuer.
+type Fault int
 
 const (
-	noFault         fault = iota
-	faultKeyUsage         // of a leaf: the extension is present and does not allow signatures or key agreement
-	faultNoCertSign       // of a CA: it is present and does not allow signing certificates
-	faultEmptyUsage       // the extended key usage is empty (RFC 5280, section 4.2.1.12, requires at least one)
-	faultCritical         // of a leaf: an unknown critical extension
-	faultCriticalCA       // of a CA: the same, name constraints excepted
-	faultQualifier        // critical policies with an unknown qualifier (section 4.2.1.4: reject)
-	faultLimit            // a limit for the CAs below of which crypto/x509 reads only a part
+	// NoFault is the zero value.
+	NoFault Fault = iota
+
+	faultKeyUsage   // of a leaf: the extension is present and does not allow signatures or key agreement
+	faultNoCertSign // of a CA: it is present and does not allow signing certificates
+	faultEmptyUsage // the extended key usage is empty (RFC 5280, section 4.2.1.12, requires at least one)
+	faultCritical   // of a leaf: an unknown critical extension
+	faultCriticalCA // of a CA: the same, name constraints excepted
+	faultQualifier  // critical policies with an unknown qualifier (section 4.2.1.4: reject)
+	faultLimit      // a limit for the CAs below of which crypto/x509 reads only a part
 )
 
-// faultOfLeaf checks a client's certificate. TLS 1.3 signs with its key (RFC 8446, section
+// IsOfExtension reports whether an extension is not understood.
+func (f Fault) IsOfExtension() bool {
+	return f == faultCritical || f == faultCriticalCA || f == faultQualifier || f == faultLimit
+}
+
+// FaultOfLeaf checks a client's certificate. TLS 1.3 signs with its key (RFC 8446, section
 // 4.4.3); TLS 1.2 signs or, rarely, agrees on a key (RFC 5246, section 7.4.6). RFC 5280, section
 // 4.2.1.12, names the same two bits for clientAuth.
-func faultOfLeaf(leaf *x509.Certificate) fault {
+func FaultOfLeaf(leaf *x509.Certificate) Fault {
 	if hasKeyUsage(leaf) && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement) == 0 {
 		return faultKeyUsage
 	}
-	if len(unhandledExtensions(leaf)) > 0 {
+	if len(UnhandledExtensions(leaf)) > 0 {
 		return faultCritical
 	}
 	return faultOfAny(leaf)
 }
 
-// faultOfCA checks a certificate as the issuer of another (RFC 5280, section 6.1.4). Name
+// FaultOfCA checks a certificate as the issuer of another (RFC 5280, section 6.1.4). Name
 // constraints are checked with the chain.
-func faultOfCA(ca *x509.Certificate) fault {
+func FaultOfCA(ca *x509.Certificate) Fault {
 	if hasKeyUsage(ca) && ca.KeyUsage&x509.KeyUsageCertSign == 0 {
 		return faultNoCertSign
 	}
@@ -66,17 +73,17 @@ func faultOfCA(ca *x509.Certificate) fault {
 	return faultOfAny(ca)
 }
 
-func faultOfAny(cert *x509.Certificate) fault {
-	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 && extension(cert, oidExtendedKeyUsage) != nil {
+func faultOfAny(cert *x509.Certificate) Fault {
+	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 && Extension(cert, oidExtendedKeyUsage) != nil {
 		return faultEmptyUsage
 	}
-	if policies := extension(cert, oidCertificatePolicies); policies != nil && policies.Critical && !qualifiersAreKnown(policies.Value) {
+	if policies := Extension(cert, oidCertificatePolicies); policies != nil && policies.Critical && !qualifiersAreKnown(policies.Value) {
 		return faultQualifier
 	}
 	if unreadableLimit(cert) != nil {
 		return faultLimit
 	}
-	return noFault
+	return NoFault
 }
 
 // unreadableLimit returns the first extension with limits for the CAs below that does not have the
@@ -135,13 +142,28 @@ func unknownCritical(ca *x509.Certificate) asn1.ObjectIdentifier {
 	return nil
 }
 
-func hasKeyUsage(cert *x509.Certificate) bool {
-	return cert.KeyUsage != 0 || extension(cert, oidKeyUsage) != nil
+// UnhandledExtensions returns the critical extensions of a leaf that have not been processed.
+// crypto/x509 includes alternative names that hold none of its four types; user principal names,
+// which policies read, are not unhandled.
+func UnhandledExtensions(leaf *x509.Certificate) []asn1.ObjectIdentifier {
+	unhandled := leaf.UnhandledCriticalExtensions
+	at := slices.IndexFunc(unhandled, san.OID.Equal)
+	if at < 0 {
+		return unhandled
+	}
+	if names, err := san.Of(leaf); err != nil || len(names.UPNs) == 0 || names.Fault(san.OtherName) != nil {
+		return unhandled
+	}
+	return slices.Delete(slices.Clone(unhandled), at, at+1)
 }
 
-// extension returns the extension of a certificate, or nil. crypto/x509 refuses certificates that
+func hasKeyUsage(cert *x509.Certificate) bool {
+	return cert.KeyUsage != 0 || Extension(cert, oidKeyUsage) != nil
+}
+
+// Extension returns the extension of a certificate, or nil. crypto/x509 refuses certificates that
 // have an extension twice.
-func extension(cert *x509.Certificate, id asn1.ObjectIdentifier) *pkix.Extension {
+func Extension(cert *x509.Certificate, id asn1.ObjectIdentifier) *pkix.Extension {
 	for i := range cert.Extensions {
 		if known := cert.Extensions[i].Id; len(known) == len(id) && known[len(id)-1] == id[len(id)-1] && known.Equal(id) {
 			return &cert.Extensions[i]
@@ -181,49 +203,38 @@ func everySequence(list []byte, holds func(content []byte) bool) bool {
 	return true
 }
 
-// inExtendedUsage reports whether the certificate's own extended key usage permits a TLS client,
-// or a TLS server if serverAuth is accepted instead.
-func inExtendedUsage(cert *x509.Certificate, serverAuth bool) bool {
-	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(cert.ExtKeyUsage, func(usage x509.ExtKeyUsage) bool {
-		return usage == x509.ExtKeyUsageClientAuth || usage == x509.ExtKeyUsageAny || serverAuth && usage == x509.ExtKeyUsageServerAuth
-	})
-}
-
-// refusal describes the fault of a certificate. who is "the leaf", or names a CA.
-func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reason) *Error {
+// Refusal describes the fault of a certificate. who is "the leaf", or names a CA.
+func (f Fault) Refusal(who string, cert *x509.Certificate) *Refusal {
 	switch f {
 	case faultKeyUsage:
-		return refusal(ReasonUsageNotAllowed, path, "key usage of %s: %s, want digitalSignature or keyAgreement", who, keyUsages(cert)).
-			withHint("the certificate has another purpose, such as encryption; the partner needs one with the key usage digitalSignature")
+		return Refuse(WrongUsage, "key usage of %s: %s, want digitalSignature or keyAgreement", who, KeyUsages(cert)).
+			WithHint("the certificate has another purpose, such as encryption; the partner needs one with the key usage digitalSignature")
 	case faultNoCertSign:
-		return refusal(ReasonChainUntrusted, path, "key usage of %s: %s, want keyCertSign", who, keyUsages(cert)).
-			withHint("a CA without the key usage keyCertSign may not issue certificates; the partner's CA needs a new CA certificate")
+		return Refuse(Untrusted, "key usage of %s: %s, want keyCertSign", who, KeyUsages(cert)).
+			WithHint("a CA without the key usage keyCertSign may not issue certificates; the partner's CA needs a new CA certificate")
 	case faultEmptyUsage:
-		return refusal(ReasonUsageNotAllowed, path, "extended key usage of %s lists nothing", who).
-			withHint("the extension is malformed (RFC 5280, section 4.2.1.12); ask the CA for a certificate with clientAuth, or without the extension")
+		return Refuse(WrongUsage, "extended key usage of %s lists nothing", who).
+			WithHint("the extension is malformed (RFC 5280, section 4.2.1.12); ask the CA for a certificate with clientAuth, or without the extension")
 	case faultCritical, faultCriticalCA:
 		id := unknownCritical(cert)
 		if f == faultCritical {
-			id = unhandledExtensions(cert)[0]
+			id = UnhandledExtensions(cert)[0]
 		}
-		return refusal(extension, path, "critical extension %s of %s is not understood", id, who).
-			withHint("RFC 5280 requires that such a certificate is refused; ask the CA for one in which the extension is not critical")
+		return Refuse(UnknownExtension, "critical extension %s of %s is not understood", id, who).
+			WithHint("RFC 5280 requires that such a certificate is refused; ask the CA for one in which the extension is not critical")
 	case faultQualifier:
-		return refusal(extension, path, "critical certificate policies of %s have a qualifier that is not understood", who).
-			withHint("RFC 5280, section 4.2.1.4, requires that such a certificate is refused; ask the CA for one in which the policies are not critical")
+		return Refuse(UnknownExtension, "critical certificate policies of %s have a qualifier that is not understood", who).
+			WithHint("RFC 5280, section 4.2.1.4, requires that such a certificate is refused; ask the CA for one in which the policies are not critical")
 	case faultLimit:
-		return refusal(extension, path, "extension %s of %s does not have the form of RFC 5280, so its limits are not known", unreadableLimit(cert), who).
-			withHint("the certificate is malformed; ask the CA for a new one, of which openssl x509 -text shows the contents of this extension")
-	case noFault:
+		return Refuse(UnknownExtension, "extension %s of %s does not have the form of RFC 5280, so its limits are not known", unreadableLimit(cert), who).
+			WithHint("the certificate is malformed; ask the CA for a new one, of which openssl x509 -text shows the contents of this extension")
+	case NoFault:
 	}
 	return nil
 }
 
-// keyUsages lists the bits of a key usage extension, named as in openssl and RFC 5280.
-func keyUsages(cert *x509.Certificate) string {
+// KeyUsages lists the bits of a key usage extension, named as in openssl and RFC 5280.
+func KeyUsages(cert *x509.Certificate) string {
 	names := [...]string{"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"}
 	var set []string
 	for i, name := range names {
@@ -232,13 +243,4 @@ func keyUsages(cert *x509.Certificate) string {
 		}
 	}
 	return cmp.Or(strings.Join(set, ", "), "none")
-}
-
-// isPSS reports whether the certificate is signed with RSA-PSS (RFC 4055), with any parameters.
-func isPSS(cert *x509.Certificate) bool {
-	const rsassaPSS = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
-	whole, _, _ := der.Read(cert.Raw)
-	_, behind, _ := der.Read(whole.Content)
-	algorithm, _, _ := der.Read(behind)
-	return bytes.HasPrefix(algorithm.Content, []byte(rsassaPSS))
 }

@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"testing"
@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
 // A CA certificate that has ended is replaced by the operator, one that is not valid yet is not, and
@@ -18,17 +19,17 @@ func TestDatesInChain_TheHintIsForTheOneWhoCanAct(t *testing.T) {
 	skew := minute
 	before, after := ca.Certificate.NotBefore.Add(-2*minute), ca.Certificate.NotAfter.Add(2*minute)
 
-	ended := datesInChain("Policy.Chain", ca.Certificate, leaf, after, skew)
-	assert.Equal(t, ReasonCertificateExpired, ended.Reason)
+	ended := Dates(ca.Certificate, leaf, after, skew)
+	assert.Equal(t, certcheck.Expired, ended.Kind)
 	assert.Contains(t, ended.Hint, "Chain.Intermediates")
 
-	early := datesInChain("Policy.Chain", ca.Certificate, leaf, before, skew)
-	assert.Equal(t, ReasonCertificateNotYetValid, early.Reason)
+	early := Dates(ca.Certificate, leaf, before, skew)
+	assert.Equal(t, certcheck.NotYetValid, early.Kind)
 	assert.NotContains(t, early.Hint, "Chain.Intermediates")
 
-	own := datesInChain("Policy.Chain", leaf, leaf, leaf.NotAfter.Add(2*minute), skew)
-	assert.Equal(t, ReasonCertificateExpired, own.Reason)
+	own := Dates(leaf, leaf, leaf.NotAfter.Add(2*minute), skew)
+	assert.Equal(t, certcheck.Expired, own.Kind)
 	assert.NotContains(t, own.Hint, "Chain.Intermediates")
 
-	assert.Nil(t, datesInChain("Policy.Chain", ca.Certificate, leaf, leaf.NotBefore.Add(minute), skew), "all are valid again")
+	assert.Nil(t, Dates(ca.Certificate, leaf, leaf.NotBefore.Add(minute), skew), "all are valid again")
 }

@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"crypto/x509"
@@ -15,7 +15,7 @@ import (
 
 // sameNameRoots returns n roots with one name and a key each, the oldest first. Like those of many
 // small CAs they have no key identifier.
-func sameNameRoots(t *testing.T, n int) (cas []*certauthtest.CA, pool *caPool) {
+func sameNameRoots(t *testing.T, n int) (cas []*certauthtest.CA, pool *Pool) {
 	t.Helper()
 	var certs []*x509.Certificate
 	for i := range n {
@@ -26,13 +26,13 @@ func sameNameRoots(t *testing.T, n int) (cas []*certauthtest.CA, pool *caPool) {
 		ca.Certificate = &bare
 		cas, certs = append(cas, ca), append(certs, &bare)
 	}
-	made, err := newCAPool(certs, "test")
+	made, err := NewPool(certs, "test")
 	require.NoError(t, err)
 	return cas, &made
 }
 
-func admit(roots *caPool, presented ...*x509.Certificate) *search {
-	s := &search{roots: roots, intermediates: &caPool{}, depth: defaultMaxDepth, now: time.Now()}
+func admit(roots *Pool, presented ...*x509.Certificate) *search {
+	s := &search{CAs: CAs{roots, &Pool{}}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: time.Now()}
 	s.admit(presented)
 	return s
 }

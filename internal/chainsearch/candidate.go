@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"bytes"
@@ -9,7 +9,10 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 // candidate is a CA certificate that can be part of a chain.
@@ -25,17 +28,17 @@ type candidate struct {
 	cert         *x509.Certificate
 	name, issuer string // keys of subject and issuer
 	view         *x509.Certificate
-	fault        fault // the reason that it may not issue, or noFault
+	fault        certcheck.Fault // the reason that it may not issue, or NoFault
 
 	alone  atomic.Pointer[x509.CertPool]    // of this view alone; nil until needed
 	signer atomic.Pointer[x509.Certificate] // the CA whose key is known to have signed it, or nil
 }
 
 func newCandidate(cert *x509.Certificate) *candidate {
-	c := &candidate{cert: cert, name: nameKey(cert.RawSubject), issuer: nameKey(cert.RawIssuer), fault: faultOfCA(cert)}
+	c := &candidate{cert: cert, name: nameKey(cert.RawSubject), issuer: nameKey(cert.RawIssuer), fault: certcheck.FaultOfCA(cert)}
 	c.view = withoutConstraints(cert)
 	c.view.RawSubject, c.view.RawIssuer = []byte(c.name), []byte(c.issuer)
-	c.view.Extensions = without(c.view.Extensions, oidSubjectAltName)
+	c.view.Extensions = without(c.view.Extensions, san.OID)
 	c.view.MaxPathLen = -1
 	return c
 }
@@ -60,8 +63,8 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	view.PermittedIPRanges, view.ExcludedIPRanges = nil, nil
 	view.PermittedEmailAddresses, view.ExcludedEmailAddresses = nil, nil
 	view.PermittedURIDomains, view.ExcludedURIDomains = nil, nil
-	view.Extensions = without(cert.Extensions, oidNameConstraints)
-	view.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(cert.UnhandledCriticalExtensions), oidNameConstraints.Equal)
+	view.Extensions = without(cert.Extensions, nameconstraints.OID)
+	view.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(cert.UnhandledCriticalExtensions), nameconstraints.OID.Equal)
 	return &view
 }
 
@@ -74,15 +77,15 @@ func without(extensions []pkix.Extension, id asn1.ObjectIdentifier) []pkix.Exten
 // If a CA has the leaf's public key, it also has the key of the subject, and no alternative names,
 // because crypto/x509 never uses the same name with the same public key twice in a chain.
 func (s *search) leafView() *x509.Certificate {
-	view := *s.leaf
-	view.UnhandledCriticalExtensions = unhandledExtensions(s.leaf)
-	if s.system != nil {
+	view := *s.leaf.Certificate
+	view.UnhandledCriticalExtensions = certcheck.UnhandledExtensions(s.leaf.Certificate)
+	if s.System != nil {
 		return &view
 	}
-	view.RawIssuer = []byte(s.issuer)
-	if sharesKey(s.leaf, s.foundIntermediates) || sharesKey(s.leaf, s.foundRoots) {
-		view.RawSubject = []byte(nameKey(s.leaf.RawSubject))
-		view.Extensions = without(s.leaf.Extensions, oidSubjectAltName)
+	view.RawIssuer = []byte(s.leaf.Issuer)
+	if sharesKey(s.leaf.Certificate, s.foundIntermediates) || sharesKey(s.leaf.Certificate, s.foundRoots) {
+		view.RawSubject = []byte(nameKey(s.leaf.Certificate.RawSubject))
+		view.Extensions = without(s.leaf.Certificate.Extensions, san.OID)
 	}
 	return &view
 }
@@ -95,7 +98,7 @@ func sharesKey(cert *x509.Certificate, list []*candidate) bool {
 
 // views returns a pool of the candidates' views, and remembers which candidate each belongs to.
 func (s *search) views(list []*candidate) *x509.CertPool {
-	if len(list) == 1 && s.system == nil {
+	if len(list) == 1 && s.System == nil {
 		only := list[0]
 		s.shown[only.view] = only
 		if pool := only.alone.Load(); pool != nil {
@@ -109,7 +112,7 @@ func (s *search) views(list []*candidate) *x509.CertPool {
 	pool := x509.NewCertPool()
 	for _, c := range list {
 		view := c.view
-		if s.system != nil { // of which there are no views, so names are compared byte for byte
+		if s.System != nil { // of which there are no views, so names are compared byte for byte
 			view = withoutConstraints(c.cert)
 		}
 		s.shown[view] = c
@@ -127,7 +130,7 @@ func (s *search) originals(leaf *x509.Certificate, chains [][]*x509.Certificate)
 		for _, view := range views[1:] {
 			if c := s.shown[view]; c != nil {
 				chain = append(chain, c.cert)
-			} else if s.system != nil {
+			} else if s.System != nil {
 				chain = append(chain, view)
 			}
 		}

@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"crypto/x509"
@@ -27,7 +27,7 @@ func TestSpan_EndsAtEveryDate(t *testing.T) {
 		{time.Second, []time.Time{at("09:59:59"), at("10:00:00"), at("10:00:01"), at("11:59:59").Add(behind), at("12:00:00").Add(behind), at("12:00:01").Add(behind)}},
 		{5 * time.Minute, []time.Time{at("09:55:00"), at("10:00:00"), at("10:05:00"), at("11:55:00").Add(behind), at("12:00:00").Add(behind), at("12:05:00").Add(behind)}},
 	} {
-		edges := append([]time.Time{{}}, append(tc.edges, endOfTime)...)
+		edges := append([]time.Time{{}}, append(tc.edges, EndOfTime)...)
 		for i := range len(edges) - 1 {
 			now := edges[i]
 			if i == 0 {

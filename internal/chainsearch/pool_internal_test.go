@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"crypto/x509"
@@ -28,9 +28,9 @@ func caOf(subject, issuer, keyID, authorityKeyID string, serial int) *x509.Certi
 	}
 }
 
-func poolFor(t *testing.T, certs ...*x509.Certificate) *caPool {
+func poolFor(t *testing.T, certs ...*x509.Certificate) *Pool {
 	t.Helper()
-	pool := &caPool{certs: certs, bySubject: map[string][]*candidate{}}
+	pool := &Pool{certs: certs, bySubject: map[string][]*candidate{}}
 	for _, c := range candidatesOf(certs) {
 		pool.bySubject[c.name] = append(pool.bySubject[c.name], c)
 	}
@@ -46,7 +46,7 @@ func candidatesOf(certs []*x509.Certificate) []*candidate {
 }
 
 func (s *search) runFor(leaf *x509.Certificate) {
-	s.leaf, s.issuer = leaf, nameKey(leaf.RawIssuer)
+	s.leaf = leafOf(leaf)
 	s.run()
 }
 
@@ -88,7 +88,7 @@ func TestLimits_SameNameCAsStayCheap(t *testing.T) {
 		{"another name", manyCAs(true), manyCAs(true), manyCAs(true), &x509.Certificate{RawIssuer: []byte("CN=Other")}, 0, 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := search{roots: poolFor(t, tc.roots...), intermediates: poolFor(t, tc.intermediates...), presented: candidatesOf(tc.presented), depth: 1, now: time.Unix(1000, 0)}
+			s := search{CAs: CAs{poolFor(t, tc.roots...), poolFor(t, tc.intermediates...)}, presented: candidatesOf(tc.presented), Settings: Settings{MaxDepth: 1}, now: time.Unix(1000, 0)}
 			s.runFor(tc.leaf)
 			assert.Len(t, s.foundRoots, tc.wantRoots)
 			assert.Len(t, s.foundIntermediates, tc.wantOthers)
@@ -109,7 +109,7 @@ func TestLimits_OneSearchIsBounded(t *testing.T) {
 			intermediates = append(intermediates, caOf(fmt.Sprint("CN=", level), fmt.Sprint("CN=", level+1), "", "", 100*level+i))
 		}
 	}
-	s := search{roots: poolFor(t), intermediates: poolFor(t, intermediates...), depth: maxCertificates, now: time.Unix(5000, 0)}
+	s := search{CAs: CAs{poolFor(t), poolFor(t, intermediates...)}, Settings: Settings{MaxDepth: MaxCertificates}, now: time.Unix(5000, 0)}
 	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=0")})
 	assert.Len(t, s.foundIntermediates, maxCandidates)
 	assert.Empty(t, s.foundRoots)
@@ -122,7 +122,7 @@ func TestCAPool_OrderOfCandidates(t *testing.T) {
 	expired := caOf("CN=CA", "CN=Root", "", "", 8)
 	expired.NotAfter = time.Unix(500, 0)
 	pool := poolFor(t, young, expired, old)
-	s := search{roots: poolFor(t), intermediates: pool, presented: candidatesOf([]*x509.Certificate{sent}), depth: 1, now: time.Unix(1000, 0)}
+	s := search{CAs: CAs{poolFor(t), pool}, presented: candidatesOf([]*x509.Certificate{sent}), Settings: Settings{MaxDepth: 1}, now: time.Unix(1000, 0)}
 	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=CA")})
 	require.Len(t, s.foundIntermediates, 4)
 	for i, want := range []*x509.Certificate{young, old, sent, expired} {
@@ -134,14 +134,14 @@ func TestCAPool_OrderOfCandidates(t *testing.T) {
 	for i := range 9 {
 		crowd = append(crowd, caOf("CN=CA", "CN=Root", "", "", 100+i))
 	}
-	s = search{roots: poolFor(t), intermediates: poolFor(t, young, old), presented: candidatesOf(crowd), depth: 1, now: time.Unix(1000, 0)}
+	s = search{CAs: CAs{poolFor(t), poolFor(t, young, old)}, presented: candidatesOf(crowd), Settings: Settings{MaxDepth: 1}, now: time.Unix(1000, 0)}
 	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=CA")})
 	require.Len(t, s.foundIntermediates, maxSameName)
 	assert.True(t, s.foundIntermediates[0].cert.Equal(young))
 	assert.True(t, s.foundIntermediates[1].cert.Equal(old))
 }
 
-// newCAPool puts the youngest first and drops copies.
+// NewPool puts the youngest first and drops copies.
 func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
 	genuine := certauthtest.NewCA(t, "CA").Certificate
 	var certs []*x509.Certificate
@@ -150,7 +150,7 @@ func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
 		cert.PublicKey, cert.RawSubjectPublicKeyInfo = genuine.PublicKey, genuine.RawSubjectPublicKeyInfo
 		certs = append(certs, cert)
 	}
-	pool, err := newCAPool(certs, "test")
+	pool, err := NewPool(certs, "test")
 	require.NoError(t, err)
 	assert.Len(t, pool.certs, 4)
 	var born []int64
@@ -164,7 +164,7 @@ func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
 func TestCAPool_PresentedLeavesAreNoCandidates(t *testing.T) {
 	leaf := caOf("CN=CA", "CN=Root", "", "", 1)
 	leaf.IsCA = false
-	s := search{roots: poolFor(t), intermediates: poolFor(t), depth: 5}
+	s := search{CAs: CAs{poolFor(t), poolFor(t)}, Settings: Settings{MaxDepth: 5}}
 	s.admit([]*x509.Certificate{leaf})
 	assert.Empty(t, s.presented)
 }
@@ -175,7 +175,7 @@ func TestSearch_PresentedCAsNeedAConfiguredSigner(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	first := root.NewIntermediate(t, "First")
 	second := first.NewIntermediate(t, "Second")
-	roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
+	roots, err := NewPool([]*x509.Certificate{root.Certificate}, "test")
 	require.NoError(t, err)
 	stranger := certauthtest.NewCA(t, "Root")
 	var crowd []*x509.Certificate
@@ -194,7 +194,7 @@ func TestSearch_PresentedCAsNeedAConfiguredSigner(t *testing.T) {
 		{"a true one among strangers", append([]*x509.Certificate{first.Certificate}, crowd[:8]...), 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := search{roots: &roots, intermediates: &caPool{}, depth: defaultMaxDepth, now: time.Now()}
+			s := search{CAs: CAs{&roots, &Pool{}}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: time.Now()}
 			s.admit(tc.presented)
 			assert.Len(t, s.presented, tc.want)
 		})
@@ -207,7 +207,7 @@ func TestSearch_PresentedCAsUnderTheSystemsRoots(t *testing.T) {
 	first := root.NewIntermediate(t, "First")
 	second := first.NewIntermediate(t, "Second")
 	admitted := func(system *x509.CertPool, presented ...*x509.Certificate) int {
-		s := search{system: system, intermediates: &caPool{}, depth: defaultMaxDepth, now: time.Now()}
+		s := search{CAs: CAs{Intermediates: &Pool{}}, Settings: Settings{System: system, MaxDepth: defaultMaxDepth}, now: time.Now()}
 		s.admit(presented)
 		return len(s.presented)
 	}

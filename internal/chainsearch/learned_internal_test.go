@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"bytes"
@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
-	"github.com/seed2886b8ae/go-certauth/internal/reload"
+	"github.com/seed2886b8ae/go-certauth/internal/randomly"
 )
 
 // arrived returns a certificate as it arrives with a request: newly parsed.
@@ -28,7 +29,7 @@ func arrived(t *testing.T, cert *x509.Certificate) *x509.Certificate {
 // CAs, of which a reload removes some and restores some, and which callers send along in any number
 // and order.
 func TestChain_WhatEarlierSearchesLearnedChangesNoAnswer(t *testing.T) {
-	seed, worlds := propertySeed(t, 20)
+	seed, worlds := randomly.Seed(t, 20)
 	keys := signers(t, 0)
 	accepted, refused := 0, 0
 	for number := range worlds {
@@ -36,7 +37,7 @@ func TestChain_WhatEarlierSearchesLearnedChangesNoAnswer(t *testing.T) {
 		for range 3 { // more of the same keys and names
 			w.cas = append(w.cas, w.ca(w.parent(), 2+w.IntN(5)))
 		}
-		var roots, intermediates []*reload.Item[caPool]
+		var roots, intermediates []*Pool
 		for range 3 {
 			roots = append(roots, w.poolOf([]*x509.Certificate{w.cas[w.IntN(w.roots)].Certificate, w.cas[w.IntN(len(w.cas))].Certificate}))
 			intermediates = append(intermediates, w.poolOf(w.subset(w.cas[w.IntN(3):])))
@@ -45,7 +46,7 @@ func TestChain_WhatEarlierSearchesLearnedChangesNoAnswer(t *testing.T) {
 		for range 5 {
 			leaves = append(leaves, w.leaf())
 		}
-		node := &chainNode{chainSettings: w.settings()}
+		settings, admitted := w.settings(), &Admissions{}
 		for range 20 {
 			certs := []*x509.Certificate{arrived(t, leaves[w.IntN(len(leaves))])}
 			for range w.IntN(7) {
@@ -53,12 +54,10 @@ func TestChain_WhatEarlierSearchesLearnedChangesNoAnswer(t *testing.T) {
 			}
 			now := w.now.Add(time.Duration(w.IntN(9)-4) * 30 * time.Second)
 			root, intermediate := roots[w.IntN(3)], intermediates[w.IntN(3)]
-			f := factsIn(t, certs)
-			got := node.search(f, chainMaterial{root.Current(), intermediate.Current()}, now)
-			unknowing := &chainNode{chainSettings: node.chainSettings}
-			want := unknowing.search(f, chainMaterial{anew(root).Current(), anew(intermediate).Current()}, now)
-			require.Equal(t, account(f.leaf, want), account(f.leaf, got), "seed %d, world %d", seed, number)
-			if got.refused == nil {
+			got := settings.Find(leafOf(certs...), CAs{root, intermediate}, now, admitted)
+			want := find(settings, anew(root), anew(intermediate), now, certs...)
+			require.Equal(t, account(certs[0], want), account(certs[0], got), "seed %d, world %d", seed, number)
+			if got.Refused == nil {
 				accepted++
 			} else {
 				refused++
@@ -73,7 +72,7 @@ func TestChain_WhatEarlierSearchesLearnedChangesNoAnswer(t *testing.T) {
 // A search finds exactly the existing chains: with random CAs, compared with all paths up through
 // the CAs, each verified separately by crypto/x509.
 func TestChain_FindsEveryChainAndNoOther(t *testing.T) {
-	seed, worlds := propertySeed(t, 20)
+	seed, worlds := randomly.Seed(t, 20)
 	keys := signers(t, 0)
 	accepted, refused := 0, 0
 	for number := range worlds {
@@ -84,22 +83,22 @@ func TestChain_FindsEveryChainAndNoOther(t *testing.T) {
 		roots := w.poolOf([]*x509.Certificate{w.cas[0].Certificate, w.cas[w.IntN(len(w.cas))].Certificate})
 		intermediates := w.poolOf(w.subset(w.cas))
 		for range 6 {
-			n := &chainNode{chainSettings: w.settings()}
+			settings := w.settings()
 			certs := []*x509.Certificate{w.leaf()}
 			if w.one(2) {
 				certs = append(certs, w.subset(w.cas)...)
 			}
 			now := w.now.Add(time.Duration(w.IntN(9)-4) * 30 * time.Second)
-			f := factsIn(t, certs)
-			if n.judgeLeaf(f) != nil {
+			leaf := leafOf(certs...)
+			if leaf.Fault.IsOfExtension() || certs[0].IsCA { // refused before a search
 				continue
 			}
-			every := &waysUp{node: n, facts: f, now: now, roots: roots.Get().certs, others: slices.Clone(intermediates.Get().certs)}
+			every := &waysUp{Settings: settings, leaf: leaf, now: now, roots: roots.certs, others: slices.Clone(intermediates.certs)}
 			every.admit(certs[1:])
 			every.above(certs[:1])
 			var got []string
-			for _, chain := range n.search(f, chainMaterial{roots.Current(), intermediates.Current()}, now).chains {
-				got = append(got, serialsOf(chain.certs))
+			for _, chain := range find(settings, roots, intermediates, now, certs...).Chains {
+				got = append(got, serialsOf(chain))
 			}
 			assert.ElementsMatch(t, every.found, got, "seed %d, world %d", seed, number)
 			if len(got) > 0 {
@@ -116,8 +115,9 @@ func TestChain_FindsEveryChainAndNoOther(t *testing.T) {
 
 // waysUp finds all paths from a leaf to the roots.
 type waysUp struct {
-	node          *chainNode
-	facts         *facts
+	Settings
+
+	leaf          Leaf
 	now           time.Time
 	roots, others []*x509.Certificate
 	found         []string
@@ -132,7 +132,7 @@ func serialsOf(chain []*x509.Certificate) string {
 }
 
 func hasIssued(ca, child *x509.Certificate) bool {
-	return bytes.Equal(ca.RawSubject, child.RawIssuer) && faultOfCA(ca) == noFault && child.CheckSignatureFrom(ca) == nil
+	return bytes.Equal(ca.RawSubject, child.RawIssuer) && certcheck.FaultOfCA(ca) == certcheck.NoFault && child.CheckSignatureFrom(ca) == nil
 }
 
 // admit adds the CAs that one of the others has issued.
@@ -184,21 +184,21 @@ func pathLengthsHold(chain []*x509.Certificate) bool {
 
 // verifies lets crypto/x509 verify one chain, at the times that the skew permits.
 func (w *waysUp) verifies(chain []*x509.Certificate) bool {
-	n, leaf := w.node, w.facts.leaf
-	if len(chain)-1 > n.maxDepth || w.facts.fault != noFault || nameconstraints.Check(chain, new(int)) != nil {
+	leaf := w.leaf.Certificate
+	if len(chain)-1 > w.MaxDepth || w.leaf.Fault != certcheck.NoFault || nameconstraints.Check(chain, new(int)) != nil {
 		return false
 	}
-	if !pathLengthsHold(chain) || slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return outside(cert, w.now, n.skew) }) {
+	if !pathLengthsHold(chain) || slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return certcheck.Outside(cert, w.now, w.Skew) }) {
 		return false
 	}
 	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	if n.serverAuth != "" {
+	if w.ServerAuth {
 		options.KeyUsages = append(options.KeyUsages, x509.ExtKeyUsageServerAuth)
 	}
 	view := *leaf
-	if n.policies != "" {
+	if w.Policies != "" {
 		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
-		id, err := x509.ParseOID(n.policies)
+		id, err := x509.ParseOID(w.Policies)
 		if err != nil {
 			return false
 		}
@@ -213,7 +213,7 @@ func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 			options.Intermediates.AddCert(&unlimited)
 		}
 	}
-	return slices.ContainsFunc(verifyTimes(leaf, w.now, n.skew), func(at time.Time) bool {
+	return slices.ContainsFunc(verifyTimes(leaf, w.now, w.Skew), func(at time.Time) bool {
 		options.CurrentTime = at
 		found, err := view.Verify(options)
 		return err == nil && slices.ContainsFunc(found, func(other []*x509.Certificate) bool { return serialsOf(other) == serialsOf(chain) })
@@ -223,7 +223,7 @@ func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 // An answer is valid as long as a search would find the same, with and without a clock skew: at
 // every date of every certificate, and just before and after it.
 func TestChain_AnswersHoldAsLongAsASearchFindsTheSame(t *testing.T) {
-	seed, worlds := propertySeed(t, 20)
+	seed, worlds := randomly.Seed(t, 20)
 	keys := signers(t, 0)
 	compared := 0
 	for number := range worlds {
@@ -231,26 +231,24 @@ func TestChain_AnswersHoldAsLongAsASearchFindsTheSame(t *testing.T) {
 		roots := w.poolOf([]*x509.Certificate{w.cas[0].Certificate, w.cas[w.IntN(len(w.cas))].Certificate})
 		intermediates := w.poolOf(w.subset(w.cas))
 		settings := w.settings()
-		material := chainMaterial{roots.Current(), intermediates.Current()}
 		for range 3 {
 			certs := []*x509.Certificate{w.leaf()}
 			if w.one(2) {
 				certs = append(certs, w.subset(w.cas)...)
 			}
-			f := factsIn(t, certs)
-			var answers []*chainAnswer
-			edges := edgesOf(append(certs, roots.Get().certs...), settings.skew)
+			var answers []Result
+			edges := edgesOf(append(certs, roots.certs...), settings.Skew)
 			for range 15 {
 				now := edges[w.IntN(len(edges))]
-				answer := (&chainNode{chainSettings: settings}).search(f, material, now)
-				assert.True(t, answer.holds(material.generations(), now))
+				answer := find(settings, roots, intermediates, now, certs...)
+				assert.True(t, holdsAt(answer, now))
 				for _, known := range answers {
-					if !known.holds(material.generations(), now) {
+					if !holdsAt(known, now) {
 						continue
 					}
 					compared++
 					about := fmt.Sprintf("seed %d, world %d, at %v", seed, number, now)
-					assert.True(t, known.from.Equal(answer.from) && known.until.Equal(answer.until), about)
+					assert.True(t, known.From.Equal(answer.From) && known.Until.Equal(answer.Until), about)
 					assertSameAnswer(t, known, answer, about)
 				}
 				answers = append(answers, answer)
@@ -276,14 +274,16 @@ func edgesOf(certs []*x509.Certificate, skew time.Duration) []time.Time {
 }
 
 // assertSameAnswer compares two answers, except for the time in their texts.
-func assertSameAnswer(t *testing.T, a, b *chainAnswer, about string) {
+func assertSameAnswer(t *testing.T, a, b Result, about string) {
 	t.Helper()
-	same := func(a, b *verifiedChain) bool {
-		return a.serverAuth == b.serverAuth && slices.EqualFunc(a.certs, b.certs, (*x509.Certificate).Equal)
-	}
-	assert.True(t, slices.EqualFunc(a.chains, b.chains, same), about)
-	assert.Equal(t, reasonOfAnswer(a), reasonOfAnswer(b), about)
-	assert.Equal(t, a.dated, b.dated, about)
+	same := func(a, b []*x509.Certificate) bool { return slices.EqualFunc(a, b, (*x509.Certificate).Equal) }
+	assert.True(t, slices.EqualFunc(a.Chains, b.Chains, same), about)
+	assert.Equal(t, kindOf(a), kindOf(b), about)
+	assert.Equal(t, a.Dated, b.Dated, about)
+}
+
+func holdsAt(found Result, now time.Time) bool {
+	return !now.Before(found.From) && now.Before(found.Until)
 }
 
 // finding R8: a refusal because of the dates of a CA that is higher than MaxDepth permits was
@@ -294,15 +294,8 @@ func TestChain_RefusalForADateAboveMaxDepthEndsWithIt(t *testing.T) {
 	begins := now.Add(time.Hour).Truncate(time.Second)
 	root := certauthtest.NewCA(t, "Root", certauthtest.Valid(begins, begins.AddDate(1, 0, 0)))
 	issuing := root.NewIntermediate(t, "Issuing", long)
-	rule := chainRuleOf(t, root.Certificate)
-	rule.maxDepth = 1
-	pool, err := newCAPool([]*x509.Certificate{issuing.Certificate}, "test")
-	require.NoError(t, err)
-	rule.intermediates = reload.Fixed("", pool)
-	material, refused := rule.material()
-	require.Nil(t, refused)
 	leaf := issuing.Issue(t, "client", long).Certificate
-	answer := rule.search(factsIn(t, []*x509.Certificate{leaf}), material, now)
-	assert.Equal(t, ReasonCertificateNotYetValid, reasonOfAnswer(answer))
-	assert.True(t, answer.until.Equal(begins), "%v", answer.until)
+	answer := find(Settings{MaxDepth: 1}, newPool(t, root.Certificate), newPool(t, issuing.Certificate), now, leaf)
+	assert.Equal(t, certcheck.NotYetValid, kindOf(answer))
+	assert.True(t, answer.Until.Equal(begins), "%v", answer.Until)
 }

@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"crypto/x509"
@@ -10,26 +10,6 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
-
-// Signatures that crypto/x509 checks, by the kind of the signing key; for all other kinds no
-// signature is checked at all.
-func TestSearch_SignaturesByTheKindOfKey(t *testing.T) {
-	kinds := map[x509.SignatureAlgorithm]x509.PublicKeyAlgorithm{
-		x509.SHA256WithRSA: x509.RSA, x509.SHA384WithRSA: x509.RSA, x509.SHA512WithRSA: x509.RSA,
-		x509.SHA256WithRSAPSS: x509.RSA, x509.SHA384WithRSAPSS: x509.RSA, x509.SHA512WithRSAPSS: x509.RSA,
-		x509.ECDSAWithSHA256: x509.ECDSA, x509.ECDSAWithSHA384: x509.ECDSA, x509.ECDSAWithSHA512: x509.ECDSA,
-		x509.PureEd25519: x509.Ed25519,
-	}
-	for algorithm := x509.UnknownSignatureAlgorithm; algorithm <= x509.PureEd25519; algorithm++ {
-		child := &x509.Certificate{SignatureAlgorithm: algorithm}
-		kind := kinds[algorithm]
-		assert.Equal(t, kind, signatureKind(child), "%v", algorithm)
-		for _, key := range []x509.PublicKeyAlgorithm{x509.RSA, x509.ECDSA, x509.Ed25519, x509.DSA, x509.UnknownPublicKeyAlgorithm} {
-			want := key == kind && key != x509.UnknownPublicKeyAlgorithm
-			assert.Equal(t, want, canHaveSigned(&x509.Certificate{PublicKeyAlgorithm: key}, child), "%v by a key of %v", algorithm, key)
-		}
-	}
-}
 
 // Key identifiers determine the order, as in OpenSSL: first the CA that the child names, then those
 // of which one of the two has no identifier.
@@ -88,9 +68,9 @@ func TestSearch_SkewMattersOnlyToCAsWithinIt(t *testing.T) {
 		} {
 			s.now = now
 			assert.Zero(t, s.skewThatMatters(), "%s: %s, without a skew", where, tc.name)
-			s.skew = skew
+			s.Skew = skew
 			assert.Equal(t, tc.want, s.skewThatMatters(), "%s: %s", where, tc.name)
-			s.system = x509.NewCertPool()
+			s.System = x509.NewCertPool()
 			assert.Equal(t, skew, s.skewThatMatters(), "%s: %s, under roots that the search does not see", where, tc.name)
 		}
 	}
@@ -101,7 +81,7 @@ func TestSearch_SkewMattersOnlyToCAsWithinIt(t *testing.T) {
 func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T) {
 	_, roots := sameNameRoots(t, 8)
 	_, intermediates := sameNameRoots(t, 8)
-	s := &search{roots: roots, intermediates: intermediates, depth: defaultMaxDepth, now: time.Now()}
+	s := &search{CAs: CAs{roots, intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: time.Now()}
 	s.admit(strangers(t, 9))
 	assert.Empty(t, s.presented)
 	assert.Equal(t, 72, s.admission.checks)
@@ -111,10 +91,10 @@ func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T)
 func TestSearch_BeginsWithTheCandidatesThatAreNamed(t *testing.T) {
 	root, namesake := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing")
-	roots, err := newCAPool([]*x509.Certificate{root.Certificate, namesake.Certificate}, "test")
+	roots, err := NewPool([]*x509.Certificate{root.Certificate, namesake.Certificate}, "test")
 	require.NoError(t, err)
 	leaf := root.Issue(t, "client").Certificate
-	s := &search{roots: &roots, intermediates: &caPool{}, depth: defaultMaxDepth, now: time.Now(), leaf: leaf, issuer: nameKey(leaf.RawIssuer)}
+	s := &search{CAs: CAs{&roots, &Pool{}}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: time.Now(), leaf: leafOf(leaf)}
 	s.admit([]*x509.Certificate{issuing.Certificate})
 	s.run()
 	require.Len(t, s.foundRoots, 1)
@@ -126,8 +106,8 @@ func TestSearch_BeginsWithTheCandidatesThatAreNamed(t *testing.T) {
 func TestSpan_SystemAnswersHoldTenMinutes(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	now := time.Now()
-	answer := underSystem(t, now, 0, root.Certificate, root.Issue(t, "client").Certificate)
-	require.Nil(t, answer.refused, "%v", answer.refused)
-	assert.True(t, answer.from.Equal(now.Add(-10*time.Minute)), "%v", answer.from)
-	assert.True(t, answer.until.Equal(now.Add(10*time.Minute)), "%v", answer.until)
+	answer := underSystem(now, 0, root.Certificate, root.Issue(t, "client").Certificate)
+	require.Nil(t, answer.Refused, "%v", textOf(answer))
+	assert.True(t, answer.From.Equal(now.Add(-10*time.Minute)), "%v", answer.From)
+	assert.True(t, answer.Until.Equal(now.Add(10*time.Minute)), "%v", answer.Until)
 }

@@ -1,4 +1,4 @@
-package certauth
+package chainsearch
 
 import (
 	"crypto/ecdsa"
@@ -15,25 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
-	"github.com/seed2886b8ae/go-certauth/internal/reload"
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
 // underSystem judges certificates, leaf first, with a pool instead of the system's roots.
-func underSystem(t *testing.T, now time.Time, skew time.Duration, root *x509.Certificate, certs ...*x509.Certificate) *chainAnswer {
-	t.Helper()
+func underSystem(now time.Time, skew time.Duration, root *x509.Certificate, certs ...*x509.Certificate) Result {
 	system := x509.NewCertPool()
 	system.AddCert(root)
-	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: defaultMaxDepth, skew: skew}}
-	f, refused := newFacts(certs)
-	require.Nil(t, refused)
-	return node.search(f, chainMaterial{intermediates: &reload.Loaded[caPool]{}}, now)
-}
-
-func reasonOfAnswer(a *chainAnswer) Reason {
-	if a.refused == nil {
-		return ReasonNone
-	}
-	return a.refused.Reason
+	return find(Settings{System: system, MaxDepth: defaultMaxDepth, Skew: skew}, nil, &Pool{}, now, certs...)
 }
 
 // New checks configured CA certificates when it loads them. It never sees those of the system, so
@@ -78,17 +67,17 @@ func TestSystemRoots_AreHeldToWhatConfiguredOnesAre(t *testing.T) {
 		name   string
 		weak   bool
 		change func(*x509.Certificate)
-		want   Reason
+		want   certcheck.Kind
 	}{
-		{"as it should be", false, func(*x509.Certificate) {}, ReasonNone},
-		{"an RSA key of 1024 bits", true, func(*x509.Certificate) {}, ReasonChainUntrusted},
-		{"a key usage without a bit", false, noBit, ReasonChainUntrusted},
-		{"an extended key usage that lists nothing", false, extension([]byte{0x30, 0}, false, 2, 5, 29, 37), ReasonUsageNotAllowed},
+		{"as it should be", false, func(*x509.Certificate) {}, none},
+		{"an RSA key of 1024 bits", true, func(*x509.Certificate) {}, certcheck.Untrusted},
+		{"a key usage without a bit", false, noBit, certcheck.Untrusted},
+		{"an extended key usage that lists nothing", false, extension([]byte{0x30, 0}, false, 2, 5, 29, 37), certcheck.WrongUsage},
 	} {
 		root, leaf := rootOf(t, tc.weak, tc.change)
-		answer := underSystem(t, now, 0, root, leaf)
-		assert.Equal(t, tc.want, reasonOfAnswer(answer), "%s: %v", tc.name, answer.refused)
-		assert.Equal(t, tc.want == ReasonNone, len(answer.chains) == 1, tc.name)
+		answer := underSystem(now, 0, root, leaf)
+		assert.Equal(t, tc.want, kindOf(answer), "%s: %v", tc.name, textOf(answer))
+		assert.Equal(t, tc.want == none, len(answer.Chains) == 1, tc.name)
 	}
 }
 
@@ -96,19 +85,19 @@ func TestSystemRoots_AreHeldToWhatConfiguredOnesAre(t *testing.T) {
 func TestSystemRoots_RefusalSaysWhatARootForbids(t *testing.T) {
 	for name, tc := range map[string]struct {
 		root certauthtest.Template
-		want Reason
+		want certcheck.Kind
 		says string
 	}{
 		"a name": {func(c *x509.Certificate) {
 			c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"partner.example"}, true
-		}, ReasonChainUntrusted, "a name constraint of the CA excludes a name"},
-		"a purpose": {certauthtest.Usage(x509.ExtKeyUsageServerAuth), ReasonUsageNotAllowed, "the extended key usage of a CA above the leaf does not allow clientAuth"},
+		}, certcheck.Untrusted, "a name constraint of the CA excludes a name"},
+		"a purpose": {certauthtest.Usage(x509.ExtKeyUsageServerAuth), certcheck.WrongUsage, "the extended key usage of a CA above the leaf does not allow clientAuth"},
 	} {
 		root := certauthtest.NewCA(t, "Public Root", tc.root)
 		leaf := root.Issue(t, "client", certauthtest.DNS("client.other.example")).Certificate
-		answer := underSystem(t, time.Now(), 0, root.Certificate, leaf)
-		assert.Equal(t, tc.want, reasonOfAnswer(answer), "%s: %v", name, answer.refused)
-		assert.ErrorContains(t, answer.refused, tc.says)
+		answer := underSystem(time.Now(), 0, root.Certificate, leaf)
+		assert.Equal(t, tc.want, kindOf(answer), "%s: %v", name, textOf(answer))
+		assert.ErrorContains(t, answer.Refused.Err, tc.says)
 	}
 }
 
@@ -116,9 +105,9 @@ func TestSystemRoots_RefusalSaysWhatARootForbids(t *testing.T) {
 // as a client.
 func TestSystemRoots_TrustedLeafIsNoClient(t *testing.T) {
 	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client").Certificate
-	answer := underSystem(t, time.Now(), 0, leaf, leaf)
-	assert.Equal(t, ReasonCertificateIsCA, reasonOfAnswer(answer), "%v", answer.refused)
-	assert.Empty(t, answer.chains)
+	answer := underSystem(time.Now(), 0, leaf, leaf)
+	assert.Equal(t, certcheck.IsCA, kindOf(answer), "%v", textOf(answer))
+	assert.Empty(t, answer.Chains)
 }
 
 // The clock skew applies to the system's roots as to configured ones.
@@ -127,8 +116,8 @@ func TestSystemRoots_Skew(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root", certauthtest.Valid(now.Add(-time.Hour), now))
 	leaf := root.Issue(t, "client", certauthtest.Valid(now.Add(-time.Hour), now.Add(time.Hour))).Certificate
 	for after, want := range map[time.Duration]bool{0: true, time.Minute: true, time.Minute + time.Second: false} {
-		answer := underSystem(t, now.Add(after), time.Minute, root.Certificate, leaf)
-		assert.Equal(t, want, answer.refused == nil, "%v: %v", after, answer.refused)
+		answer := underSystem(now.Add(after), time.Minute, root.Certificate, leaf)
+		assert.Equal(t, want, answer.Refused == nil, "%v: %v", after, textOf(answer))
 	}
 }
 
@@ -140,11 +129,11 @@ func TestSystemRoots_RefusalEndsWhenAPresentedCABegins(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing", certauthtest.Valid(begins, begins.AddDate(1, 0, 0)))
 	leaf := issuing.Issue(t, "client").Certificate
-	answer := underSystem(t, now, 0, root.Certificate, leaf, issuing.Certificate)
-	require.NotNil(t, answer.refused)
-	assert.True(t, answer.until.Equal(begins), "until %v, the CA begins at %v", answer.until, begins)
-	answer = underSystem(t, begins, 0, root.Certificate, leaf, issuing.Certificate)
-	assert.Nil(t, answer.refused, "%v", answer.refused)
+	answer := underSystem(now, 0, root.Certificate, leaf, issuing.Certificate)
+	require.NotNil(t, answer.Refused)
+	assert.True(t, answer.Until.Equal(begins), "until %v, the CA begins at %v", answer.Until, begins)
+	answer = underSystem(begins, 0, root.Certificate, leaf, issuing.Certificate)
+	assert.Nil(t, answer.Refused, "%v", textOf(answer))
 }
 
 // The same for a chain with a name and the same key twice (findings T11 and S12), although the
@@ -154,14 +143,14 @@ func TestSystemRoots_NoNameWithOneKeyStandsTwice(t *testing.T) {
 	issuing := root.NewIntermediate(t, "Issuing")
 	named := again(t, issuing, certauthtest.DNS("ca.example")) // issued by itself
 	leaf := issuing.Issue(t, "client").Certificate
-	answer := underSystem(t, time.Now(), 0, root.Certificate, leaf, issuing.Certificate, named)
-	require.Nil(t, answer.refused, "%v", answer.refused)
-	require.Len(t, answer.chains, 1)
-	assert.Len(t, answer.chains[0].certs, 3)
+	answer := underSystem(time.Now(), 0, root.Certificate, leaf, issuing.Certificate, named)
+	require.Nil(t, answer.Refused, "%v", textOf(answer))
+	require.Len(t, answer.Chains, 1)
+	assert.Len(t, answer.Chains[0], 3)
 
 	own := issuing.IssueFor(t, certified{public: issuing.Certificate.PublicKey}, "", certauthtest.DNS("a.example"), func(c *x509.Certificate) {
 		c.RawSubject = issuing.Certificate.RawSubject
 	}).Certificate
-	answer = underSystem(t, time.Now(), 0, root.Certificate, own, issuing.Certificate)
-	assert.Equal(t, ReasonChainUntrusted, reasonOfAnswer(answer))
+	answer = underSystem(time.Now(), 0, root.Certificate, own, issuing.Certificate)
+	assert.Equal(t, certcheck.Untrusted, kindOf(answer))
 }
