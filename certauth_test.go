@@ -1287,7 +1287,7 @@ func TestContributing_TheWalksNameWhatIsThere(t *testing.T) {
 	require.NoError(t, err)
 	declared := map[string]bool{} // "file function"
 	names := map[string]bool{}
-	for _, folder := range []string{"certauth", "certauth/forwarded", "certauth/revocation", "certauth/revocation/evidence", "certauth/revocation/fetch", "internal/socket", "internal/reload", "internal/flight", "internal/factcache"} {
+	for _, folder := range []string{"certauth", "certauth/forwarded", "certauth/revocation", "certauth/revocation/evidence", "certauth/revocation/fetch", "internal/socket", "internal/reload", "internal/flight", "internal/factcache", "internal/chainsearch"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		require.NoError(t, err)
 		for _, name := range files {

@@ -14,7 +14,7 @@ import (
 
 // What an operator reads: for each input the Reason, what the detail names, and what the hint must
 // and must not contain. The rows are grouped by subject: those about chains are in
-// chainexplain_test.go, the others in refusalwords_test.go. Mistakes in evidence are in
+// chain_refusals_test.go, the others in refusalwords_test.go. Mistakes in evidence are in
 // TestRefusals_SayWhatHelps of package revocation, which needs its network.
 func TestWords_DetailNamesTheCulpritAndHintTheStepThatHelps(t *testing.T) {
 	rows, seen := 0, map[certauth.Reason]bool{}
