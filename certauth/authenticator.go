@@ -15,6 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
+	"github.com/seed2886b8ae/go-certauth/internal/siblings"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
@@ -38,8 +39,8 @@ type Authenticator struct {
 
 	cache    *factcache.Cache[facts, *facts] // nil if nothing is to be remembered
 	readings readings
-	siblings siblings
-	work     *signatureWork
+	siblings siblings.Set
+	searches *searches
 	scratch  sync.Pool // of *evaluation
 	repeats  repeats
 	kept     keptRecords
@@ -61,7 +62,7 @@ func New(config Config) (*Authenticator, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), work: newSignatureWork()}
+	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), searches: newSearches()}
 	a.material = reload.New(config.ReloadInterval, config.Now, a.reread)
 	a.material.Check = a.checkMaterial
 
@@ -203,7 +204,7 @@ func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, re
 	if f == nil {
 		return a.checkNew(r, now, hash, e)
 	}
-	a.work.meetKnown()
+	a.searches.queue.MeetKnown()
 	return a.judge(r.Context(), now, f, e)
 }
 

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -91,7 +92,7 @@ func TestChain_KnownCallersAreNotSearchedForAgain(t *testing.T) {
 					_, err := c.check(t.Context())
 					require.NoError(t, err)
 				}
-				c.holdEveryPlace()
+				defer c.holdEveryPlace()()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				id, err := c.check(ctx)
@@ -102,11 +103,15 @@ func TestChain_KnownCallersAreNotSearchedForAgain(t *testing.T) {
 	}
 }
 
-// holdEveryPlace prevents all further searches, as a flood of unknown callers does.
-func (c *crowd) holdEveryPlace() {
-	for range cap(c.auth.work.running) {
-		c.auth.work.running <- struct{}{}
+// holdEveryPlace prevents all further searches, as a flood of unknown callers does, until release is
+// called.
+func (c *crowd) holdEveryPlace() (release func()) {
+	held := make(chan struct{})
+	for range max(1, runtime.GOMAXPROCS(0)-1) {
+		go c.auth.searches.queue.Do(true, func() { <-held })
 	}
+	synctest.Wait()
+	return func() { close(held) }
 }
 
 // again certifies the key and the name of the CA again, by itself.
@@ -141,12 +146,10 @@ func TestChain_RefusalForADateIsRememberedUntilOnePasses(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, []string{"partner 1"}, id.Matched)
 		}
-		c.holdEveryPlace()
+		release := c.holdEveryPlace()
 		_, err := c.check(t.Context())
 		require.NoError(t, err)
-		for len(c.auth.work.running) > 0 {
-			<-c.auth.work.running
-		}
+		release()
 		time.Sleep(time.Hour) //nolint:forbidigo // the clock of the bubble
 		id, err := c.check(t.Context())
 		require.NoError(t, err)
@@ -160,7 +163,7 @@ func TestChain_UnknownIssuerTakesNoSearch(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		root, stranger := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Stranger")
 		c := newCrowd(t, chainTo(root), stranger.Issue(t, "client").Certificate, chainTo(certauthtest.NewCA(t, "Root 2")))
-		c.holdEveryPlace()
+		defer c.holdEveryPlace()()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, err := c.check(ctx)

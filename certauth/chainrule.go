@@ -143,7 +143,7 @@ func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, 
 	const tries = 3
 	f, now := e.facts, e.now // the search may outlive the request
 	for range tries {
-		answer, refused := e.owner.work.search(e.ctx, f, r, material.generations(), func() *chainAnswer { return r.search(f, material, now) })
+		answer, refused := e.owner.searches.search(e.ctx, f, r, material.generations(), func() *chainAnswer { return r.search(f, material, now) })
 		if refused != nil {
 			return nil, refused
 		}

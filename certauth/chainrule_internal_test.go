@@ -59,11 +59,11 @@ func TestChainRule_SlipsRefuse(t *testing.T) {
 			if tc.known != nil {
 				f.remember(rule.chainNode, tc.known(rule))
 			}
-			work := newSignatureWork()
+			work := newSearches()
 			if tc.open {
-				work.searches.Join(question{f, rule.chainNode, rule.generations()})
+				work.flights.Join(question{f, rule.chainNode, rule.generations()})
 			}
-			e := &evaluation{ctx: tc.ctx, now: time.Now(), owner: &Authenticator{work: work}, facts: f, quiet: quiet}
+			e := &evaluation{ctx: tc.ctx, now: time.Now(), owner: &Authenticator{searches: work}, facts: f, quiet: quiet}
 			refused := rule.judge(e)
 			if tc.want == ReasonNone {
 				assert.Nil(t, refused, tc.name)
@@ -120,10 +120,10 @@ func TestChainRule_AnswerOfAnotherTimeIsNotBelieved(t *testing.T) {
 	rule := chainRuleOf(t, root.Certificate)
 	f := factsIn(t, []*x509.Certificate{leaf})
 	now := time.Now()
-	work := newSignatureWork()
-	call, _ := work.searches.Join(question{f, rule.chainNode, rule.generations()})
-	work.searches.Finish(call, &chainAnswer{material: rule.generations(), until: now, chains: []*verifiedChain{newVerifiedChain([]*x509.Certificate{leaf, root.Certificate})}})
-	e := &evaluation{ctx: t.Context(), now: now, owner: &Authenticator{work: work}, facts: f}
+	work := newSearches()
+	call, _ := work.flights.Join(question{f, rule.chainNode, rule.generations()})
+	work.flights.Finish(call, &chainAnswer{material: rule.generations(), until: now, chains: []*verifiedChain{newVerifiedChain([]*x509.Certificate{leaf, root.Certificate})}})
+	e := &evaluation{ctx: t.Context(), now: now, owner: &Authenticator{searches: work}, facts: f}
 	refused := rule.judge(e)
 	if assert.NotNil(t, refused) {
 		assert.Equal(t, ReasonOverloaded, refused.Reason)

@@ -5,11 +5,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
+	"github.com/seed2886b8ae/go-certauth/internal/workqueue"
 )
 
 // A sync.Pool returns its items at will, and may be empty for a route.
@@ -32,17 +36,27 @@ func TestRequire_NeedsNoEvaluationLeftOver(t *testing.T) {
 }
 
 // A search for an unknown caller gives way to known callers, so the two must be distinguished.
-func TestSignatureWork_HearsOfKnownCallers(t *testing.T) {
-	ca := certauthtest.NewCA(t, "Root")
-	leaf := ca.Issue(t, "client").Certificate
-	auth, err := New(Config{
-		Source: SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return []*x509.Certificate{leaf}, nil }},
-		Policy: Chain{Roots: Certificates(ca.Certificate)},
-	})
-	require.NoError(t, err)
-	for _, known := range []bool{false, true} {
-		_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+func TestSearches_HearOfKnownCallers(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		ca := certauthtest.NewCA(t, "Root")
+		leaf := ca.Issue(t, "client").Certificate
+		auth, err := New(Config{
+			Source: SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return []*x509.Certificate{leaf}, nil }},
+			Policy: Chain{Roots: Certificates(ca.Certificate)},
+		})
 		require.NoError(t, err)
-		assert.Equal(t, known, auth.work.known.Load())
-	}
+		queue := workqueue.New(1)
+		auth.searches.queue = queue
+		for _, known := range []bool{false, true} {
+			_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+			require.NoError(t, err)
+			begun := time.Now()
+			var second time.Duration                                    // when the work of the second stranger begins
+			go queue.Do(false, func() { time.Sleep(time.Millisecond) }) //nolint:forbidigo // inside a bubble
+			synctest.Wait()                                             // it has the place
+			queue.Do(false, func() { second = time.Since(begun) })      // waits
+			time.Sleep(time.Minute)                                     //nolint:forbidigo // inside a bubble
+			assert.Equal(t, known, second > time.Millisecond, "a pause after %v", second)
+		}
+	})
 }

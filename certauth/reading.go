@@ -84,7 +84,7 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, e 
 		f.own()
 		f.release()
 		if f.source != nil {
-			a.siblings.keep(f.leaf)
+			a.siblings.Keep(f.leaf)
 		}
 		a.cache.Insert(f)
 	}
@@ -121,7 +121,7 @@ func (a *Authenticator) read(offer *source.Offer) (*facts, *Error) {
 			return nil, sourceError(errNoCertificate())
 		}
 		if certs[0] != nil {
-			a.siblings.share(certs[0])
+			a.siblings.Share(certs[0])
 		}
 	}
 	f, refused := newFacts(certs)

@@ -1,4 +1,5 @@
-package certauth
+// Package siblings saves memory for the certificates of one CA, which have much in common.
+package siblings
 
 import (
 	"crypto/x509"
@@ -12,17 +13,18 @@ import (
 // maxSiblings bounds the issuers of which a certificate is kept.
 const maxSiblings = 64
 
-// siblings holds one accepted certificate for each issuer's name. The certificates of one CA have
-// much in common, such as the issuer's name and the identifiers of extensions, of which crypto/x509
-// makes a copy for each of them. A certificate that is read later takes these values from its
-// sibling, so that a remembered caller takes a seventh less memory.
-type siblings struct {
+// Set holds one certificate for each issuer's name. What the certificates of one CA have in common,
+// such as the issuer's name and the identifiers of extensions, crypto/x509 copies for each of them. A
+// certificate that is read later takes these values from its sibling, so that a remembered caller
+// takes a seventh less memory. The zero value is an empty set, and is safe for concurrent use.
+type Set struct {
 	mutex sync.Mutex
 	known map[string]*x509.Certificate // by the DER of the issuer's name
 }
 
-// keep keeps an accepted certificate, unless there is one of the same issuer.
-func (s *siblings) keep(cert *x509.Certificate) {
+// Keep keeps a certificate that was accepted and that nothing changes any more, unless there is one of
+// the same issuer.
+func (s *Set) Keep(cert *x509.Certificate) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.known[string(cert.RawIssuer)] != nil || len(s.known) >= maxSiblings {
@@ -34,11 +36,11 @@ func (s *siblings) keep(cert *x509.Certificate) {
 	s.known[string(cert.RawIssuer)] = cert
 }
 
-// share replaces values of a certificate that was just parsed, and that nothing else refers to, by
+// Share replaces values of a certificate that was just parsed, and that nothing else refers to, by
 // the equal ones of its sibling. No field gets another content. What the two then share are strings,
 // which cannot change, object identifiers, and the parsed form of the issuer's name, which no rule
 // reads.
-func (s *siblings) share(cert *x509.Certificate) {
+func (s *Set) Share(cert *x509.Certificate) {
 	s.mutex.Lock()
 	known := s.known[string(cert.RawIssuer)]
 	s.mutex.Unlock()

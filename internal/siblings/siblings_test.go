@@ -1,4 +1,4 @@
-package certauth
+package siblings
 
 import (
 	"crypto/ecdsa"
@@ -9,8 +9,6 @@ import (
 	"encoding/asn1"
 	"math/big"
 	mathrand "math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"unsafe"
@@ -20,7 +18,6 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/internal/randomly"
-	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // A certificate that shares values with a sibling is what crypto/x509 reads from its DER, and so is
@@ -46,9 +43,9 @@ func TestSiblings_SharingChangesNoContent(t *testing.T) {
 	shared := 0
 	for range count {
 		first, second := issue(), issue()
-		var s siblings
-		s.keep(first)
-		s.share(second)
+		var s Set
+		s.Keep(first)
+		s.Share(second)
 		asParsed(first)
 		asParsed(second)
 		if &first.Issuer.Names[0] == &second.Issuer.Names[0] {
@@ -71,9 +68,9 @@ func TestSiblings_WhatIsEqualIsShared(t *testing.T) {
 	})).Certificate
 	second, err := x509.ParseCertificate(first.Raw)
 	require.NoError(t, err)
-	var s siblings
-	s.keep(first)
-	s.share(second)
+	var s Set
+	s.Keep(first)
+	s.Share(second)
 	texts := func(c *x509.Certificate) (places []*byte) {
 		all := slices.Concat(c.Subject.Country, c.Subject.Organization, c.Subject.OrganizationalUnit, c.Subject.Locality, c.Subject.Province,
 			c.OCSPServer, c.IssuingCertificateURL, c.CRLDistributionPoints)
@@ -142,44 +139,11 @@ func randomTemplate(r *mathrand.Rand) *x509.Certificate {
 	return t
 }
 
-// Only certificates that were accepted are kept, one for each of a bounded number of issuers, and not
-// those that a source returns parsed, to which something else may refer.
-func TestSiblings_AreAcceptedCertificates(t *testing.T) {
-	ca, stranger := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Stranger")
-	auth, err := New(Config{
-		Source: SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }},
-		Policy: Chain{Roots: Certificates(ca.Certificate)},
-	})
-	require.NoError(t, err)
-	auth.source = &source.Reader{Name: "test", Decode: func(offer source.Offer, _ func([]byte) error) ([]*x509.Certificate, error) {
-		cert, err := x509.ParseCertificate([]byte(offer.Key()[0]))
-		return []*x509.Certificate{cert}, err
-	}}
-	judge := func(offer source.Offer) (*Identity, *Error) {
-		e := auth.evaluation()
-		defer auth.release(e)
-		e.offer = offer
-		return auth.decide(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), e)
+// The number of issuers is bounded.
+func TestSet_KeepsABoundedNumber(t *testing.T) {
+	var s Set
+	for range maxSiblings + 1 {
+		s.Keep(certauthtest.SelfSigned(t, rand.Text()).Certificate)
 	}
-	of := func(cert *x509.Certificate) source.Offer { return source.Key{string(cert.Raw)}.Offer() }
-
-	_, refused := judge(of(stranger.Issue(t, "client").Certificate))
-	require.NotNil(t, refused)
-	assert.Equal(t, ReasonChainUntrusted, refused.Reason)
-	_, refused = judge(source.Offer{Certificates: []*x509.Certificate{ca.Issue(t, "parsed").Certificate}})
-	require.Nil(t, refused)
-	assert.Empty(t, auth.siblings.known)
-
-	first, refused := judge(of(ca.Issue(t, "first").Certificate))
-	require.Nil(t, refused)
-	second, refused := judge(of(ca.Issue(t, "second").Certificate))
-	require.Nil(t, refused)
-	assert.Equal(t, map[string]*x509.Certificate{string(first.Leaf.RawIssuer): first.Leaf}, auth.siblings.known)
-	assert.Same(t, &first.Leaf.Issuer.Names[0], &second.Leaf.Issuer.Names[0])
-	assert.Equal(t, "second", second.Leaf.Subject.CommonName)
-
-	for range maxSiblings {
-		auth.siblings.keep(certauthtest.SelfSigned(t, rand.Text()).Certificate)
-	}
-	assert.Len(t, auth.siblings.known, maxSiblings)
+	assert.Len(t, s.known, maxSiblings)
 }
