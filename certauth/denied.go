@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/pins"
 )
 
 // Denied refuses the listed certificates and accepts all others, so it cannot be used
@@ -84,7 +85,7 @@ func parseIssuerSerial(entry IssuerSerial) (dn.Name, *big.Int, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("Issuer: %w", err)
 	}
-	digits := strings.NewReplacer(":", "", " ", "", leftToRightMark, "").Replace(entry.Serial)
+	digits := strings.NewReplacer(":", "", " ", "", "\u200e", "").Replace(entry.Serial)
 	serial, ok := new(big.Int).SetString(digits, 16)
 	if !ok || strings.ContainsAny(digits, "+-_") || serial.Sign() <= 0 {
 		return nil, nil, errors.New("Serial: not a positive number in hex")
@@ -107,7 +108,7 @@ func (d *deniedSerial) mayBeIssuer(parsed *atomic.Pointer[issuerName], cert *x50
 type deniedRule struct {
 	path    string
 	serials []deniedSerial
-	keys    pinSet
+	keys    pins.Set
 }
 
 func (r *deniedRule) judge(e *evaluation) *Error {
@@ -131,7 +132,7 @@ func (r *deniedRule) settle(_ *evaluation, p *policyPath) *Error {
 }
 
 func (r *deniedRule) deny(cert *x509.Certificate, sums *certSums, parsed *atomic.Pointer[issuerName], ca bool) *Error {
-	if r.keys.len() > 0 && r.keys.contains(sums.of(&pinPublicKey, cert)) {
+	if r.keys.Len() > 0 && r.keys.Contains(sums.of(&pinPublicKey, cert)) {
 		return refusal(ReasonCertificateDenied, r.path+".PublicKeys", "the key of %s is listed", whoIs(cert, ca))
 	}
 	for i := range r.serials {
@@ -155,7 +156,7 @@ const maxDeniedShown = 16
 // describe names the certificates, so that the log shows which ones were blocked, and from when on.
 // Keys are only counted, as pins are everywhere.
 func (r *deniedRule) describe(p *printer) {
-	p.line("not one of %d denied serials and %d denied keys", len(r.serials), r.keys.len())
+	p.line("not one of %d denied serials and %d denied keys", len(r.serials), r.keys.Len())
 	p.indent++
 	shown := min(len(r.serials), maxDeniedShown)
 	for _, entry := range r.serials[:shown] {

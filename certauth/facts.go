@@ -66,13 +66,13 @@ func (s *certSums) of(kind *pinKind, cert *x509.Certificate) []byte {
 	known := s[kind.slot].Load()
 	if known == nil {
 		sum := kind.hash(cert)
-		if len(sum) != kind.size {
+		if len(sum) != kind.Size {
 			return nil
 		}
 		known = (*digest)(append(make([]byte, 0, len(digest{})), sum...)[:len(digest{})])
 		s[kind.slot].Store(known)
 	}
-	return known[:kind.size]
+	return known[:kind.Size]
 }
 
 type issuerName struct {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/chainsearch"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/pins"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
@@ -55,7 +56,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 			continue
 		}
 		set++
-		pins := c.pinSet(list.kind, path+"."+list.kind.name, list.pins)
+		pins := c.pinSet(list.kind, path+"."+list.kind.Name, list.pins)
 		r.kind, r.pins = list.kind, &pins
 	}
 	if at.negated() && (!isNil(p.Certificates) || p.Thumbprints != nil) {
@@ -74,7 +75,7 @@ type issuedByRule struct {
 
 	certs *reload.Item[chainsearch.Pool]
 	kind  pinKind
-	pins  *pinSet
+	pins  *pins.Set
 }
 
 func (r *issuedByRule) judge(e *evaluation) *Error {
@@ -140,7 +141,7 @@ func (r *issuedByRule) accepts(issuer *x509.Certificate, sums *certSums) bool {
 		pool := r.certs.Get()
 		return pool != nil && pool.Contains(issuer)
 	}
-	return r.pins != nil && r.pins.contains(sums.of(&r.kind, issuer))
+	return r.pins != nil && r.pins.Contains(sums.of(&r.kind, issuer))
 }
 
 func (r *issuedByRule) describe(p *printer) {
@@ -151,5 +152,5 @@ func (r *issuedByRule) describe(p *printer) {
 		p.indent--
 		return
 	}
-	p.line("issued by one of %d CAs, by %s", r.pins.len(), r.kind.name)
+	p.line("issued by one of %d CAs, by %s", r.pins.Len(), r.kind.Name)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/internal/factcache"
+	"github.com/seed2886b8ae/go-certauth/internal/pins"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -106,7 +107,7 @@ func TestGCKeep(t *testing.T) {
 	assert.Less(t, float64(kept), 4*float64(bare)+float64(10*time.Millisecond)) // it is the wall clock
 }
 
-func millionPins(t testing.TB) *pinSet {
+func millionPins(t testing.TB) *pins.Set {
 	t.Helper()
 	const n = 1_000_000
 	list := make([]string, n)
@@ -115,9 +116,9 @@ func millionPins(t testing.TB) *pinSet {
 		binary.BigEndian.PutUint64(pin[:], uint64(i)*0x9E3779B97F4A7C15)
 		list[i] = hex.EncodeToString(pin[:])
 	}
-	set, mistakes := newPinSet(pinThumbprint, "", list)
+	set, mistakes := pins.NewSet(pins.Thumbprint, "", list)
 	require.Empty(t, mistakes)
-	require.Equal(t, n, set.len())
+	require.Equal(t, n, set.Len())
 	return &set
 }
 
@@ -128,18 +129,18 @@ func TestPins_AMillionStaySmall(t *testing.T) {
 	}
 	before := heap()
 	set := millionPins(t)
-	each := float64(heap()-before) / float64(set.len())
+	each := float64(heap()-before) / float64(set.Len())
 	t.Logf("%.1f bytes a pin", each)
 	assert.LessOrEqual(t, each, 51.0)
 	var pin [32]byte
 	for i := uint64(0); i < 1_000_000; i += 997 {
 		binary.BigEndian.PutUint64(pin[:], i*0x9E3779B97F4A7C15)
 		pin[31] = 0
-		require.True(t, set.contains(pin[:]), "pin %d", i)
+		require.True(t, set.Contains(pin[:]), "pin %d", i)
 		pin[31] = 1
-		require.False(t, set.contains(pin[:]), "beside pin %d", i)
+		require.False(t, set.Contains(pin[:]), "beside pin %d", i)
 	}
-	assert.Zero(t, testing.AllocsPerRun(100, func() { set.contains(pin[:]) }))
+	assert.Zero(t, testing.AllocsPerRun(100, func() { set.Contains(pin[:]) }))
 }
 
 func BenchmarkPins(b *testing.B) {
@@ -150,7 +151,7 @@ func BenchmarkPins(b *testing.B) {
 	for b.Loop() {
 		i += 7919
 		binary.BigEndian.PutUint64(pin[:], i%1_000_000*0x9E3779B97F4A7C15)
-		if !set.contains(pin[:]) {
+		if !set.Contains(pin[:]) {
 			b.Fatal("not found")
 		}
 	}

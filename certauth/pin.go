@@ -1,16 +1,12 @@
 package certauth
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/binary"
-	"fmt"
-	"math/bits"
-	"slices"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/pins"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
@@ -47,32 +43,38 @@ type ThumbprintsSHA1 []string
 // a [Chain] vouches for them too. CA certificates are refused.
 type PublicKeys []string
 
-// pinKind describes the hashed data and the syntax of a pin.
+// pinKind is a kind of pins and what it means for a policy.
 type pinKind struct {
-	slot    int // in certSums
-	name    string
-	what    string // is hashed, in the words of a log
-	size    int
-	base64  bool
+	pins.Kind
+
+	slot    int      // in certSums
+	what    string   // is hashed, in the words of a log
 	vouches vouching // vouchedKey if only the key is hashed
-	sum     func([]byte) []byte
 }
 
 // pinKinds is the number of different digests.
 const pinKinds = 3
 
 var (
-	pinThumbprint     = pinKind{slot: 0, name: "Thumbprints", what: "certificate SHA-256", size: sha256.Size, vouches: vouchedNames, sum: sumSHA256}
-	pinThumbprintSHA1 = pinKind{slot: 1, name: "ThumbprintsSHA1", what: "certificate SHA-1", size: sha1sum.Size, vouches: vouchedNames, sum: sumSHA1}
-	pinPublicKey      = pinKind{slot: 2, name: "PublicKeys", what: "public key SHA-256", size: sha256.Size, base64: true, vouches: vouchedKey, sum: sumSHA256}
-	pinCertificate    = pinKind{slot: 0, name: "Certificates", what: "certificate", size: sha256.Size, vouches: vouchedNames, sum: sumSHA256}
+	pinThumbprint     = pinKind{pins.Thumbprint, 0, "certificate SHA-256", vouchedNames}
+	pinThumbprintSHA1 = pinKind{pins.ThumbprintSHA1, 1, "certificate SHA-1", vouchedNames}
+	pinPublicKey      = pinKind{pins.PublicKey, 2, "public key SHA-256", vouchedKey}
+	pinCertificate    = pinKind{pins.Kind{Name: "Certificates", Size: sha256.Size}, 0, "certificate", vouchedNames}
 )
 
+// hash returns the digest, or nil if it cannot be computed.
 func (k *pinKind) hash(cert *x509.Certificate) []byte {
 	if k.vouches == vouchedKey {
 		return k.sum(cert.RawSubjectPublicKeyInfo)
 	}
 	return k.sum(cert.Raw)
+}
+
+func (k *pinKind) sum(der []byte) []byte {
+	if k.Size == sha1sum.Size {
+		return sumSHA1(der)
+	}
+	return sumSHA256(der)
 }
 
 func sumSHA256(der []byte) []byte {
@@ -101,33 +103,33 @@ func (p PublicKeys) compile(c *compilation, at place) (rule, standing) {
 }
 
 func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, standing) {
-	path := at.path + "." + kind.name
+	path := at.path + "." + kind.Name
 	return c.pinRule(kind, path, "", reload.Fixed(path, c.pinSet(kind, path, list)), at)
 }
 
 // pinSet parses pins that are listed at path.
-func (c *compilation) pinSet(kind pinKind, path string, list []string) pinSet {
-	set, mistakes := newPinSet(kind, path, list)
+func (c *compilation) pinSet(kind pinKind, path string, list []string) pins.Set {
+	set, mistakes := pins.NewSet(kind.Kind, path, list)
 	c.mistakes = append(c.mistakes, mistakes...)
 	return set
 }
 
-func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reload.Item[pinSet], at place) (*pinRule, standing) {
+func (c *compilation) pinRule(kind pinKind, path, origin string, set *reload.Item[pins.Set], at place) (*pinRule, standing) {
 	c.forbidUnderNot(path, at)
-	if kind.name == pinThumbprintSHA1.name && !sha1sum.Available() {
+	if kind.Name == pinThumbprintSHA1.Name && !sha1sum.Available() {
 		c.mistake(path, "%w; use Thumbprints", sha1sum.ErrUnavailable)
 	}
 	c.anchors++
 	at.standing.vouched = max(at.standing.vouched, kind.vouches)
 	at.standing.named = true
-	return &pinRule{kind: kind, path: path, origin: origin, pins: pins, skew: at.skew, serverAuth: at.serverAuth}, at.standing
+	return &pinRule{kind: kind, path: path, origin: origin, pins: set, skew: at.skew, serverAuth: at.serverAuth}, at.standing
 }
 
 type pinRule struct {
 	kind   pinKind
 	path   string
 	origin string
-	pins   *reload.Item[pinSet]
+	pins   *reload.Item[pins.Set]
 	skew   time.Duration
 
 	serverAuth string
@@ -147,10 +149,10 @@ func (r *pinRule) judge(e *evaluation) *Error {
 // judgeLeaf makes all checks except those of the dates.
 func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 	pins := r.pins.Get()
-	if pins == nil || pins.len() == 0 {
+	if pins == nil || pins.Len() == 0 {
 		return refusal(ReasonNotConfigured, r.path, "no pins")
 	}
-	if !pins.contains(e.facts.sums.of(&r.kind, e.facts.leaf)) {
+	if !pins.Contains(e.facts.sums.of(&r.kind, e.facts.leaf)) {
 		return e.refuse(r, false)
 	}
 	if r.kind.vouches != vouchedNames && e.facts.isCA {
@@ -165,7 +167,7 @@ func (r *pinRule) refusal(e *evaluation) *Error {
 
 // mismatch names the pin that would be added, unless it is the SHA-256 that every record has.
 func (r *pinRule) mismatch(sum []byte) *Error {
-	pins := r.pins.Get().len()
+	pins := r.pins.Get().Len()
 	switch r.kind.slot {
 	case pinPublicKey.slot:
 		return refusal(ReasonPinMismatch, r.path, "the key %x matches none of %d pins", sum, pins)
@@ -180,123 +182,21 @@ func (r *pinRule) describe(p *printer) {
 	if r.origin != "" {
 		what += " from " + r.origin
 	}
-	p.line("%s is one of %d", what, r.pins.Get().len())
-}
-
-// pinSet is a sorted, packed list with 32 bytes for each pin. A long list has an index by the first
-// bits, so that a look-up reads two places in memory instead of twenty.
-type pinSet struct {
-	size   int
-	count  int
-	packed []byte
-	shift  int      // of the first four bytes, to get the place in the index
-	index  []uint32 // position of the first pin with these bits; one more entry at the end
-}
-
-// manyPins is the number of pins from which on there is an index, with one entry for four to eight
-// pins.
-const manyPins = 64
-
-func (s *pinSet) makeIndex() {
-	n := s.len()
-	if n < manyPins {
-		return
-	}
-	width := bits.Len(uint(n)) - 3
-	s.shift = 32 - width
-	s.index = make([]uint32, 1<<width+1)
-	for i := range n {
-		s.index[s.beginning(s.packed[i*s.size:])+1] = uint32(i + 1)
-	}
-	for i := 1; i < len(s.index); i++ {
-		s.index[i] = max(s.index[i], s.index[i-1])
-	}
-}
-
-func (s *pinSet) beginning(pin []byte) uint32 { return binary.BigEndian.Uint32(pin) >> s.shift }
-
-// maxPinMistakes bounds how many mistakes of one list are reported: a whole file may be of another kind.
-const maxPinMistakes = 100
-
-// newPinSet parses pins. The mistakes begin with the place of the list and the number of the pin.
-func newPinSet(kind pinKind, at string, list []string) (pinSet, []error) {
-	var mistakes []error
-	pins := make([][]byte, 0, len(list))
-	for i, text := range list {
-		if len(mistakes) == maxPinMistakes {
-			mistakes = append(mistakes, fmt.Errorf("%s[%d]: not looked at, like the %d after it", at, i, len(list)-i-1))
-			break
-		}
-		pin, err := parsePin(kind, text)
-		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("%s[%d]: %w", at, i, err))
-			continue
-		}
-		pins = append(pins, pin)
-	}
-	if len(list) == 0 {
-		mistakes = append(mistakes, fmt.Errorf("%s: empty", at))
-	}
-	return packPins(kind, pins), mistakes
-}
-
-// packPins makes a set of digests.
-func packPins(kind pinKind, pins [][]byte) pinSet {
-	slices.SortFunc(pins, bytes.Compare)
-	pins = slices.CompactFunc(pins, bytes.Equal)
-	set := pinSet{size: kind.size, count: len(pins), packed: bytes.Join(pins, nil)}
-	set.makeIndex()
-	return set
-}
-
-func (s *pinSet) len() int { return s.count }
-
-func (s *pinSet) contains(pin []byte) bool {
-	if len(pin) != s.size || s.count == 0 {
-		return false
-	}
-	low, high := 0, s.count
-	if s.index != nil {
-		at := s.beginning(pin)
-		low, high = int(s.index[at]), int(s.index[at+1])
-	}
-	// The first bytes of a digest, which are evenly distributed, select the place; all bytes are
-	// compared.
-	first := binary.BigEndian.Uint64(pin)
-	for low < high {
-		middle := int(uint(low+high) >> 1)
-		known := s.packed[middle*s.size : (middle+1)*s.size]
-		switch front := binary.BigEndian.Uint64(known); {
-		case front < first:
-			low = middle + 1
-		case front > first:
-			high = middle
-		default:
-			switch bytes.Compare(known, pin) {
-			case 0:
-				return true
-			case -1:
-				low = middle + 1
-			default:
-				high = middle
-			}
-		}
-	}
-	return false
+	p.line("%s is one of %d", what, r.pins.Get().Len())
 }
 
 // compile makes a list of pins: certificates are the same if the SHA-256 of their DER is.
 func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Certificates"
 	list, _, err := s.certs(context.Background(), reload.Digest{})
-	var pins [][]byte
+	var digests [][]byte
 	if err != nil {
 		c.mistake(path, "%w", err)
 	} else {
 		for _, cert := range list {
-			pins = append(pins, pinCertificate.hash(cert))
+			digests = append(digests, pinCertificate.hash(cert))
 		}
 	}
 	c.endings.pinned(path, func() []*x509.Certificate { return list })
-	return c.pinRule(pinCertificate, path, "", reload.Fixed(path, packPins(pinCertificate, pins)), at)
+	return c.pinRule(pinCertificate, path, "", reload.Fixed(path, pins.Pack(pinCertificate.Size, digests)), at)
 }

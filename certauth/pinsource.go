@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/pins"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
@@ -87,20 +88,20 @@ func PublicKeysFrom(source PinSource) Policy { return pinsFrom{pinPublicKey, sou
 
 // Reference returns the name of the policy and its source, for package policyfile, which encodes
 // policies.
-func (p pinsFrom) Reference() (name string, source PinSource) { return p.kind.name + "From", p.source }
+func (p pinsFrom) Reference() (name string, source PinSource) { return p.kind.Name + "From", p.source }
 
 func (p pinsFrom) compile(c *compilation, at place) (rule, standing) {
-	path := at.path + "." + p.kind.name + "From"
+	path := at.path + "." + p.kind.Name + "From"
 	if isNil(p.source) {
 		c.mistake(path, "nil source")
-		return c.pinRule(p.kind, path, "", &reload.Item[pinSet]{}, at)
+		return c.pinRule(p.kind, path, "", &reload.Item[pins.Set]{}, at)
 	}
-	pins := watch(c, path, true, func(ctx context.Context, known reload.Digest) (pinSet, reload.Digest, error) {
+	pins := watch(c, path, true, func(ctx context.Context, known reload.Digest) (pins.Set, reload.Digest, error) {
 		list, sum, err := p.source.pins(ctx, known)
 		if err != nil || sum == known {
-			return pinSet{}, sum, err
+			return pins.Set{}, sum, err
 		}
-		set, mistakes := newPinSet(p.kind, p.source.describe()+": pin", list)
+		set, mistakes := pins.NewSet(p.kind.Kind, p.source.describe()+": pin", list)
 		return set, sum, errors.Join(mistakes...)
 	})
 	return c.pinRule(p.kind, path, p.source.describe(), pins, at)

@@ -72,5 +72,5 @@ func isOneSequence(data []byte) bool {
 // knows reports whether the rule may accept a certificate with this digest.
 func (r *pinRule) knows(sum []byte) bool {
 	pins := r.pins.Get()
-	return pins == nil || pins.len() == 0 || pins.contains(sum)
+	return pins == nil || pins.Len() == 0 || pins.Contains(sum)
 }

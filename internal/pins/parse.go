@@ -1,4 +1,5 @@
-package certauth
+// Package pins parses the digests of certificates and keys that users list, and looks them up.
+package pins
 
 import (
 	"crypto/sha256"
@@ -13,10 +14,27 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
+// leftToRightMark is the invisible character that Windows puts before a copied thumbprint.
 const leftToRightMark = "\u200e"
 
-// parsePin reads one pin in any of the spellings that its kind allows.
-func parsePin(kind pinKind, text string) ([]byte, error) {
+// Kind is a kind of pins: which rule lists them, how long they are, and how they are written.
+type Kind struct {
+	Name   string // of the rule
+	Size   int    // in bytes
+	Base64 bool   // they may be written in base64 too
+}
+
+// The kinds of pins that are listed as text.
+var (
+	Thumbprint     = Kind{Name: "Thumbprints", Size: sha256.Size}
+	ThumbprintSHA1 = Kind{Name: "ThumbprintsSHA1", Size: sha1sum.Size}
+	PublicKey      = Kind{Name: "PublicKeys", Size: sha256.Size, Base64: true}
+)
+
+// Parse reads one pin in any of the spellings that its kind allows: in hex, in any case, with or
+// without colons or spaces between the bytes, or in padded standard base64. The digest of no data is
+// an error, because some front ends send it without a certificate.
+func Parse(kind Kind, text string) ([]byte, error) {
 	trimmed := strings.Trim(text, leftToRightMark+" \t")
 	if trimmed == "" {
 		return nil, errors.New("empty pin")
@@ -25,7 +43,7 @@ func parsePin(kind pinKind, text string) ([]byte, error) {
 		return nil, err
 	}
 	pin, err := hexPin(trimmed)
-	if err != nil && kind.base64 {
+	if err != nil && kind.Base64 {
 		var decodeErr error
 		if pin, decodeErr = base64.StdEncoding.Strict().DecodeString(trimmed); decodeErr != nil || strings.ContainsAny(trimmed, "\r\n") {
 			return nil, errors.New("neither hex nor padded standard base64")
@@ -33,7 +51,7 @@ func parsePin(kind pinKind, text string) ([]byte, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if len(pin) != kind.size {
+	if len(pin) != kind.Size {
 		return nil, wrongLength(kind, len(pin))
 	}
 	if isDigestOfNothing(pin) {
@@ -44,7 +62,7 @@ func parsePin(kind pinKind, text string) ([]byte, error) {
 
 // otherThanPin recognises texts that are often pasted in place of a pin, so that the mistake can name
 // them. None of them can be a pin.
-func otherThanPin(kind pinKind, text string) error {
+func otherThanPin(kind Kind, text string) error {
 	switch lower := strings.ToLower(text); {
 	case strings.HasPrefix(lower, "@microsoft."):
 		return errors.New("an App Configuration or Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
@@ -55,25 +73,25 @@ func otherThanPin(kind pinKind, text string) error {
 	case strings.Contains(text, "-----BEGIN"):
 		return errors.New("PEM, not a pin; Certificates takes the certificate itself")
 	}
-	if kind.base64 || strings.ContainsAny(text, ": ") {
+	if kind.Base64 || strings.ContainsAny(text, ": ") {
 		return nil
 	}
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		if pin, err := encoding.DecodeString(text); err == nil && (len(pin) == sha256.Size || len(pin) == sha1sum.Size) {
-			return fmt.Errorf("base64 of %d bytes; %s are written in hex; only PublicKeys, the hash of a public key, may be in base64", len(pin), kind.name)
+			return fmt.Errorf("base64 of %d bytes; %s are written in hex; only PublicKeys, the hash of a public key, may be in base64", len(pin), kind.Name)
 		}
 	}
 	return nil
 }
 
-func wrongLength(kind pinKind, n int) error {
-	if n == sha1sum.Size && kind.name == pinThumbprint.name {
-		return fmt.Errorf("%d bytes, want %d (SHA-1 needs ThumbprintsSHA1)", n, kind.size)
+func wrongLength(kind Kind, n int) error {
+	if n == sha1sum.Size && kind.Name == Thumbprint.Name {
+		return fmt.Errorf("%d bytes, want %d (SHA-1 needs ThumbprintsSHA1)", n, kind.Size)
 	}
-	if n == sha256.Size && kind.name == pinThumbprintSHA1.name {
-		return fmt.Errorf("%d bytes, want %d (SHA-256 needs Thumbprints)", n, kind.size)
+	if n == sha256.Size && kind.Name == ThumbprintSHA1.Name {
+		return fmt.Errorf("%d bytes, want %d (SHA-256 needs Thumbprints)", n, kind.Size)
 	}
-	return fmt.Errorf("%d bytes, want %d", n, kind.size)
+	return fmt.Errorf("%d bytes, want %d", n, kind.Size)
 }
 
 // hexPin reads pairs of hex digits with at most one separator, a colon or a space,
