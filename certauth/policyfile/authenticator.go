@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
 // Authenticator judges requests by a document that may change while the service runs. Each request is
@@ -28,9 +30,11 @@ import (
 //
 // A new document becomes active if it has no mistake and all of its cases pass. Otherwise the last
 // good document stays active, whatever happened to the file; so it does if a check hangs for more than
-// a minute, as on a network share that is gone. Logger and Observe are informed: the
+// a minute, as on a network share that is gone. A PEMFile that was changed together with the refused
+// document is in use nevertheless, under the last good one. Logger and Observe are informed: the
 // outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
-// document's path. A failure that persists is reported again every hour. A revocation check whose
+// document's path. These records, and one at start, have the SHA-256 of the active document as in_use.
+// A failure that persists is reported again every hour. A revocation check whose
 // settings did not change keeps everything that it remembers.
 //
 // It is safe for concurrent use.
@@ -87,6 +91,7 @@ func Open(path string, code certauth.Config) (*Authenticator, error) {
 	a.current.Store(first)
 	a.looked.Store(code.Now().UnixNano())
 	first.hooks.use()
+	a.logInUse(context.Background())
 	a.flush(context.Background(), first.hooks)
 	return a, nil
 }
@@ -290,6 +295,16 @@ func (a *Authenticator) Check(r *http.Request) (*certauth.Identity, error) {
 	}
 	defer a.release(g)
 	return g.doc.auth.Check(r)
+}
+
+// Checkers returns the revocation checks of the active document by name, for Ready in a readiness
+// probe and for Refresh after an outage. Call it each time, because a later document closes a check
+// whose settings it changes. After Close it returns nil.
+func (a *Authenticator) Checkers() map[string]*revocation.Checker {
+	if g := a.current.Load(); g != nil {
+		return maps.Clone(g.doc.Checkers)
+	}
+	return nil
 }
 
 // String returns the active configuration in several lines.

@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,7 +85,7 @@ func (k *keptRecords) WithGroup(name string) slog.Handler {
 func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, err error) {
 	event := certauth.Event{Outcome: outcome, Rule: a.path}
 	if err == nil {
-		a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path) })
+		a.logInUse(ctx)
 	} else {
 		hint := "repair the document; the last good one stays in use"
 		if errors.Is(err, errHangs) {
@@ -92,7 +93,7 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 		}
 		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
 		a.guarded(ctx, func() {
-			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, "detail", err.Error(), "hint", hint)
+			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, a.inUse(), "detail", err.Error(), "hint", hint)
 		})
 	}
 	if a.code.Observe != nil {
@@ -101,6 +102,18 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 			a.code.Observe(ctx, event)
 		})
 	}
+}
+
+func (a *Authenticator) logInUse(ctx context.Context) {
+	a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path, a.inUse()) })
+}
+
+// inUse identifies the text of the active document, as sha256sum does.
+func (a *Authenticator) inUse() slog.Attr {
+	if g := a.current.Load(); g != nil {
+		return slog.String("in_use", fmt.Sprintf("%x", sha256.Sum256(g.doc.text)))
+	}
+	return slog.Attr{} // closed
 }
 
 // guarded calls hooks and the clock. Their panics must not end the service.

@@ -3,6 +3,7 @@ package policyfile_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -404,6 +405,40 @@ func TestReload_KeepsARevocationCheckThatDidNotChange(t *testing.T) {
 	require.NoError(t, auth.Reload(t.Context()))
 	note()
 	assert.Len(t, checkers, 2)
+}
+
+// finding P45: no record said which version of a document a service runs.
+func TestAuthenticator_RecordsSayWhichDocumentIsInUse(t *testing.T) {
+	f := newFolder(t)
+	path := f.write("policy.json", numbered(0))
+	var log bytes.Buffer
+	auth := open(t, path, certauth.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	inUse := func(message, text string) string {
+		return fmt.Sprintf("msg=\"certauth: policy document %s\" rule=%s in_use=%x", message, path, sha256.Sum256([]byte(text)))
+	}
+	assert.Contains(t, log.String(), inUse("in use", numbered(0)), "at start")
+	f.write("policy.json", numbered(1))
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Contains(t, log.String(), inUse("in use", numbered(1)), "after a change")
+	f.write("policy.json", "{")
+	require.Error(t, auth.Reload(t.Context()))
+	assert.Contains(t, log.String(), inUse("kept", numbered(1)), "after one that is not used")
+}
+
+// finding P46: a service with a document could neither wait for its lists, nor ask the responders at once.
+func TestAuthenticator_GivesTheRevocationChecksOfTheDocumentInUse(t *testing.T) {
+	f := newFolder(t)
+	path := f.write("policy.json", strings.Replace(scoped, `"strict": {}`, `"strict": {"lists": [{"file": "none.crl"}], "issuers": {"pemFile": "a.pem"}}`, 1))
+	auth, err := policyfile.Open(path, certauth.Config{})
+	require.NoError(t, err)
+	assert.ErrorContains(t, auth.Checkers()["strict"].Ready(), "none.crl")
+	f.write("policy.json", scoped)
+	require.NoError(t, auth.Reload(t.Context()))
+	require.Len(t, auth.Checkers(), 1)
+	assert.NoError(t, auth.Checkers()["strict"].Ready())
+	assert.NoError(t, auth.Checkers()["strict"].Refresh(t.Context()))
+	require.NoError(t, auth.Close())
+	assert.Nil(t, auth.Checkers())
 }
 
 // A document that does not come into use reports nothing itself, however often it is read.
