@@ -35,7 +35,8 @@ import (
 // outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
 // document's path. These records, and one at start, have the SHA-256 of the active document as in_use.
 // A failure that persists is reported again every hour. A revocation check whose
-// settings did not change keeps everything that it remembers.
+// settings did not change keeps everything that it remembers; for the lists of another one, a new
+// document waits up to ten seconds before it becomes active.
 //
 // It is safe for concurrent use.
 type Authenticator struct {

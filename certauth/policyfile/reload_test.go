@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -439,6 +440,42 @@ func TestAuthenticator_GivesTheRevocationChecksOfTheDocumentInUse(t *testing.T) 
 	assert.NoError(t, auth.Checkers()["strict"].Refresh(t.Context()))
 	require.NoError(t, auth.Close())
 	assert.Nil(t, auth.Checkers())
+}
+
+// finding P48: a check whose settings change remembers nothing, so that every caller waited for its lists and was refused
+// if one took longer than MaxWait.
+func TestReload_ADocumentIsInUseOnceTheListsOfItsChecksAreRead(t *testing.T) {
+	f := newFolder(t)
+	list := certauthtest.NewCRLServer(t, f.a)
+	var fetched atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fetched.Add(1)
+		list.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	document := func(wait string) string {
+		return fmt.Sprintf(`{
+  "source": {"header": {"from": {"insecureAnyPeer": {}}, "name": "X-Client-Cert", "format": "base64DER"}},
+  "policy": {"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"notRevoked": {"checker": "lists"}}]},
+  "revocation": {"lists": {"sources": "crlOnly", "maxWait": %q, "lists": [{"url": %q}], "issuers": {"pemFile": "a.pem"},
+    "http": {"allowNets": ["127.0.0.1/32"], "allowPorts": [%d]}}}
+}`, wait, server.URL+"/a.crl", server.Listener.Addr().(*net.TCPAddr).Port)
+	}
+	path := f.write("policy.json", document("5s"))
+	auth := open(t, path, certauth.Config{})
+	require.NoError(t, auth.Checkers()["lists"].Preload(t.Context()))
+	require.EqualValues(t, 1, fetched.Load())
+	f.write("policy.json", document("1ns"))
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.EqualValues(t, 2, fetched.Load())
+	status, _ := call(auth, roles, "X-Client-Cert", f.clientA.Base64())
+	assert.Equal(t, http.StatusOK, status)
+	f.write("policy.json", document("1ns")+"\n")
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.EqualValues(t, 2, fetched.Load(), "a check that did not change keeps its lists")
+	list.SetFault(certauthtest.Down)
+	f.write("policy.json", document("2ns"))
+	require.NoError(t, auth.Reload(t.Context()), "an outage keeps no document from coming into use")
 }
 
 // A document that does not come into use reports nothing itself, however often it is read.
