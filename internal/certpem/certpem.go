@@ -62,7 +62,7 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		certs = append(certs, cert)
 	}
 	if len(certs) != want {
-		return nil, fmt.Errorf("%d of %d blocks are readable; look for a byte order mark or text before a marker", len(certs), want)
+		return nil, fmt.Errorf("%d of %d blocks are readable; look for a byte order mark, text before a marker, or a missing end", len(certs), want)
 	}
 	if want == 0 {
 		return nil, errors.New("no certificate")

@@ -96,6 +96,15 @@ func TestParse_NoBlockIsSkippedInSilence(t *testing.T) {
 	}
 }
 
+// finding N114: of a file that is cut, as a half copied or half written one, the error named a byte order mark or text
+// before a marker.
+func TestParse_SaysThatTheEndMayBeMissing(t *testing.T) {
+	for _, cut := range []string{block(t, "a")[:200], block(t, "a") + block(t, "b")[:200]} {
+		_, err := certpem.Parse([]byte(cut))
+		assert.ErrorContains(t, err, "a missing end")
+	}
+}
+
 // finding P10: in a bundle with an unresolved merge conflict, the CAs of both sides were trusted.
 func TestParse_AMergeConflictIsAnError(t *testing.T) {
 	a, b := block(t, "a"), block(t, "b")
