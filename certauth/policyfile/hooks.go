@@ -87,7 +87,7 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 	if err == nil {
 		a.logInUse(ctx)
 	} else {
-		hint := "repair the document; the last good one stays in use"
+		hint := "repair the document; until then the last good one stays in use, but a restart fails"
 		if errors.Is(err, errHangs) {
 			hint = "check that the disk or the share of the document answers; the last good document stays in use"
 		}

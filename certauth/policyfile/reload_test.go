@@ -424,6 +424,10 @@ func TestAuthenticator_RecordsSayWhichDocumentIsInUse(t *testing.T) {
 	f.write("policy.json", "{")
 	require.Error(t, auth.Reload(t.Context()))
 	assert.Contains(t, log.String(), inUse("kept", numbered(1)), "after one that is not used")
+	// finding N115: the record did not say that the service ends with the next restart.
+	assert.Contains(t, log.String(), `hint="repair the document; until then the last good one stays in use, but a restart fails"`)
+	_, err := policyfile.Open(path, certauth.Config{})
+	require.Error(t, err)
 }
 
 // finding P46: a service with a document could neither wait for its lists, nor ask the responders at once.

@@ -113,7 +113,7 @@ func (e *explainer) kept(record *logRecord) *explanation {
 	e.refusal(answer, &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: record.Rule, Hint: record.Hint, Err: errors.New(record.Detail)})
 	answer.Decision = decisionKept
 	if answer.Next == "" {
-		answer.Next = "repair the file or function that the rule names; until then the last good set stays in use"
+		answer.Next = "repair the file or function that the rule names; until then the last good set stays in use, but a restart fails"
 	}
 	return answer
 }
