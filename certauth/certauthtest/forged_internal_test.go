@@ -173,7 +173,7 @@ func TestTestHandler_SilenceIsAFailure(t *testing.T) {
 	assert.Contains(t, report.wrong[0], "is not answered")
 }
 
-// finding O28: the README promised 500 forged requests, which is the number of all rows; those for one front end are
+// finding O28: the README promised 500 forged requests, which is the number of all rows; those for one front end were
 // about 300 then.
 func TestForged_TheReadmeSaysHowManyAreSent(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
