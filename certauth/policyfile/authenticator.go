@@ -31,7 +31,8 @@ import (
 // A new document becomes active if it has no mistake and all of its cases pass. Otherwise the last
 // good document stays active, whatever happened to the file; so it does if a check hangs for more than
 // a minute, as on a network share that is gone. A PEMFile that was changed together with the refused
-// document is in use nevertheless, under the last good one. Logger and Observe are informed: the
+// document is in use nevertheless, under the last good one: if only the new document is safe with
+// it, give the new file another name. Logger and Observe are informed: the
 // outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
 // document's path. These records, and one at start, have the SHA-256 of the active document as in_use.
 // A failure that persists is reported again every hour. A revocation check whose
