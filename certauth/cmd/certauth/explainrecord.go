@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -81,10 +82,13 @@ func (e *explainer) record(name string) (*explanation, error) {
 	return answer, nil
 }
 
+// stamps matches what az webapp log tail, kubectl and docker write in front of a record.
+var stamps = regexp.MustCompile(`(?m)^[^{}"\n]* (\{"time":)`)
+
 // logRecords returns the records in a log, and the number of lines that are no JSON: a service's other output is often
 // in the same file. Of a record of the service itself, attributes of other types than expected stay empty.
 func logRecords(content []byte) (records []*logRecord, others int) {
-	content = bytes.TrimPrefix(content, []byte("\ufeff"))
+	content = stamps.ReplaceAll(bytes.TrimPrefix(content, []byte("\ufeff")), []byte("$1"))
 	for len(bytes.TrimSpace(content)) > 0 {
 		decoder := json.NewDecoder(bytes.NewReader(content))
 		var err error

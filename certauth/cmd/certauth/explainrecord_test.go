@@ -239,6 +239,12 @@ func TestExplain_IgnoresOtherOutputInALog(t *testing.T) {
 			}
 		}
 	}
+	// finding O47: as az webapp log tail, kubectl logs --timestamps and docker compose print it.
+	for _, prefix := range []string{"2026-01-01T00:00:00.123456789Z ", "2026-01-01T00:00:00.123456789Z stderr F ", "orders-1  | "} {
+		got := certauthRun(t, prefix+"started\n"+prefix+denied+"\n"+prefix+"stopping\n", "explain", "-record", "-")
+		assert.Equal(t, exitNo, got.code, "%q: %s", prefix, got.errs)
+		assert.Contains(t, got.out, "refused: chain_untrusted\n", prefix)
+	}
 	got := certauthRun(t, "level=WARN msg=\"certauth: denied\"\nlevel=WARN\n", "explain", "-record", "-")
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.errs, "2 lines are no JSON, as slog.JSONHandler writes it")
