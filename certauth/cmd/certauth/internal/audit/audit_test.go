@@ -549,3 +549,10 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// finding O48: Microsoft's "Set up staging environments" lists client certificates, HTTPS and the TLS version among the
+// settings that a swap does not move.
+func TestRules_ASwapMovesNoClientCertificates(t *testing.T) {
+	i := slices.IndexFunc(audit.Rules, func(rule audit.Rule) bool { return rule.Number == 34 })
+	assert.Contains(t, audit.Rules[i].Why, "by default a swap does not move them")
+}

@@ -427,7 +427,7 @@ var Rules = []Rule{
 		},
 	},
 	{
-		34, Information, "slots exist", "each slot has settings of its own, and a swap brings them along", "", "", nil,
+		34, Information, "slots exist", "each slot has settings of its own for client certificates, HTTPS and TLS, and by default a swap does not move them", "", "", nil,
 		func(c *check, report func(string, string, string)) {
 			if swap := c.field("targetSwapSlot"); c.hasSlots || swap.known() && swap.text() != "" {
 				report("", "targetSwapSlot", "audit each slot: az webapp show -g GROUP -n SITE --slot SLOT")
