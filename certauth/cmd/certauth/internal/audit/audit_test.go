@@ -199,6 +199,10 @@ func TestRun_FindsNothingOnACleanSite(t *testing.T) {
 	for shape := range shapes {
 		t.Run(shape, func(t *testing.T) {
 			assert.Empty(t, run(t, shape, clean(), audit.Options{}))
+			// finding O49: what the README recommends for the health check was a warning, whatever -exempt said.
+			probed := clean()
+			probed.config["healthCheckPath"], probed.settings["WEBSITE_WARMUP_STATUSES"] = "/health", "200"
+			assert.Empty(t, run(t, shape, probed, audit.Options{Exempt: []string{"/health", "/robots933456.txt"}}))
 			gateway := clean()
 			gateway.site["clientCertEnabled"], gateway.site["publicNetworkAccess"] = false, "Disabled"
 			assert.Empty(t, run(t, shape, gateway, audit.Options{FrontEnd: audit.ApplicationGateway}))
