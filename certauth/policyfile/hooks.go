@@ -93,7 +93,7 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 		}
 		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
 		a.guarded(ctx, func() {
-			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, a.inUse(), "detail", err.Error(), "hint", hint)
+			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, "in_use", a.inUse(), "detail", err.Error(), "hint", hint)
 		})
 	}
 	if a.code.Observe != nil {
@@ -105,15 +105,15 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 }
 
 func (a *Authenticator) logInUse(ctx context.Context) {
-	a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path, a.inUse()) })
+	a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path, "in_use", a.inUse()) })
 }
 
-// inUse identifies the text of the active document, as sha256sum does.
-func (a *Authenticator) inUse() slog.Attr {
+// inUse identifies the text of the active document, as sha256sum does. After Close it returns an empty text.
+func (a *Authenticator) inUse() string {
 	if g := a.current.Load(); g != nil {
-		return slog.String("in_use", fmt.Sprintf("%x", sha256.Sum256(g.doc.text)))
+		return fmt.Sprintf("%x", sha256.Sum256(g.doc.text))
 	}
-	return slog.Attr{} // closed
+	return ""
 }
 
 // guarded calls hooks and the clock. Their panics must not end the service.
