@@ -25,19 +25,20 @@ import (
 // While requests arrive, it checks the document and everything that was read with it (certificates and
 // secrets by reference, fixtures of cases) for changes, at most once per ReloadInterval and in the
 // background. After twice that time without a check, the next request waits for one, for at most a
-// second from its beginning. Material that the policy itself reads again, such as a PEMFile, is reloaded as certauth.New
-// documents.
+// second from its beginning. Material that the policy itself reads again, such as a PEMFile, is
+// reloaded as certauth.New documents.
 //
 // A new document becomes active if it has no mistake and all of its cases pass. Otherwise the last
 // good document stays active, whatever happened to the file; so it does if a check hangs for more than
-// a minute, as on a network share that is gone. A PEMFile that was changed together with the refused
+// a minute, as on a network share that is gone. A PEMFile that was changed together with a refused
 // document is in use nevertheless, under the last good one: if only the new document is safe with
-// it, give the new file another name. Logger and Observe are informed: the
-// outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
-// document's path. These records, and one at start, have the SHA-256 of the active document as in_use.
-// A failure that persists is reported again every hour. A revocation check whose
-// settings did not change keeps everything that it remembers; for the lists of another one, a new
-// document waits up to ten seconds before it becomes active.
+// it, give the new file another name. A revocation check whose settings did not change keeps
+// everything that it remembers; for the lists of another one, a new document waits up to ten seconds
+// before it becomes active.
+//
+// Logger and Observe are informed: the outcome is "reloaded" for a document that became active and
+// "kept" otherwise, and the rule is the document's path. The records have the SHA-256 of the active
+// document as in_use, and there is one at start. A failure that persists is reported again every hour.
 //
 // It is safe for concurrent use.
 type Authenticator struct {
