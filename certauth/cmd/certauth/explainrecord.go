@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +24,10 @@ func (e *explainer) record(name string) (*explanation, error) {
 	var last, kept *logRecord
 	first := map[[2]string]*logRecord{} // by reason and rule, with the words that a summary omits
 	records, others := logRecords(content)
+	inUse := ""
 	for _, one := range records {
+		inUse = cmp.Or(one.InUse, inUse)
+		one.InUse = inUse
 		key := [2]string{one.Reason, one.Rule}
 		switch {
 		case one.Msg != "" && !strings.HasPrefix(one.Msg, "certauth: "): // of the service itself, or of another package
@@ -69,6 +74,9 @@ func (e *explainer) record(name string) (*explanation, error) {
 	j := &judge{ctx: e.p.ctx, doc: e.doc, now: e.now, checkers: map[string]certauth.RevocationChecker{}}
 	for name, checker := range e.doc.Checkers {
 		j.checkers[name] = checker
+	}
+	if text, err := e.p.read(e.path); err == nil && last.InUse != "" && last.InUse != fmt.Sprintf("%x", sha256.Sum256(text)) {
+		answer.Notes = append(answer.Notes, "the service used another version of this document, whose SHA-256 is "+last.InUse)
 	}
 	answer.Tree = j.tree(e.doc.Config.Policy)
 	if decided := mark(answer.Tree, last.Rule); decided != nil && (decided.Rule == last.Rule || len(decided.Children) == 0) {
@@ -133,4 +141,5 @@ type logRecord struct {
 	Time, Msg, Reason, Rule, Detail, Hint, Subject string
 
 	Unverified string `json:"subject_unverified"`
+	InUse      string `json:"in_use"` // of this record, or of the one before
 }
