@@ -105,7 +105,9 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 }
 
 func (a *Authenticator) logInUse(ctx context.Context) {
-	a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path, "in_use", a.inUse()) })
+	a.guarded(ctx, func() {
+		a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path, "in_use", a.inUse())
+	})
 }
 
 // inUse identifies the text of the active document, as sha256sum does. After Close it returns an empty text.
