@@ -106,7 +106,7 @@
 //	                      previous record (Config.LogRepeats)
 //	other_paths           true if repeated includes refusals of this reason at other paths, or
 //	                      of other certificates: more than 1024 kinds within a minute are not
-//	                      distinguished
+//	                      distinguished, counted apart for verified callers and all others
 //
 // If a kind of refusal does not occur again, its remaining count is written as a record
 // without method and host, together with a later refusal of another kind. Config.Observe

@@ -191,7 +191,7 @@ func (a *Authenticator) reloaded(path string, err error) {
 		event.Outcome = outcomeKept
 		event.Err = &Error{
 			Reason: ReasonNotConfigured, Rule: path, Err: err,
-			Hint: "repair the file or function; until then the last good set stays in use",
+			Hint: "repair the file or function; until then the last good set stays in use, but a restart fails",
 		}
 	}
 	if logger := a.config.Logger; logger != nil && a.kept.isNews(path, err, event.Time) {

@@ -13,7 +13,8 @@ const (
 	// repeatInterval is the minimum time between two records of refusals of one kind.
 	repeatInterval = time.Minute
 
-	// maxRepeatKinds bounds the number of kinds, because clients choose the paths and can make certificates.
+	// maxRepeatKinds bounds the number of kinds, because clients choose the paths and can make certificates. It counts
+	// twice: a stranger cannot occupy the places of callers whose names are verified.
 	maxRepeatKinds = 1024
 
 	// maxOtherKinds bounds the kinds, distinguished only by outcome and reason, that count
@@ -29,7 +30,7 @@ const (
 // kinds.
 type repeats struct {
 	mutex sync.Mutex
-	kinds map[repeatKey]*repeatCount
+	kinds map[bool]map[repeatKey]*repeatCount // by verified
 	swept time.Time
 }
 
@@ -39,7 +40,8 @@ type repeatKey struct {
 	reason      Reason
 	rule, path  string
 	certificate string // fingerprint
-	others      bool   // beyond the bound: only outcome and reason are set, or neither
+	verified    bool   // the caller's names are
+	others      bool   // beyond the bound: otherwise only verified, outcome and reason are set, or verified alone
 }
 
 type repeatCount struct {
@@ -55,7 +57,8 @@ type repeated struct {
 
 func repeatKeyOf(event *Event) repeatKey {
 	return repeatKey{
-		outcome: event.Outcome, reason: event.Err.Reason, rule: event.Err.Rule, path: event.Path, certificate: event.Certificate.Fingerprint,
+		outcome: event.Outcome, reason: event.Err.Reason, rule: event.Err.Rule, path: event.Path,
+		certificate: event.Certificate.Fingerprint, verified: event.Certificate.Verified,
 	}
 }
 
@@ -82,28 +85,29 @@ func (s *repeats) note(key repeatKey, now time.Time) (seen repeated, first bool,
 // otherwise a shared one. It returns nil if a new kind must be added.
 func (s *repeats) find(key repeatKey) (repeatKey, *repeatCount) {
 	key.rule, key.reason = clip(key.rule, maxDetail), Reason(clip(string(key.reason), maxDetail))
-	if known := s.kinds[key]; known != nil {
+	kinds := s.kinds[key.verified]
+	if known := kinds[key]; known != nil {
 		return key, known
 	}
-	if len(s.kinds) < maxRepeatKinds {
+	if len(kinds) < maxRepeatKinds {
 		return key, nil
 	}
-	key = repeatKey{outcome: key.outcome, reason: key.reason, others: true}
-	if known := s.kinds[key]; known != nil || len(s.kinds) < maxRepeatKinds+maxOtherKinds {
+	key = repeatKey{outcome: key.outcome, reason: key.reason, verified: key.verified, others: true}
+	if known := kinds[key]; known != nil || len(kinds) < maxRepeatKinds+maxOtherKinds {
 		return key, known
 	}
-	key = repeatKey{others: true}
-	return key, s.kinds[key]
+	key = repeatKey{verified: key.verified, others: true}
+	return key, kinds[key]
 }
 
 // add copies the texts, because they may be part of a much larger request.
 func (s *repeats) add(key repeatKey) *repeatCount {
 	if s.kinds == nil {
-		s.kinds = map[repeatKey]*repeatCount{}
+		s.kinds = map[bool]map[repeatKey]*repeatCount{false: {}, true: {}}
 	}
 	key.rule, key.path, key.reason = strings.Clone(key.rule), strings.Clone(key.path), Reason(strings.Clone(string(key.reason)))
 	count := &repeatCount{}
-	s.kinds[key] = count
+	s.kinds[key.verified][key] = count
 	return count
 }
 
@@ -114,14 +118,16 @@ func (s *repeats) sweep(now time.Time) (ended []repeated) {
 		return nil
 	}
 	s.swept = now
-	for key, count := range s.kinds {
-		switch {
-		case !isOver(count.logged, now):
-		case count.since == 0:
-			delete(s.kinds, key)
-		default:
-			ended = append(ended, repeated{key, count.since})
-			*count = repeatCount{logged: now}
+	for _, kinds := range s.kinds {
+		for key, count := range kinds {
+			switch {
+			case !isOver(count.logged, now):
+			case count.since == 0:
+				delete(kinds, key)
+			default:
+				ended = append(ended, repeated{key, count.since})
+				*count = repeatCount{logged: now}
+			}
 		}
 	}
 	return ended

@@ -439,7 +439,8 @@ func TestPolicyFunc_SeesTheContextOfTheRequest(t *testing.T) {
 	assert.Equal(t, "value", seen)
 }
 
-// finding N70: the record of a reload that failed was the only one without the next step.
+// finding N70: the record of a reload that failed was the only one without the next step. Finding N115: that step did not
+// say that the service ends with the next restart.
 func TestReload_TheRecordOfAFailureHasTheNextStep(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pins")
 	require.NoError(t, os.WriteFile(file, []byte(pinOfNobody), 0o600))
@@ -449,7 +450,7 @@ func TestReload_TheRecordOfAFailureHasTheNextStep(t *testing.T) {
 	})
 	require.NoError(t, os.Remove(file))
 	require.Error(t, auth.Reload(t.Context()))
-	assert.Contains(t, log.String(), `hint="repair the file or function; until then the last good set stays in use"`)
+	assert.Contains(t, log.String(), `hint="repair the file or function; until then the last good set stays in use, but a restart fails"`)
 }
 
 // finding N83: beside a Chain, the hint for the renewed certificate of a pinned partner was only to trust its CA there, which

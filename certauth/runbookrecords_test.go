@@ -87,12 +87,8 @@ func TestRunbook_ARecordAloneSaysItForTenKinds(t *testing.T) {
 func TestRunbook_EachReasonHasAnAlert(t *testing.T) {
 	section := runbookSection(t, "### Alerts", "### A record alone")
 	table, _, _ := strings.Cut(section, "```")
-	source, err := os.ReadFile("reason.go")
-	require.NoError(t, err)
-	reasons := regexp.MustCompile(`Reason += "(\w+)"`).FindAllStringSubmatch(string(source), -1)
-	require.Greater(t, len(reasons), 15)
-	for _, reason := range reasons {
-		assert.Equal(t, 1, strings.Count(table, "`"+reason[1]+"`"), reason[1])
+	for _, reason := range allReasons(t) {
+		assert.Equal(t, 1, strings.Count(table, "`"+reason+"`"), reason)
 	}
 	for _, outcome := range []certauth.Outcome{"expiring", "expired", "unchained", "rootless"} {
 		assert.Equal(t, 1, strings.Count(table, "`certauth: "+string(outcome)+"`"), outcome)
@@ -100,6 +96,16 @@ func TestRunbook_EachReasonHasAnAlert(t *testing.T) {
 	// finding N23: a policy document that is not used was in no class, and package policyfile logs it once.
 	for _, kept := range []string{"reload failed", "policy document kept"} {
 		assert.Equal(t, 1, strings.Count(table, "`certauth: "+kept+"`"), kept)
+	}
+}
+
+// finding N113: for half of the reasons the runbook said nothing to whom a partner calls, not even for those that it
+// sends to the one on call.
+func TestRunbook_EachReasonHasAStep(t *testing.T) {
+	_, table, found := strings.Cut(runbookSection(t, "## A partner cannot get in", "```text"), "|---|---|")
+	require.True(t, found)
+	for _, reason := range allReasons(t) {
+		assert.Equal(t, 1, strings.Count(table, "`"+reason+"`"), reason)
 	}
 }
 
@@ -142,6 +148,18 @@ func TestRunbook_QueriesAskForAttributesThatAreThere(t *testing.T) {
 			assert.Contains(t, record, name)
 		}
 	}
+}
+
+// allReasons returns the reasons that reason.go declares.
+func allReasons(t *testing.T) (reasons []string) {
+	t.Helper()
+	source, err := os.ReadFile("reason.go")
+	require.NoError(t, err)
+	for _, match := range regexp.MustCompile(`Reason += "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		reasons = append(reasons, match[1])
+	}
+	require.Greater(t, len(reasons), 15)
+	return reasons
 }
 
 func runbookSection(t *testing.T, from, to string) string {

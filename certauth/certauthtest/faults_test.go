@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -160,6 +161,19 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/health") }))
 			},
 			rows: []string{"exempt: a sibling", "exempt: a path below", "exempt: dot segments to the protected path", "exempt: an escaped slash", "exempt: with POST"},
+		},
+		{ // finding N116
+			name: "only one spelling of a path is protected",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool {
+					read := path.Clean(strings.ReplaceAll(strings.ToLower(r.URL.Path), "/..;", "/")) // as some router does
+					return r.URL.Path != "/orders" && read == "/orders"
+				}))
+			},
+			rows: []string{
+				"exempt: the protected path behind two slashes", "exempt: the protected path behind a dot segment", "exempt: the protected path behind a path parameter",
+				"exempt: the protected path and a slash", "exempt: the protected path in other letters", "exempt: the protected path in escapes",
+			},
 		},
 		{
 			name: "what cannot be read is skipped", frontEnd: "APIManagement",

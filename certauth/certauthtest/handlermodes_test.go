@@ -222,6 +222,9 @@ func TestTestHandler_MistakesEndTheTest(t *testing.T) {
 		{"for your own service on this machine", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://192.0.2.1:80/"}},
 		{"for your own service on this machine", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "ftp://127.0.0.1/"}},
 		{"HandlerTest.Configure: ", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Configure: new(certauth.Authenticator).ConfigureServer}},
+		// finding N117: only the status of the answer was reported.
+		{"the answer is 404; HandlerTest.Method and Path must select", http.NotFoundHandler(), certauthtest.HandlerTest{FrontEnd: nginx, Client: client}},
+		{"the answer is 401; the service's log says why", new(certauth.Authenticator).Handler(orders), certauthtest.HandlerTest{FrontEnd: nginx, Client: client}},
 	} {
 		t.Run(tc.want, func(t *testing.T) {
 			r := &recorder{t: t}

@@ -27,8 +27,8 @@ type HandlerTest struct {
 	// defaults are GET and "/". If a certificate is optional, use a route that requires one.
 	Method, Path string
 	// Exempt is a path at which GET needs no certificate, if there is one. The table then checks
-	// whether related paths are exempt too. These rows are meaningful only if the handler serves
-	// protected content at paths other than Path.
+	// whether related paths are exempt too, or Path in another spelling. These rows are meaningful
+	// only if the handler serves protected content at paths other than Path.
 	Exempt string
 
 	// Secret holds the headers by which the service recognises the front end, with one value

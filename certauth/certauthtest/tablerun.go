@@ -90,15 +90,27 @@ func (run *tableRun) client(transport string) error {
 		return errors.New(answer.failure)
 	}
 	if run.admitted == 0 && run.test.GotIn == nil && (answer.response.StatusCode < 200 || answer.response.StatusCode >= 400) {
-		return fmt.Errorf("the answer is %d", answer.response.StatusCode)
+		return notIn(answer.response.StatusCode)
 	}
 	if run.admitted == 0 {
 		run.admitted = answer.response.StatusCode
 	}
 	if !run.gotIn(&answer) {
-		return fmt.Errorf("the answer is %d", answer.response.StatusCode)
+		return notIn(answer.response.StatusCode)
 	}
 	return nil
+}
+
+// notIn says what to do if the client did not get in.
+func notIn(status int) error {
+	step := "a client that gets in gets 2xx or 3xx"
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		step = "the service's log says why, if certauth.Config has a Logger"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		step = "HandlerTest.Method and Path must select a request that the handler serves"
+	}
+	return fmt.Errorf("the answer is %d; %s", status, step)
 }
 
 // mostHung bounds how often the full time limit of a row is spent.

@@ -48,7 +48,7 @@ type Config struct {
 
 	// Interval is the time between two loads of Source and ServerRoots, at least 1s. Up to a fifth is subtracted at
 	// random. 0 means 4s, or 15m if one of the sources is a [Fetch]. After a failure the next attempt comes sooner:
-	// first after a sixteenth of the interval, and then twice as long each time.
+	// first after a sixteenth of the interval, but at least 1s, and then after twice as long each time.
 	Interval time.Duration
 
 	// Logger receives a record for every event; nil logs nothing. A failed load that repeats is logged less and less

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
 // Authenticator judges requests by a document that may change while the service runs. Each request is
@@ -23,15 +25,20 @@ import (
 // While requests arrive, it checks the document and everything that was read with it (certificates and
 // secrets by reference, fixtures of cases) for changes, at most once per ReloadInterval and in the
 // background. After twice that time without a check, the next request waits for one, for at most a
-// second from its beginning. Material that the policy itself reads again, such as a PEMFile, is reloaded as certauth.New
-// documents.
+// second from its beginning. Material that the policy itself reads again, such as a PEMFile, is
+// reloaded as certauth.New documents.
 //
 // A new document becomes active if it has no mistake and all of its cases pass. Otherwise the last
 // good document stays active, whatever happened to the file; so it does if a check hangs for more than
-// a minute, as on a network share that is gone. Logger and Observe are informed: the
-// outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
-// document's path. A failure that persists is reported again every hour. A revocation check whose
-// settings did not change keeps everything that it remembers.
+// a minute, as on a network share that is gone. A PEMFile that was changed together with a refused
+// document is in use nevertheless, under the last good one: if only the new document is safe with
+// it, give the new file another name. A revocation check whose settings did not change keeps
+// everything that it remembers; for the lists of another one, a new document waits up to ten seconds
+// before it becomes active.
+//
+// Logger and Observe are informed: the outcome is "reloaded" for a document that became active and
+// "kept" otherwise, and the rule is the document's path. The records have the SHA-256 of the active
+// document as in_use, and there is one at start. A failure that persists is reported again every hour.
 //
 // It is safe for concurrent use.
 type Authenticator struct {
@@ -87,6 +94,7 @@ func Open(path string, code certauth.Config) (*Authenticator, error) {
 	a.current.Store(first)
 	a.looked.Store(code.Now().UnixNano())
 	first.hooks.use()
+	a.logInUse(context.Background())
 	a.flush(context.Background(), first.hooks)
 	return a, nil
 }
@@ -290,6 +298,16 @@ func (a *Authenticator) Check(r *http.Request) (*certauth.Identity, error) {
 	}
 	defer a.release(g)
 	return g.doc.auth.Check(r)
+}
+
+// Checkers returns the revocation checks of the active document by name, for Ready in a readiness
+// probe and for Refresh after an outage. Call it each time, because a later document closes a check
+// whose settings it changes. After Close it returns nil.
+func (a *Authenticator) Checkers() map[string]*revocation.Checker {
+	if g := a.current.Load(); g != nil {
+		return maps.Clone(g.doc.Checkers)
+	}
+	return nil
 }
 
 // String returns the active configuration in several lines.

@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,15 +85,15 @@ func (k *keptRecords) WithGroup(name string) slog.Handler {
 func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, err error) {
 	event := certauth.Event{Outcome: outcome, Rule: a.path}
 	if err == nil {
-		a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path) })
+		a.logInUse(ctx)
 	} else {
-		hint := "repair the document; the last good one stays in use"
+		hint := "repair the document; until then the last good one stays in use, but a restart fails"
 		if errors.Is(err, errHangs) {
 			hint = "check that the disk or the share of the document answers; the last good document stays in use"
 		}
 		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
 		a.guarded(ctx, func() {
-			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, "detail", err.Error(), "hint", hint)
+			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, "in_use", a.inUse(), "detail", err.Error(), "hint", hint)
 		})
 	}
 	if a.code.Observe != nil {
@@ -101,6 +102,20 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 			a.code.Observe(ctx, event)
 		})
 	}
+}
+
+func (a *Authenticator) logInUse(ctx context.Context) {
+	a.guarded(ctx, func() {
+		a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path, "in_use", a.inUse())
+	})
+}
+
+// inUse identifies the text of the active document, as sha256sum does. After Close it returns an empty text.
+func (a *Authenticator) inUse() string {
+	if g := a.current.Load(); g != nil {
+		return fmt.Sprintf("%x", sha256.Sum256(g.doc.text))
+	}
+	return ""
 }
 
 // guarded calls hooks and the clock. Their panics must not end the service.

@@ -156,7 +156,7 @@ func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 	return all, nil
 }
 
-var errDamaged = errors.New("a damaged PEM block; look for a byte order mark, text before a marker, and lost line ends")
+var errDamaged = errors.New("a damaged PEM block; look for a byte order mark, text before a marker, lost line ends, or a missing end")
 
 // parsePEM reads certificates and refuses everything else.
 func parsePEM(text []byte) ([]*x509.Certificate, error) {

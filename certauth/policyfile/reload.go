@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -17,6 +18,8 @@ const (
 
 	lookLimit = time.Minute // bounds one check of the files
 	lookWait  = time.Second // bounds the wait of requests after a pause, from the beginning of the check
+
+	preloadLimit = 10 * time.Second // bounds the wait of a new document for its lists
 
 	remindAfter = time.Hour // between two reports of the same failure
 
@@ -147,6 +150,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 func (a *Authenticator) attempt(ctx context.Context, current *generation, asked bool) (next *generation, tell bool, err error) {
 	next, seen, err := a.candidate(ctx, current, asked)
 	if err == nil && next != nil {
+		next.preload(ctx, current.doc.checkers)
 		if err = a.use(next); err != nil {
 			err = errors.Join(err, next.doc.Close())
 		}
@@ -177,6 +181,20 @@ func withoutNumbers(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// preload reads the lists of revocation checks that the active document does not have, because requests would have to
+// wait for them. A failure is no reason to keep the active document: the check itself reports it.
+func (g *generation) preload(ctx context.Context, before map[string]*sharedChecker) {
+	ctx, cancel := context.WithTimeout(ctx, preloadLimit)
+	defer cancel()
+	var all sync.WaitGroup
+	for name, shared := range g.doc.checkers {
+		if before[name] != shared {
+			all.Go(func() { _ = shared.checker.Preload(ctx) })
+		}
+	}
+	all.Wait()
 }
 
 // use replaces the active document, once the next one has all routes of the program.

@@ -3,8 +3,10 @@ package policyfile_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -404,6 +406,80 @@ func TestReload_KeepsARevocationCheckThatDidNotChange(t *testing.T) {
 	require.NoError(t, auth.Reload(t.Context()))
 	note()
 	assert.Len(t, checkers, 2)
+}
+
+// finding P45: no record said which version of a document a service runs.
+func TestAuthenticator_RecordsSayWhichDocumentIsInUse(t *testing.T) {
+	f := newFolder(t)
+	path := f.write("policy.json", numbered(0))
+	var log bytes.Buffer
+	auth := open(t, path, certauth.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	inUse := func(message, text string) string {
+		return fmt.Sprintf("msg=\"certauth: policy document %s\" rule=%s in_use=%x", message, path, sha256.Sum256([]byte(text)))
+	}
+	assert.Contains(t, log.String(), inUse("in use", numbered(0)), "at start")
+	f.write("policy.json", numbered(1))
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Contains(t, log.String(), inUse("in use", numbered(1)), "after a change")
+	f.write("policy.json", "{")
+	require.Error(t, auth.Reload(t.Context()))
+	assert.Contains(t, log.String(), inUse("kept", numbered(1)), "after one that is not used")
+	// finding N115: the record did not say that the service ends with the next restart.
+	assert.Contains(t, log.String(), `hint="repair the document; until then the last good one stays in use, but a restart fails"`)
+	_, err := policyfile.Open(path, certauth.Config{})
+	require.Error(t, err)
+}
+
+// finding P46: a service with a document could neither wait for its lists, nor ask the responders at once.
+func TestAuthenticator_GivesTheRevocationChecksOfTheDocumentInUse(t *testing.T) {
+	f := newFolder(t)
+	path := f.write("policy.json", strings.Replace(scoped, `"strict": {}`, `"strict": {"lists": [{"file": "none.crl"}], "issuers": {"pemFile": "a.pem"}}`, 1))
+	auth, err := policyfile.Open(path, certauth.Config{})
+	require.NoError(t, err)
+	assert.ErrorContains(t, auth.Checkers()["strict"].Ready(), "none.crl")
+	f.write("policy.json", scoped)
+	require.NoError(t, auth.Reload(t.Context()))
+	require.Len(t, auth.Checkers(), 1)
+	assert.NoError(t, auth.Checkers()["strict"].Ready())
+	assert.NoError(t, auth.Checkers()["strict"].Refresh(t.Context()))
+	require.NoError(t, auth.Close())
+	assert.Nil(t, auth.Checkers())
+}
+
+// finding P48: a check whose settings change remembers nothing, so that every caller waited for its lists and was refused
+// if one took longer than MaxWait.
+func TestReload_ADocumentIsInUseOnceTheListsOfItsChecksAreRead(t *testing.T) {
+	f := newFolder(t)
+	list := certauthtest.NewCRLServer(t, f.a)
+	var fetched atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fetched.Add(1)
+		list.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	document := func(wait string) string {
+		return fmt.Sprintf(`{
+  "source": {"header": {"from": {"insecureAnyPeer": {}}, "name": "X-Client-Cert", "format": "base64DER"}},
+  "policy": {"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"notRevoked": {"checker": "lists"}}]},
+  "revocation": {"lists": {"sources": "crlOnly", "maxWait": %q, "lists": [{"url": %q}], "issuers": {"pemFile": "a.pem"},
+    "http": {"allowNets": ["127.0.0.1/32"], "allowPorts": [%d]}}}
+}`, wait, server.URL+"/a.crl", server.Listener.Addr().(*net.TCPAddr).Port)
+	}
+	path := f.write("policy.json", document("5s"))
+	auth := open(t, path, certauth.Config{})
+	require.NoError(t, auth.Checkers()["lists"].Preload(t.Context()))
+	require.EqualValues(t, 1, fetched.Load())
+	f.write("policy.json", document("1ns"))
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.EqualValues(t, 2, fetched.Load())
+	status, _ := call(auth, roles, "X-Client-Cert", f.clientA.Base64())
+	assert.Equal(t, http.StatusOK, status)
+	f.write("policy.json", document("1ns")+"\n")
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.EqualValues(t, 2, fetched.Load(), "a check that did not change keeps its lists")
+	list.SetFault(certauthtest.Down)
+	f.write("policy.json", document("2ns"))
+	require.NoError(t, auth.Reload(t.Context()), "an outage keeps no document from coming into use")
 }
 
 // A document that does not come into use reports nothing itself, however often it is read.

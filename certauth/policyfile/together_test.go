@@ -97,7 +97,7 @@ func TestReload_CertificatesOfNoUseKeepTheDocument(t *testing.T) {
 			return nil
 		}, `a PEM block "PRIVATE KEY", want CERTIFICATE`},
 		"an empty file":   {func(f *folder) error { f.write("pins/b.pem", ""); return nil }, "no certificate in PEM"},
-		"a half file":     {func(f *folder) error { f.write("pins/b.pem", string(f.clientB.PEM()[:200])); return nil }, "a damaged PEM block"},
+		"a half file":     {func(f *folder) error { f.write("pins/b.pem", string(f.clientB.PEM()[:200])); return nil }, "a missing end"},
 		"a mark in front": {func(f *folder) error { f.write("pins/b.pem", "\ufeff"+string(f.clientB.PEM())); return nil }, "a damaged PEM block; look for a byte order mark"},
 		"finding P33: UTF-16": {func(f *folder) error {
 			f.write("pins/b.pem", "\xff\xfe"+strings.Join(strings.Split(string(f.clientB.PEM()), ""), "\x00")+"\x00")

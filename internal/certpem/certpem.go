@@ -52,6 +52,9 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		if block == nil {
 			break
 		}
+		if block.Type == "PKCS7" {
+			return nil, fmt.Errorf("block %d is a %q, want CERTIFICATE (openssl pkcs7 -print_certs)", len(certs), block.Type)
+		}
 		if block.Type != "CERTIFICATE" {
 			return nil, fmt.Errorf("block %d is a %.40q, want CERTIFICATE", len(certs), block.Type)
 		}
@@ -62,7 +65,7 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		certs = append(certs, cert)
 	}
 	if len(certs) != want {
-		return nil, fmt.Errorf("%d of %d blocks are readable; look for a byte order mark or text before a marker", len(certs), want)
+		return nil, fmt.Errorf("%d of %d blocks are readable; look for a byte order mark, text before a marker, or a missing end", len(certs), want)
 	}
 	if want == 0 {
 		return nil, errors.New("no certificate")

@@ -96,6 +96,21 @@ func TestParse_NoBlockIsSkippedInSilence(t *testing.T) {
 	}
 }
 
+// finding N118: of PKCS #7, in which Windows saves chains (.p7b), the error did not say how to convert it.
+func TestParse_SaysHowToConvertPKCS7(t *testing.T) {
+	_, err := certpem.Parse([]byte("-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n"))
+	assert.ErrorContains(t, err, `block 0 is a "PKCS7", want CERTIFICATE (openssl pkcs7 -print_certs)`)
+}
+
+// finding N114: of a file that is cut, as a half copied or half written one, the error named a byte order mark or text
+// before a marker.
+func TestParse_SaysThatTheEndMayBeMissing(t *testing.T) {
+	for _, cut := range []string{block(t, "a")[:200], block(t, "a") + block(t, "b")[:200]} {
+		_, err := certpem.Parse([]byte(cut))
+		assert.ErrorContains(t, err, "a missing end")
+	}
+}
+
 // finding P10: in a bundle with an unresolved merge conflict, the CAs of both sides were trusted.
 func TestParse_AMergeConflictIsAnError(t *testing.T) {
 	a, b := block(t, "a"), block(t, "b")

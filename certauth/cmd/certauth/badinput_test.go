@@ -131,10 +131,13 @@ func TestInspect_SaysWhatIsThereInsteadOfACertificate(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.Equal(t, exitOK, certauthRun(t, "", "pki", "pki").code)
 	require.NoError(t, os.WriteFile("der", []byte{0x30, 0x03, 0x02, 0x01, 0x05}, 0o600))
+	// finding N118: of PKCS #7, in which Windows saves chains (.p7b), only the parser's error was printed.
+	require.NoError(t, os.WriteFile("chain.p7b", []byte{0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02, 0xa0, 0x00}, 0o600))
 	for name, want := range map[string]string{
 		"pki/issuing.crl": "a CRL, not a certificate",
 		"pki/orders.ocsp": "an OCSP answer, not a certificate",
 		"pki/orders.key":  `no certificate in the PEM text, but "PRIVATE KEY"`,
+		"chain.p7b":       "PKCS #7, not a certificate; openssl pkcs7 -inform der -print_certs",
 		"der":             "DER, and neither a certificate nor a PFX that opens",
 	} {
 		got := certauthRun(t, "", "inspect", name)

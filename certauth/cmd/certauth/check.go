@@ -165,9 +165,9 @@ func (p *program) printChecked(name string, result *checked) {
 		if len(result.Mistakes) == 1 {
 			noun = "mistake"
 		}
-		fmt.Fprintf(p.out, "%d %s: a service goes on with its last good document.\n", len(result.Mistakes), noun)
+		fmt.Fprintf(p.out, "%d %s: a service that runs goes on with its last good document; none starts with this one.\n", len(result.Mistakes), noun)
 	case !result.OK && passed < len(result.Cases):
-		fmt.Fprintln(p.out, "A case fails: a service goes on with its last good document.")
+		fmt.Fprintln(p.out, "A case fails: a service that runs goes on with its last good document; none starts with this one.")
 	case result.OK:
 		fmt.Fprintln(p.out, p.paint(green, "ok"))
 	}

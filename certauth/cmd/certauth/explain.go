@@ -103,7 +103,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 	} else if *revocation != "ask" {
 		return 0, usageError{"-revocation: want ask, good, revoked, unknown or unavailable"}
 	}
-	e := &explainer{p: p, name: filepath.Base(*policy), now: now, checker: checker}
+	e := &explainer{p: p, path: *policy, name: filepath.Base(*policy), now: now, checker: checker}
 	if *policy != "" {
 		if e.doc, err = policyfile.Load(*policy, certauth.Config{}); err != nil {
 			return 0, err
@@ -149,6 +149,7 @@ type explainer struct {
 	p       *program
 	doc     *policyfile.Document // nil if only a record is explained
 	config  certauth.Config
+	path    string // of the document
 	name    string
 	now     time.Time
 	checker certauth.RevocationChecker

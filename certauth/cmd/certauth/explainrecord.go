@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,7 +24,10 @@ func (e *explainer) record(name string) (*explanation, error) {
 	var last, kept *logRecord
 	first := map[[2]string]*logRecord{} // by reason and rule, with the words that a summary omits
 	records, others := logRecords(content)
+	inUse := ""
 	for _, one := range records {
+		inUse = cmp.Or(one.InUse, inUse)
+		one.InUse = inUse
 		key := [2]string{one.Reason, one.Rule}
 		switch {
 		case one.Msg != "" && !strings.HasPrefix(one.Msg, "certauth: "): // of the service itself, or of another package
@@ -69,6 +75,9 @@ func (e *explainer) record(name string) (*explanation, error) {
 	for name, checker := range e.doc.Checkers {
 		j.checkers[name] = checker
 	}
+	if text, err := e.p.read(e.path); err == nil && last.InUse != "" && last.InUse != fmt.Sprintf("%x", sha256.Sum256(text)) {
+		answer.Notes = append(answer.Notes, "the service used another version of this document, whose SHA-256 is "+last.InUse)
+	}
 	answer.Tree = j.tree(e.doc.Config.Policy)
 	if decided := mark(answer.Tree, last.Rule); decided != nil && (decided.Rule == last.Rule || len(decided.Children) == 0) {
 		decided.Verdict, decided.Reason, decided.Detail = verdictRefuses, last.Reason, last.Detail
@@ -81,10 +90,13 @@ func (e *explainer) record(name string) (*explanation, error) {
 	return answer, nil
 }
 
+// stamps matches what az webapp log tail, kubectl and docker write in front of a record.
+var stamps = regexp.MustCompile(`(?m)^[^{}"\n]* (\{"time":)`)
+
 // logRecords returns the records in a log, and the number of lines that are no JSON: a service's other output is often
 // in the same file. Of a record of the service itself, attributes of other types than expected stay empty.
 func logRecords(content []byte) (records []*logRecord, others int) {
-	content = bytes.TrimPrefix(content, []byte("\ufeff"))
+	content = stamps.ReplaceAll(bytes.TrimPrefix(content, []byte("\ufeff")), []byte("$1"))
 	for len(bytes.TrimSpace(content)) > 0 {
 		decoder := json.NewDecoder(bytes.NewReader(content))
 		var err error
@@ -113,7 +125,7 @@ func (e *explainer) kept(record *logRecord) *explanation {
 	e.refusal(answer, &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: record.Rule, Hint: record.Hint, Err: errors.New(record.Detail)})
 	answer.Decision = decisionKept
 	if answer.Next == "" {
-		answer.Next = "repair the file or function that the rule names; until then the last good set stays in use"
+		answer.Next = "repair the file or function that the rule names; until then the last good set stays in use, but a restart fails"
 	}
 	return answer
 }
@@ -129,4 +141,5 @@ type logRecord struct {
 	Time, Msg, Reason, Rule, Detail, Hint, Subject string
 
 	Unverified string `json:"subject_unverified"`
+	InUse      string `json:"in_use"` // of this record, or of the one before
 }

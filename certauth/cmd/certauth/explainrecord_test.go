@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -174,6 +175,20 @@ func TestExplain_TakesTheWordsOfARepeatFromItsFirstRecord(t *testing.T) {
 	assert.Contains(t, got.out, "look for the first one")
 }
 
+// finding O50: the document that was given may be another version than the one that refused, as the log shows.
+func TestExplain_SaysThatTheServiceUsesAnotherVersionOfTheDocument(t *testing.T) {
+	w := newWorld(t)
+	policy := w.named("policy", chain)
+	text, err := os.ReadFile(policy)
+	require.NoError(t, err)
+	const denied, use = `{"msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "d", "hint": "h"}`, `{"msg": "certauth: policy document in use", "in_use": "%x"}` + "\n"
+	this, other := fmt.Sprintf(use, sha256.Sum256(text)), fmt.Sprintf(use, sha256.Sum256(nil))
+	for log, noted := range map[string]bool{this + denied: false, other + this + denied: false, this + other + denied: true, other + denied + "\n" + this: true, denied: false} {
+		got := certauthRun(t, log, "explain", "-policy", policy, "-record", "-")
+		assert.Equal(t, noted, strings.Contains(got.out, "the service used another version of this document"), log)
+	}
+}
+
 // The rule of a route is in the program, so no line of the document is named for it.
 func TestExplain_NamesNoLineForARuleOfTheProgram(t *testing.T) {
 	w := newWorld(t)
@@ -238,6 +253,12 @@ func TestExplain_IgnoresOtherOutputInALog(t *testing.T) {
 				assert.Contains(t, got.out, "no way at all", other)
 			}
 		}
+	}
+	// finding O47: as az webapp log tail, kubectl logs --timestamps and docker compose print it.
+	for _, prefix := range []string{"2026-01-01T00:00:00.123456789Z ", "2026-01-01T00:00:00.123456789Z stderr F ", "orders-1  | "} {
+		got := certauthRun(t, prefix+"started\n"+prefix+denied+"\n"+prefix+"stopping\n", "explain", "-record", "-")
+		assert.Equal(t, exitNo, got.code, "%q: %s", prefix, got.errs)
+		assert.Contains(t, got.out, "refused: chain_untrusted\n", prefix)
 	}
 	got := certauthRun(t, "level=WARN msg=\"certauth: denied\"\nlevel=WARN\n", "explain", "-record", "-")
 	assert.Equal(t, exitFailed, got.code)

@@ -132,11 +132,17 @@ func decodeForm(content []byte, password string) (found, error) {
 	return f, err
 }
 
+// signedData is the identifier with which PKCS #7 begins.
+var signedData = []byte("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02")
+
 // notACertificate describes what the DER contains instead. opening is the error of reading it as a
 // PFX.
 func notACertificate(der []byte, opening error) error {
 	if errors.Is(opening, pkcs12.ErrIncorrectPassword) {
 		return errors.New("a PFX that this -password does not open")
+	}
+	if bytes.Contains(der[:min(len(der), 16)], signedData) {
+		return errors.New("PKCS #7, not a certificate; openssl pkcs7 -inform der -print_certs prints those in it")
 	}
 	if _, err := x509.ParseRevocationList(der); err == nil {
 		return errors.New("a CRL, not a certificate")

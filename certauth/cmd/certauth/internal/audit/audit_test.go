@@ -199,6 +199,10 @@ func TestRun_FindsNothingOnACleanSite(t *testing.T) {
 	for shape := range shapes {
 		t.Run(shape, func(t *testing.T) {
 			assert.Empty(t, run(t, shape, clean(), audit.Options{}))
+			// finding O49: what the README recommends for the health check was a warning, whatever -exempt said.
+			probed := clean()
+			probed.config["healthCheckPath"], probed.settings["WEBSITE_WARMUP_STATUSES"] = "/health", "200"
+			assert.Empty(t, run(t, shape, probed, audit.Options{Exempt: []string{"/health", "/robots933456.txt"}}))
 			gateway := clean()
 			gateway.site["clientCertEnabled"], gateway.site["publicNetworkAccess"] = false, "Disabled"
 			assert.Empty(t, run(t, shape, gateway, audit.Options{FrontEnd: audit.ApplicationGateway}))
@@ -548,4 +552,11 @@ func FuzzRead(f *testing.F) {
 			require.Equal(t, "x.json", finding.File)
 		}
 	})
+}
+
+// finding O48: Microsoft's "Set up staging environments" lists client certificates, HTTPS and the TLS version among the
+// settings that a swap does not move.
+func TestRules_ASwapMovesNoClientCertificates(t *testing.T) {
+	i := slices.IndexFunc(audit.Rules, func(rule audit.Rule) bool { return rule.Number == 34 })
+	assert.Contains(t, audit.Rules[i].Why, "by default a swap does not move them")
 }

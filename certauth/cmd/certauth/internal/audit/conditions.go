@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -44,6 +45,19 @@ func (c *check) setting(name string) (string, bool) {
 		return "", false
 	}
 	return v.text(), true
+}
+
+// asksItself reports whether the platform asks the app for this path without the front end, which then asks nobody for a
+// certificate.
+func (c *check) asksItself(route string) bool {
+	health := c.field("healthCheckPath")
+	return health.known() && health.text() != "" && route == pathOf(health.text()) || route == c.warmUpPath()
+}
+
+// warmUpPath returns the path that the platform asks for until the app has started.
+func (c *check) warmUpPath() string {
+	set, _ := c.setting("WEBSITE_WARMUP_PATH")
+	return pathOf(cmp.Or(set, "/robots933456.txt"))
 }
 
 // exclusions returns the entries unchanged. An empty entry between separators counts.

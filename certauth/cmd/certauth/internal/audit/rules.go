@@ -231,7 +231,7 @@ var Rules = []Rule{
 				return
 			}
 			for _, exempt := range c.Exempt {
-				if !slices.ContainsFunc(c.exclusions(), func(entry string) bool { return covers(strings.TrimSpace(entry), exempt) }) {
+				if !c.asksItself(exempt) && !slices.ContainsFunc(c.exclusions(), func(entry string) bool { return covers(strings.TrimSpace(entry), exempt) }) {
 					report("", "clientCertExclusionPaths", fmt.Sprintf("the app exempts %.80q, but callers without a certificate get 403 from the front end", exempt))
 				}
 			}
@@ -264,12 +264,9 @@ var Rules = []Rule{
 			if !ok || wanted == "" {
 				return
 			}
-			warmUp, ok := c.setting("WEBSITE_WARMUP_PATH")
-			if !ok || warmUp == "" {
-				warmUp = "/robots933456.txt"
-			}
+			warmUp := c.warmUpPath()
 			statuses := strings.FieldsFunc(wanted, func(r rune) bool { return r == ',' || r == ';' || r == ' ' })
-			if !slices.Contains(statuses, "401") && !slices.Contains(c.Exempt, pathOf(warmUp)) {
+			if !slices.Contains(statuses, "401") && !slices.Contains(c.Exempt, warmUp) {
 				report("", "WEBSITE_WARMUP_STATUSES", fmt.Sprintf("WEBSITE_WARMUP_STATUSES is %.40q without 401, and %.80q is not exempt", wanted, warmUp))
 			}
 		},
@@ -427,7 +424,7 @@ var Rules = []Rule{
 		},
 	},
 	{
-		34, Information, "slots exist", "each slot has settings of its own, and a swap brings them along", "", "", nil,
+		34, Information, "slots exist", "each slot has settings of its own for client certificates, HTTPS and TLS, and by default a swap does not move them", "", "", nil,
 		func(c *check, report func(string, string, string)) {
 			if swap := c.field("targetSwapSlot"); c.hasSlots || swap.known() && swap.text() != "" {
 				report("", "targetSwapSlot", "audit each slot: az webapp show -g GROUP -n SITE --slot SLOT")
