@@ -3,6 +3,7 @@ package forwarded_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -69,6 +70,9 @@ func TestAppService_OutsideThePlatform(t *testing.T) {
 			onAppService(t) // after New
 			_, err = auth.Check(arriving(p.good))
 			assert.Equal(t, tc.want, reasonOf(err))
+			if refused, ok := errors.AsType[*certauth.Error](err); ok { // finding N119
+				assert.Contains(t, refused.Hint, "InsecureOutsideAppService", "the check of access restrictions helps nobody here")
+			}
 			_, err = auth.Check(arriving())
 			assert.Equal(t, certauth.ReasonCertificateMissing, reasonOf(err))
 		})

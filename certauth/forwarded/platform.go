@@ -20,6 +20,8 @@ type platformEvidence struct {
 	outside bool // do not check the environment
 }
 
+const hintOutside = "behind another front end use its source; for a local test set InsecureOutsideAppService"
+
 func missingVariables() []string {
 	var missing []string
 	for _, name := range []string{variableSiteName, variableInstanceID} {
@@ -34,7 +36,7 @@ func missingVariables() []string {
 func warnOutside(env source.Environment) {
 	if missing := missingVariables(); len(missing) > 0 && env.Logger != nil {
 		env.Logger.Warn("forwarded: not on App Service, every certificate will be refused as untrusted",
-			"unset", strings.Join(missing, ", "), "hint", "behind another front end use its source; for a local test set InsecureOutsideAppService")
+			"unset", strings.Join(missing, ", "), "hint", hintOutside)
 	}
 }
 
@@ -53,7 +55,7 @@ func (p platformEvidence) prepare(env source.Environment) (gate, error) {
 	}
 	gates := []gate{check("", func(r *http.Request) error {
 		if len(missing) > 0 {
-			return fmt.Errorf("not on App Service: %s not set", strings.Join(missing, " and "))
+			return &senderError{"not on App Service: " + strings.Join(missing, " and ") + " not set", hintOutside}
 		}
 		return socket.Tunnel(r)
 	})}

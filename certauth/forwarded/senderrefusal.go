@@ -6,8 +6,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// senderError is the refusal of the sender's own certificate. The fault is in that certificate, not
-// in the client's, so its reason is only part of the text.
+// senderError is the refusal of a sender with a hint of its own. If it is about the sender's own
+// certificate, the fault is in that one, not in the client's, so its reason is only part of the text.
 type senderError struct{ text, hint string }
 
 func (e *senderError) Error() string { return e.text }
