@@ -101,13 +101,9 @@ func logRecords(content []byte) (records []*logRecord, others int) {
 		decoder := json.NewDecoder(bytes.NewReader(content))
 		var err error
 		for err == nil {
-			one := &logRecord{}
-			err = decoder.Decode(one)
-			if _, mistyped := errors.AsType[*json.UnmarshalTypeError](err); mistyped {
-				err = nil
-			}
-			if err == nil {
-				records = append(records, one)
+			var value json.RawMessage
+			if err = decoder.Decode(&value); err == nil {
+				records = append(records, recordsIn(value)...)
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -117,6 +113,24 @@ func logRecords(content []byte) (records []*logRecord, others int) {
 		_, content, _ = bytes.Cut(bytes.TrimLeft(content[decoder.InputOffset():], " \t\r\n"), []byte("\n"))
 	}
 	return records, others
+}
+
+// recordsIn returns the record, or those in the result of a Log Analytics query: a list of rows, of which the column
+// ResultDescription of AppServiceConsoleLogs is a record.
+func recordsIn(value json.RawMessage) (records []*logRecord) {
+	rows := []json.RawMessage{value}
+	if err := json.Unmarshal(value, &rows); err != nil {
+		rows = []json.RawMessage{value}
+	}
+	for _, row := range rows {
+		one := &logRecord{}
+		_ = json.Unmarshal(row, one) // attributes of other types stay empty
+		if one.ResultDescription != "" {
+			_ = json.Unmarshal([]byte(one.ResultDescription), one)
+		}
+		records = append(records, one)
+	}
+	return records
 }
 
 // kept explains a reload that failed. Nobody was refused: the last good set stays in use.
@@ -139,6 +153,8 @@ var keptMessages = []string{"certauth: reload failed, last good set kept", "cert
 // logRecord is a record of a refusal or a failed reload as slog.JSONHandler writes it.
 type logRecord struct {
 	Time, Msg, Reason, Rule, Detail, Hint, Subject string
+
+	ResultDescription string // of a row of Log Analytics
 
 	Unverified string `json:"subject_unverified"`
 	InUse      string `json:"in_use"` // of this record, or of the one before

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -259,6 +260,15 @@ func TestExplain_IgnoresOtherOutputInALog(t *testing.T) {
 		got := certauthRun(t, prefix+"started\n"+prefix+denied+"\n"+prefix+"stopping\n", "explain", "-record", "-")
 		assert.Equal(t, exitNo, got.code, "%q: %s", prefix, got.errs)
 		assert.Contains(t, got.out, "refused: chain_untrusted\n", prefix)
+	}
+	// finding O51: as az monitor log-analytics query prints the query of the runbook.
+	row := func(text string) string {
+		return `{"ResultDescription": ` + strconv.Quote(text) + `, "TableName": "PrimaryResult", "TimeGenerated": "2026-01-01T00:00:01Z"}`
+	}
+	for _, export := range []string{"[\n" + row("started") + ",\n" + row(denied) + "\n]\n", row(denied) + "\n" + row("stopping"), "[" + row(denied) + "]"} {
+		got := certauthRun(t, export, "explain", "-record", "-")
+		assert.Equal(t, exitNo, got.code, "%s: %s", export, got.errs)
+		assert.Contains(t, got.out, "refused: chain_untrusted\n", export)
 	}
 	got := certauthRun(t, "level=WARN msg=\"certauth: denied\"\nlevel=WARN\n", "explain", "-record", "-")
 	assert.Equal(t, exitFailed, got.code)
