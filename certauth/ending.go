@@ -72,9 +72,9 @@ func (n *endings) pinned(path string, certs func() []*x509.Certificate) {
 	n.pins = append(n.pins, pinnedList{path, certs})
 }
 
-// checkMaterial reports certificates that have expired or will soon, once a day, or at once if
-// force is set. It runs in New, after a reload, and in the first request of a day, before that
-// request is judged.
+// checkMaterial reports certificates that have expired or will soon, if the last check was 24 hours
+// ago or force is set. It runs in New, after a reload, and when a request finds that a reload is
+// due, before the request is judged.
 //
 // A panic of the clock or of a hook must not end the process.
 func (a *Authenticator) checkMaterial(force bool) {

@@ -22,8 +22,8 @@ import (
 //	unchained  Event.Certificate is an intermediate that chains to no root
 //	rootless   no root of a Chain is valid now; Event.Certificate is zero
 //
-// The last four are reported once for each certificate: in New, after a reload, or on the first
-// request of a day. A reload of Event.Rule supersedes earlier reports; defects that remain are
+// The last four are reported once for each certificate: by New, after a reload, or by the check
+// that requests make every 24 hours. A reload of Event.Rule supersedes earlier reports; defects that remain are
 // reported again after "reloaded". It also supersedes each "unchained", whatever its Rule,
 // because a new root can repair it. Without a Source, "reloaded" is about a whole policy document,
 // whose path is Rule, and supersedes every earlier report.

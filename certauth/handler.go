@@ -32,7 +32,8 @@ import (
 // A refusal is answered with 401, "Cache-Control: no-store" and a body that is the same for every
 // reason. Every failure, including a panic in a source, policy or hook, is a refusal. A panic in next
 // is not recovered. Handler sets no Cache-Control on the responses of next, which need one if they
-// depend on the caller and a cache is between (section "Caches" of package forwarded).
+// depend on the caller and a cache is between (section "Caches" of package forwarded). Handler
+// itself panics if next is nil.
 func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	if isNil(next) {
 		panic("certauth: Handler: next is nil")

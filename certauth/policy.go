@@ -13,9 +13,9 @@ import (
 )
 
 // Policy decides whether a certificate is accepted. Policies are plain values of this package
-// that can be nested in [All], [Any], [Not] and [Named]. [New] copies, checks and prints the
-// tree, so the interface cannot be implemented elsewhere. Use [PolicyFunc] for a rule of your
-// own.
+// that can be nested in [All], [Any], [Not], [Named] and [AcceptServerAuth]. [New] copies, checks
+// and prints the tree, so the interface cannot be implemented elsewhere. Use [PolicyFunc] for a
+// rule of your own.
 //
 // # Anchors
 //
