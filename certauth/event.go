@@ -171,7 +171,7 @@ func (a *Authenticator) reloadedWithin(event Event) {
 		a.reloaded("Source: "+event.Rule, err)
 	case outcomeExpiring, outcomeExpired, outcomeUnchained, outcomeRootless:
 		event.Rule, event.Source = "Source: "+event.Rule, a.source.Name
-		a.tellMaterial(event)
+		a.reportMaterial(event)
 	}
 }
 
@@ -179,7 +179,7 @@ func (a *Authenticator) reloadedWithin(event Event) {
 // were reported before, so that new reports follow the reload even if a daily check is running.
 func (a *Authenticator) reread(path string, err error) {
 	if err == nil {
-		defer a.endings.forget(path)
+		defer a.defects.forget(path)
 	}
 	a.reloaded(path, err)
 }

@@ -149,7 +149,7 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var own *route // nil if the Authenticator is not the result of New
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material, roles: a.roles.clone(), chains: &a.chains, endings: &a.endings, verified: a.source.FrontEndVerifies}
+		c := &compilation{material: a.material, roles: a.roles.clone(), chains: &a.chains, defects: &a.defects, verified: a.source.FrontEndVerifies}
 		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())

@@ -297,6 +297,6 @@ func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 			pins = append(pins, pinCertificate.hash(cert))
 		}
 	}
-	c.endings.pinned(path, func() []*x509.Certificate { return list })
+	c.defects.pinned(path, func() []*x509.Certificate { return list })
 	return c.pinRule(pinCertificate, path, "", reload.Fixed(path, packPins(pinCertificate, pins)), at)
 }
