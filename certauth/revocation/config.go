@@ -180,8 +180,8 @@ type Config struct {
 	// for at most a second.
 	PollInterval time.Duration
 
-	// Now is the clock; nil means the system's. If it panics the time is 1970, and no evidence is
-	// accepted.
+	// Now is the clock, safe for concurrent use; nil means the system's. If it panics the time is
+	// 1970, and no evidence is accepted.
 	Now func() time.Time
 	// Logger receives the records for the operator; nil logs nothing.
 	Logger *slog.Logger
