@@ -82,7 +82,7 @@ type List struct {
 	File string
 	// Dir is a directory of such files, one CRL each, at most 4096. Directories and names that
 	// begin with a dot are ignored. The contents of a deleted file stay in use until a newer list
-	// of the same scope replaces them or they expire.
+	// of the same scope (issuing distribution point) replaces them or they expire.
 	Dir string
 }
 
