@@ -34,7 +34,7 @@ type Authenticator struct {
 	roles      roleNames
 	serverAuth []string // reasons of the AcceptServerAuth policies
 	chains     chainNodes
-	endings    endings
+	defects    defects
 	material   *reload.Material
 
 	cache    *factcache.Cache[facts, *facts] // nil if nothing is to be remembered
@@ -80,7 +80,7 @@ func New(config Config) (*Authenticator, error) {
 		NewHop: func(from source.Source, policy any) (source.Hop, error) { return a.newHop(from, policy, tell) },
 	})...)
 
-	c := &compilation{material: a.material, chains: &a.chains, endings: &a.endings}
+	c := &compilation{material: a.material, chains: &a.chains, defects: &a.defects}
 	if isNil(config.Policy) {
 		c.mistake("Policy", "nil; set the policy that every caller must satisfy")
 	} else {

@@ -45,7 +45,9 @@ type PEMFile string
 
 // CertFunc returns certificates from elsewhere, for example a key vault. [New] calls it.
 // Afterwards it is called again in the background, like a [PEMFile] is read. The context ends
-// after 30 seconds. After an error, an empty result or a panic the last good set stays in use.
+// after 30 seconds. After an error, an empty result or a panic the last good set stays in use. It is
+// not called again before it has returned; if it is used in several places, it is called for each,
+// and these calls may overlap.
 type CertFunc func(ctx context.Context) ([]*x509.Certificate, error)
 
 // certificateSet is the result of [Certificates]: a CertSource and a Policy.

@@ -39,8 +39,9 @@ const defaultMaxDepth = 5
 //     are compared byte for byte.
 //   - Name constraints (section 4.2.1.10) of every form apply to the subjects and the alternative
 //     names of all certificates below. Those of the roots apply too, and it does not matter
-//     whether the extension is critical. A form, minimum or maximum that cannot be compared
-//     refuses the names that it concerns.
+//     whether the extension is critical. If a CA constrains a form and a name of that form
+//     cannot be compared, the name is refused. Constraints that cannot be read, or that have a
+//     minimum or a maximum, refuse every chain through their CA.
 //   - Path lengths: a self-issued CA certificate does not count, except under [InsecureSystemRoots].
 //   - Key usage: the extension of the leaf, if present, must allow digitalSignature or
 //     keyAgreement, and that of a CA keyCertSign.
@@ -71,7 +72,7 @@ const defaultMaxDepth = 5
 // # Many Chains
 //
 // An Authenticator may have 256 different Chain policies, including those of
-// [Authenticator.Require]; more are an error of New. Policies with the same settings and the same
+// [Authenticator.Require]; more are an error of New. Those with the same settings and the same
 // sources count once. Sources are the same if they name the same file or variable, or contain the
 // same PEM text or the same [Certificates]; a [CertFunc] never equals another. A remembered caller
 // costs no signature, however many Chains there are. For a new caller one search is made for each

@@ -42,7 +42,7 @@ type Not struct {
 func (p All) compile(c *compilation, at place) (rule, standing) {
 	if len(p) == 0 {
 		c.mistake(at.path+".All", "empty")
-		return denyRule{path: at.path}, at.standing
+		return invalidRule{path: at.path}, at.standing
 	}
 	outer, anchors := at.skew, c.anchors
 	at.skew = c.skewOf(p, at)
@@ -66,7 +66,7 @@ func (p All) compile(c *compilation, at place) (rule, standing) {
 func (p Any) compile(c *compilation, at place) (rule, standing) {
 	if len(p) == 0 {
 		c.mistake(at.path+".Any", "empty")
-		return denyRule{path: at.path}, at.standing
+		return invalidRule{path: at.path}, at.standing
 	}
 	var parts []rule
 	var end standing
@@ -125,19 +125,19 @@ func newAnyRule(parts []rule) *anyRule {
 }
 
 func (r *anyRule) judge(e *evaluation) *Error {
-	excuses := len(e.excuses)
+	noted := len(e.branchRefusals)
 	e.quiet++
 	for _, part := range r.parts {
 		err := part.judge(e)
 		if err == nil || err.final() {
 			e.quiet--
-			e.excuses = e.excuses[:excuses]
+			e.branchRefusals = e.branchRefusals[:noted]
 			return err
 		}
-		e.excuse(err)
+		e.noteRefusal(err)
 	}
 	e.quiet--
-	return e.refused(excuses)
+	return e.refused(noted)
 }
 
 func (r *anyRule) describe(p *printer) { p.group("any of", r.parts) }
@@ -149,7 +149,7 @@ type notRule struct {
 }
 
 func (r *notRule) judge(e *evaluation) *Error {
-	excuses := len(e.excuses)
+	noted := len(e.branchRefusals)
 	e.quiet++ // a mismatch becomes an acceptance
 	err := r.part.judge(e)
 	e.quiet--
@@ -157,10 +157,10 @@ func (r *notRule) judge(e *evaluation) *Error {
 	case err == nil:
 		return e.refuse(r, true)
 	case err == errQuietMismatch:
-		e.excuses = e.excuses[:excuses]
+		e.branchRefusals = e.branchRefusals[:noted]
 		return nil
 	case isQuiet(err) && e.quiet == 0:
-		return furthest(e.refusals(excuses))
+		return furthest(e.refusals(noted))
 	}
 	return err
 }
@@ -194,7 +194,7 @@ func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
 // so that its answer does not depend on the rest of the policy.
 func isPlain(r rule) bool {
 	switch r := r.(type) {
-	case *altRule, *ipRule, *dnRule, *attributeRule, *extensionRule, *keysRule, *validityRule, denyRule, *notRule:
+	case *altRule, *ipRule, *dnRule, *attributeRule, *extensionRule, *keysRule, *validityRule, invalidRule, *notRule:
 		return true
 	case allRule:
 		return !slices.ContainsFunc(r, func(part rule) bool { return !isPlain(part) })

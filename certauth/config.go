@@ -40,7 +40,8 @@ type Config struct {
 	Deny func(w http.ResponseWriter, r *http.Request, err *Error)
 
 	// Challenge is the value of WWW-Authenticate on a 401. The default is
-	// `ClientCertificate realm="client-certificate"`.
+	// `ClientCertificate realm="client-certificate"`. A value that does not begin with an
+	// authentication scheme, or holds a byte outside printable ASCII, is an error of New.
 	Challenge string
 
 	// Logger receives the policy at start, one record per line, refusals at level Warn, reload
@@ -59,7 +60,7 @@ type Config struct {
 	// concurrent use; a panic in it refuses the request. Nil is ignored.
 	Observe func(ctx context.Context, event Event)
 
-	// Now is the clock. The default is time.Now.
+	// Now is the clock; it must be safe for concurrent use. The default is time.Now.
 	Now func() time.Time
 
 	// ReloadInterval is the minimum time between two reads of files, environment variables and

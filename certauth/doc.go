@@ -19,10 +19,11 @@
 // [New] makes an [Authenticator] from a [Config] with a source and a policy.
 // [Authenticator.ConfigureServer] protects everything that a server serves,
 // [Authenticator.Handler] protects a handler, and [Authenticator.Admit] is for interceptors.
-// The examples below are complete. A policy is a tree of plain values:
+// The package's examples show each of them, and the README has a whole program. A policy is a
+// tree of plain values:
 //
 //   - anchors, of which every accepting path needs one: [Chain], [Thumbprints],
-//     [ThumbprintsSHA1], [PublicKeys], [Certificates];
+//     [ThumbprintsSHA1], [PublicKeys], [Certificates], and [AcceptServerAuth] around one;
 //   - rules on the issuer: [IssuedBy], [IssuerName];
 //   - rules on names: [Subject], [CommonNames], [Organizations], [OrganizationalUnits],
 //     [DNSNames], [URIs], [SPIFFEIDs], [Emails], [IPs], [UPNs], [Extension];
@@ -31,8 +32,8 @@
 //     [PolicyFunc].
 //
 // New reports every mistake of the configuration at once, each with its path. Values that
-// would accept silently are mistakes: an empty list, a nil pool, a rule on a name that
-// nothing vouches for. Zero values are the strict choice. Options that weaken safety have
+// would accept silently are mistakes: an empty list, a nil pool, a rule on a name without an
+// anchor that vouches for it. Zero values are the strict choice. Options that weaken safety have
 // Insecure in their names.
 //
 // # Words
@@ -41,7 +42,9 @@
 //     forwarded): a check of the sender of the header.
 //   - Leaf: the caller's own certificate, the first one of its chain.
 //   - Pin: one certificate or public key that you list, itself or by its hash.
-//   - Anchor: a rule that ties a certificate to something you configured: a chain or a pin.
+//   - Anchor: a rule that ties a certificate to something you configured: a chain or a pin. It
+//     vouches for the names in the certificate, unless it pins only the public key.
+//   - Material: certificates and pins of the configuration.
 //   - Policy: the tree that you write. Rule: one condition in it. Path through the
 //     policy: the rules that one caller must satisfy together, with one member of each [Any].
 //   - Facts: properties of a certificate that do not depend on the request. They are cached.
@@ -68,8 +71,9 @@
 //	certificate_revoked                     the partner's CA
 //	revocation_unknown,                     the evidence that the detail names; responders
 //	revocation_unavailable                  and lists
-//	issuer_, name_, extension_, key_,       the rule in Error.Rule
-//	lifetime_not_allowed,
+//	issuer_not_allowed, name_not_allowed,   the rule in Error.Rule
+//	extension_not_allowed,
+//	key_not_allowed, lifetime_not_allowed,
 //	certificate_denied, policy_refused
 //	not_configured                          start-up errors
 //	overloaded                              which callers send so many new certificates
@@ -98,6 +102,7 @@
 //	fingerprint           SHA-256 of the certificate, if it could be read
 //	subject               its subject, or else its alternative names, if the policy vouches for them
 //	subject_unverified    otherwise the same, which any sender can forge
+//	server_auth           the Reason of the AcceptServerAuth that accepted the caller
 //	roles                 of an accepted caller, see Named
 //	revocation            status of the evidence, if revocation was checked
 //	revocation_why        the reason for accepting a certificate without evidence
@@ -109,26 +114,27 @@
 //	                      distinguished, counted apart for verified callers and all others
 //
 // If a kind of refusal does not occur again, its remaining count is written as a record
-// without method and host, together with a later refusal of another kind. Config.Observe
-// receives every single [Event] with the same contents. Texts of the client are one line of
-// ASCII, escaped and cut.
+// without method and host, together with a later refusal of another kind; its message is
+// "certauth: refusals" if it counts several reasons. Config.Observe receives every single
+// [Event] with the same contents. Texts of the client are one line of ASCII, escaped and cut.
 //
 // # Rotation
 //
 // Files, environment variables and functions ([PEMFile], [CertFile], [CertDir], [Env],
-// [CertFunc], [ThumbprintsFrom], [PublicKeysFrom]) are read again while requests arrive, at
-// most once per Config.ReloadInterval and in the background. If more than twice that time has
-// passed since the last read, the next request waits for the new one, for at most 25
-// milliseconds. [Authenticator.Reload] reads them at once. If a reload fails, the last good set
-// stays in use and the failure is reported. To rotate a CA, put the old and the new one into the
-// file together, and remove the old one later.
+// [CertFunc], [ThumbprintsFrom], [ThumbprintsSHA1From], [PublicKeysFrom]) are read again while
+// requests arrive, at most once per Config.ReloadInterval and in the background. If more than
+// twice that time has passed since the last read, the next request waits for the new one, for at
+// most 25 milliseconds. [Authenticator.Reload] reads them at once. If a reload fails, the last
+// good set stays in use and the failure is reported. To rotate a CA, put the old and the new one
+// into the file together, and remove the old one later.
 //
-// New, every reload, and the first request of a day check the certificates of the
-// configuration. They report roots, intermediates and [Certificates] that are used as a
-// policy, 30, 7 and 1 days before they expire and when they have expired; intermediates that
-// chain to no root; and a [Chain] without a root that is valid now. Each report is one record
-// with the path as rule, at level Warn or, for the last one, Error, and one [Event] (see
-// [Outcome]). After a reload, defects that remain are reported again.
+// The certificates of the configuration are checked in New, after every reload, and every 24
+// hours while requests arrive. The check reports roots, intermediates, the certificates of an
+// [IssuedBy], and [Certificates] that are used as a policy, 30, 7 and 1 days before they expire
+// and when they have expired; intermediates that chain to no root; and a [Chain] without a root
+// that is valid now. Each report is one record with the path as rule, at level Warn or, for the
+// last one, Error, and one [Event] (see [Outcome]). After a reload, defects that remain are
+// reported again.
 //
 // # Caching
 //

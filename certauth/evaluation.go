@@ -32,8 +32,8 @@ type evaluation struct {
 
 	established // by all paths that accepted
 
-	quiet   int      // number of enclosing Any and Not, which may ignore a refusal
-	excuses []excuse // of the rules within them, so far
+	quiet          int             // number of enclosing Any and Not, which may ignore a refusal
+	branchRefusals []branchRefusal // of their rules, so far
 }
 
 // established holds the combined results of the accepting paths.
@@ -167,7 +167,7 @@ func (e *evaluation) proceed(rest int) *Error {
 // walkAny walks a path through each member and through the rules after the Any. The first path
 // that accepts ends it, unless the policy gives roles.
 func (e *evaluation) walkAny(r *anyRule, rest int) *Error {
-	start, excuses, accepted := e.path.mark(), len(e.excuses), false
+	start, noted, accepted := e.path.mark(), len(e.branchRefusals), false
 	e.quiet++
 	for _, part := range r.parts {
 		if e.steps++; e.steps > maxSteps {
@@ -181,19 +181,19 @@ func (e *evaluation) walkAny(r *anyRule, rest int) *Error {
 		case err == nil:
 			accepted = true
 		default:
-			e.excuse(err)
+			e.noteRefusal(err)
 		}
 		e.path.back(start)
 	}
 	e.quiet--
 	switch {
 	case accepted:
-		e.excuses = e.excuses[:excuses]
+		e.branchRefusals = e.branchRefusals[:noted]
 		return nil
 	case e.steps > maxSteps && len(e.found) == 0:
 		return refusal(ReasonOverloaded, "Policy", "no member of Any accepted the caller within %d steps", maxSteps)
 	}
-	return e.refused(excuses)
+	return e.refused(noted)
 }
 
 // end judges a complete path, and keeps it if it accepts.
@@ -273,7 +273,7 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 // accept. A path that is refused loses its roles, on which another may depend; so the stage is
 // repeated until no path is refused.
 func (e *evaluation) decide() *Error {
-	accepted, excuses := e.found, len(e.excuses)
+	accepted, noted := e.found, len(e.branchRefusals)
 	for again := true; again; {
 		e.roles = rolesOf(e.roles[:0], accepted)
 		n := 0
@@ -286,11 +286,11 @@ func (e *evaluation) decide() *Error {
 			case err.final():
 				return err
 			default:
-				e.excuses = append(e.excuses, excuse{err: err})
+				e.branchRefusals = append(e.branchRefusals, branchRefusal{err: err})
 			}
 		}
 		if n == 0 {
-			return furthest(e.refusals(excuses))
+			return furthest(e.refusals(noted))
 		}
 		again = n < len(accepted)
 		accepted = accepted[:n]
@@ -325,8 +325,8 @@ func (e *evaluation) clear() {
 	e.answers = e.answers[:0]
 	e.roles = e.roles[:0]
 	e.chains, e.vouched, e.revocation = nil, vouchedNothing, nil
-	clear(e.excuses)
-	e.excuses = e.excuses[:0]
+	clear(e.branchRefusals)
+	e.branchRefusals = e.branchRefusals[:0]
 }
 
 func panicked(path string, value any) *Error {

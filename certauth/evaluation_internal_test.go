@@ -21,7 +21,7 @@ func TestEvaluation_ClearLeavesRoomAlone(t *testing.T) {
 		ctx: t.Context(), owner: &Authenticator{}, offer: source.Offer{Certificates: []*x509.Certificate{nil}}, facts: &facts{leaf: certauthtest.SelfSigned(t, "client").Certificate},
 		waited: true, path: path, pending: []pending{{role: "role"}}, steps: 1, found: []policyPath{path}, answers: []statusOf{{}},
 		established: established{roles: []string{"role"}, chains: chains, vouched: vouchedNames, revocation: &Revocation{Status: RevocationGood}},
-		quiet:       1, excuses: []excuse{{err: asError(errors.New("no"), ReasonInternalError, "")}},
+		quiet:       1, branchRefusals: []branchRefusal{{err: asError(errors.New("no"), ReasonInternalError, "")}},
 	}
 	owner := e.owner
 	e.clear()

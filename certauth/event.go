@@ -22,8 +22,8 @@ import (
 //	unchained  Event.Certificate is an intermediate that chains to no root
 //	rootless   no root of a Chain is valid now; Event.Certificate is zero
 //
-// The last four are reported once for each certificate: in New, after a reload, or on the first
-// request of a day. A reload of Event.Rule supersedes earlier reports; defects that remain are
+// The last four are reported once for each certificate: by New, after a reload, or by the check
+// that requests make every 24 hours. A reload of Event.Rule supersedes earlier reports; defects that remain are
 // reported again after "reloaded". It also supersedes each "unchained", whatever its Rule,
 // because a new root can repair it. Without a Source, "reloaded" is about a whole policy document,
 // whose path is Rule, and supersedes every earlier report.
@@ -171,7 +171,7 @@ func (a *Authenticator) reloadedWithin(event Event) {
 		a.reloaded("Source: "+event.Rule, err)
 	case outcomeExpiring, outcomeExpired, outcomeUnchained, outcomeRootless:
 		event.Rule, event.Source = "Source: "+event.Rule, a.source.Name
-		a.tellMaterial(event)
+		a.reportMaterial(event)
 	}
 }
 
@@ -179,7 +179,7 @@ func (a *Authenticator) reloadedWithin(event Event) {
 // were reported before, so that new reports follow the reload even if a daily check is running.
 func (a *Authenticator) reread(path string, err error) {
 	if err == nil {
-		defer a.endings.forget(path)
+		defer a.defects.forget(path)
 	}
 	a.reloaded(path, err)
 }

@@ -32,7 +32,8 @@ import (
 // A refusal is answered with 401, "Cache-Control: no-store" and a body that is the same for every
 // reason. Every failure, including a panic in a source, policy or hook, is a refusal. A panic in next
 // is not recovered. Handler sets no Cache-Control on the responses of next, which need one if they
-// depend on the caller and a cache is between (section "Caches" of package forwarded).
+// depend on the caller and a cache is between (section "Caches" of package forwarded). Handler
+// itself panics if next is nil.
 func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	if isNil(next) {
 		panic("certauth: Handler: next is nil")
@@ -148,7 +149,7 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var own *route // nil if the Authenticator is not the result of New
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material, roles: a.roles.clone(), chains: &a.chains, endings: &a.endings, verified: a.source.FrontEndVerifies}
+		c := &compilation{material: a.material, roles: a.roles.clone(), chains: &a.chains, defects: &a.defects, verified: a.source.FrontEndVerifies}
 		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())

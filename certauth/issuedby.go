@@ -46,7 +46,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 	if !isNil(p.Certificates) {
 		set++
 		r.certs = c.pool(path+".Certificates", p.Certificates, true)
-		c.endings.pinned(r.certs.Path(), func() []*x509.Certificate { return r.certs.Get().Certificates() })
+		c.defects.pinned(r.certs.Path(), func() []*x509.Certificate { return r.certs.Get().Certificates() })
 	}
 	for _, list := range []struct {
 		kind pinKind

@@ -22,7 +22,8 @@ type Keys struct {
 	MinRSABits int
 
 	// MinECBits is the minimum size of the curve of an ECDSA key: 256, 384 or 521. 0 means 256. It
-	// does not concern Ed25519, whose curve has 255 bits; leave that out of Algorithms.
+	// does not concern Ed25519, whose curve has 255 bits; to refuse that, list the others in
+	// Algorithms.
 	MinECBits int
 }
 

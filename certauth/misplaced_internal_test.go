@@ -10,7 +10,7 @@ import (
 // evaluation.walk and askStatus do the work of the others. If a later change judges one, it must
 // refuse.
 func TestMisplacedRules_Refuse(t *testing.T) {
-	assert.Equal(t, ReasonNotConfigured, denyRule{path: "Policy"}.judge(nil).Reason)
+	assert.Equal(t, ReasonNotConfigured, invalidRule{path: "Policy"}.judge(nil).Reason)
 	assert.Equal(t, ReasonInternalError, namedRule{name: "x"}.judge(nil).Reason)
 	assert.Equal(t, ReasonInternalError, (&notRevokedRule{}).settle(nil, nil).Reason)
 }
@@ -28,5 +28,5 @@ func TestMisplacedRules_NothingAcceptsForThem(t *testing.T) {
 		assert.Equal(t, ReasonInternalError, refused.Reason)
 	}
 	assert.Zero(t, e.quiet)
-	assert.Empty(t, e.excuses)
+	assert.Empty(t, e.branchRefusals)
 }

@@ -197,6 +197,6 @@ func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 			digests = append(digests, pinCertificate.hash(cert))
 		}
 	}
-	c.endings.pinned(path, func() []*x509.Certificate { return list })
+	c.defects.pinned(path, func() []*x509.Certificate { return list })
 	return c.pinRule(pinCertificate, path, "", reload.Fixed(path, pins.Pack(pinCertificate.Size, digests)), at)
 }

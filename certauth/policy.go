@@ -13,9 +13,9 @@ import (
 )
 
 // Policy decides whether a certificate is accepted. Policies are plain values of this package
-// that can be nested in [All], [Any], [Not] and [Named]. [New] copies, checks and prints the
-// tree, so the interface cannot be implemented elsewhere. Use [PolicyFunc] for a rule of your
-// own.
+// that can be nested in [All], [Any], [Not], [Named] and [AcceptServerAuth]. [New] copies, checks
+// and prints the tree, so the interface cannot be implemented elsewhere. Use [PolicyFunc] for a
+// rule of your own.
 //
 // # Anchors
 //
@@ -100,7 +100,7 @@ type compilation struct {
 	material  *reload.Material
 	roles     roleNames
 	chains    *chainNodes
-	endings   *endings // nil if the compilation only looks for mistakes
+	defects   *defects // nil if the compilation only looks for mistakes
 	verified  bool     // the anchor is a front end that verifies (see frontEndRule)
 	nodes     int
 	overgrown bool
@@ -150,7 +150,7 @@ func watch[T any](c *compilation, path string, reloads bool, load func(context.C
 func (c *compilation) child(policy Policy, at place) (compiled rule, after standing) {
 	if isNil(policy) {
 		c.mistake(at.path, "nil policy")
-		return denyRule{path: at.path}, at.standing
+		return invalidRule{path: at.path}, at.standing
 	}
 	at.depth++
 	c.nodes++
@@ -159,12 +159,12 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 			c.mistake(at.path, "nested deeper than %d or more than %d policies", maxPolicyDepth, maxPolicyNodes)
 		}
 		c.overgrown = true
-		return denyRule{path: at.path}, at.standing
+		return invalidRule{path: at.path}, at.standing
 	}
 	defer func() {
 		if recover() != nil {
 			c.mistake(at.path, "cannot be compiled; does a struct embed a nil Policy?")
-			compiled, after = denyRule{path: at.path}, at.standing
+			compiled, after = invalidRule{path: at.path}, at.standing
 		}
 	}()
 	nodes := c.nodes
@@ -178,7 +178,7 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 // negate wraps a single rule into the Not around it. A Not around a Not has no effect.
 func negate(r rule, at place) rule {
 	switch r.(type) {
-	case *issuedByRule, *notIssuerRule, denyRule: // the first two implement their negation, which considers other chains
+	case *issuedByRule, *notIssuerRule, invalidRule: // the first two implement their negation, which considers other chains
 		return r
 	}
 	if at.negated() {
@@ -267,11 +267,11 @@ func isNil(v any) bool {
 	}
 }
 
-// denyRule replaces a policy that could not be compiled.
-type denyRule struct{ path string }
+// invalidRule replaces a policy that could not be compiled.
+type invalidRule struct{ path string }
 
-func (r denyRule) judge(*evaluation) *Error {
+func (r invalidRule) judge(*evaluation) *Error {
 	return &Error{Reason: ReasonNotConfigured, Rule: r.path, Err: errors.New("the rule was not compiled"), Hint: ReasonNotConfigured.info().hint}
 }
 
-func (r denyRule) describe(p *printer) { p.line("deny everything (not usable)") }
+func (r invalidRule) describe(p *printer) { p.line("deny everything (not usable)") }

@@ -87,7 +87,7 @@ func TestRules_EverySwitchKnowsEveryKind(t *testing.T) {
 	}{
 		"altRule": {{name, plain}}, "ipRule": {{&ipRule{}, plain}}, "dnRule": {{&dnRule{}, plain}},
 		"attributeRule": {{&attributeRule{}, plain}}, "extensionRule": {{&extensionRule{}, plain}}, "keysRule": {{&keysRule{}, plain}},
-		"validityRule": {{&validityRule{}, plain}}, "denyRule": {{denyRule{}, plain}},
+		"validityRule": {{&validityRule{}, plain}}, "invalidRule": {{invalidRule{}, plain}},
 		"chainRule": {{&chainRule{}, single}}, "frontEndRule": {{&frontEndRule{}, single}}, "issuedByRule": {{&issuedByRule{}, single}}, "notIssuerRule": {{&notIssuerRule{}, single}},
 		"deniedRule": {{&deniedRule{}, single}}, "matchedRule": {{&matchedRule{}, single}}, "notRevokedRule": {{&notRevokedRule{}, single}}, "funcRule": {{&funcRule{}, single}},
 		"pinRule":   {{pin, switched{screens: true}}, {&pinRule{kind: pinPublicKey}, single}, {&pinRule{kind: pinCertificate}, switched{screens: true}}},

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -171,4 +172,34 @@ func runbookSection(t *testing.T, from, to string) string {
 	section, _, found = strings.Cut(section, to)
 	require.True(t, found)
 	return section
+}
+
+// finding P120: the queries counted the record of a remaining count as a refusal of its own, and took its time for that
+// of a refusal.
+func TestRunbook_QueriesCountEachRefusalOnce(t *testing.T) {
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
+	s.send(t, "/a", "/a", "/a")
+	s.clock.advance(time.Hour)
+	s.send(t, "/b")
+	refused := 0
+	for _, record := range s.log.take(t) {
+		if record["method"] != nil {
+			refused++
+		}
+		if repeated, some := record["repeated"].(float64); some {
+			refused += int(repeated)
+		}
+	}
+	require.Equal(t, s.events, refused)
+
+	const request = "request = isnotempty(tostring(r.method))"
+	const counted = "sum(iff(request, 1, 0) + coalesce(toint(r.repeated), 0)"
+	const last = "last = maxif(TimeGenerated, request)"
+	for from, to := range map[string]string{"## Who was refused, and why": "### Alerts", "### Prove it afterwards": "## Emergency: block a CA"} {
+		section := runbookSection(t, from, to)
+		for _, part := range []string{request, counted, last} {
+			assert.Contains(t, section, part, from)
+		}
+	}
+	assert.Regexp(t, `count_over_time\(.*\| json \| method != ""`, runbookSection(t, "## Who was refused, and why", "### Alerts"))
 }

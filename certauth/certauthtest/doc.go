@@ -8,14 +8,14 @@
 //
 // # A whole service
 //
-// [TestHandler] sends some hundred forged requests to a handler as the service installs it, or to
+// [TestHandler] sends about 300 forged requests to a handler as the service installs it, or to
 // a service that runs on this machine, and fails if one of them is accepted. It takes the front
 // end that the service is configured for and a client that must be accepted; see its examples.
 //
 // The gate of the service must distinguish 127.0.0.1, the address of the front end, from the rest
 // of 127.0.0.0/8, the addresses of other senders. HandlerTest has fields for other kinds of
-// gates. The rows are data: FORGED.md, next to forged.json in the source, documents how to run
-// them from other languages.
+// gates. The requests are rows of a table, forged.json; FORGED.md, next to it in the source,
+// documents how to run them from other languages.
 //
 // # Single handlers
 //

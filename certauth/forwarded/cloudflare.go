@@ -16,7 +16,7 @@ import "github.com/seed2886b8ae/go-certauth/internal/source"
 //
 // Required configuration: client certificates for the host; the managed transform "Add TLS
 // client auth headers"; client_certificate_forwarding for the host
-// (access/certificates/settings in the API, with Cloudflare Access), or RFC9440; and an
+// (access/certificates/settings in the API, with Cloudflare Access), or the field RFC9440; and an
 // origin that only your own zone reaches: a tunnel, or origin pulls that are authenticated
 // with a certificate of your own, which [ProxyCertificate] checks. Cloudflare's addresses and
 // its certificate for global origin pulls do not identify your zone, because they are the
@@ -24,7 +24,7 @@ import "github.com/seed2886b8ae/go-certauth/internal/source"
 //
 // Refused: verified other than true, revoked other than false or missing, a fingerprint of
 // another certificate, and an empty certificate, which Cloudflare sends for one that is larger
-// than 10 KiB. If later requests of a connection have no certificate, use RFC9440.
+// than 10 KiB. If later requests of a connection have no certificate, set RFC9440.
 //
 // To verify before going live: the probes of the package documentation, one with a revoked
 // certificate, and two requests on one connection.

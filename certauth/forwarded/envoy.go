@@ -39,8 +39,10 @@ import (
 // URI or DNS to the left of the element that is read, because such a client could append an
 // element of its own. The JSON form quotes them, so they do no harm there.
 //
-// Refused: more elements than configured, a Hash that is missing or not the SHA-256 of the
-// leaf, repeated or unknown keys, the form that is not configured, Hash alone. If a gateway
+// Refused: a number of elements other than one or, with Hops, below Hops; another By than
+// configured; a Hash that is missing or not the SHA-256 of the leaf, repeated or unknown keys,
+// the form that is not configured, Hash alone. With Hops, well-formed elements further to the
+// left are ignored. If a gateway
 // and a sidecar append, a request without a client certificate has one element too few and
 // is malformed, even with Config.Optional.
 //
@@ -57,11 +59,13 @@ type Envoy struct {
 
 	// Hops is the number of trusted proxies that append an element, including this
 	// process's own sidecar: 1 reads the last element, 2 the last but one. The default 0
-	// requires exactly one element, as SANITIZE_SET produces.
+	// requires exactly one element, as SANITIZE_SET produces. More than 16 is an error of
+	// [certauth.New].
 	Hops int
 
-	// By lists the required By values of the elements to the right of the one that is read,
-	// from right to left: Hops-1 values. By identifies the proxy that wrote an element.
+	// By lists the By values that the elements to the right of the one that is read must have,
+	// from right to left. By identifies the proxy that wrote an element. Exactly Hops-1 values
+	// are required.
 	By []string
 
 	// JSON reads the JSON form instead of the text form:

@@ -40,7 +40,8 @@ type Header struct {
 	FingerprintName string
 	FingerprintHash Hash
 	// FrontEndVerifies treats the flags in Require as an anchor, so that the policy may
-	// check names without a Chain or a pin.
+	// check names without a Chain or a pin. At least one of them must then have a Value,
+	// because the absence of a header proves nothing.
 	FrontEndVerifies bool
 }
 

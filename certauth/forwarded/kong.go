@@ -7,16 +7,15 @@ import (
 )
 
 // Kong reads the leaf as percent-encoded PEM, as the plugin tls-metadata-headers of Kong
-// Gateway Enterprise writes it.
+// Gateway Enterprise writes it. The chain, which Kong sends in X-Client-Cert-Chain since 3.8, is
+// not read: configure the issuing CAs in certauth.Chain.Intermediates.
 //
 // Verified: possession of the key. The plugin does not validate the certificate. The plugin
 // mtls-auth can, but no header reports it. The policy needs an anchor.
 //
 // Overwritten: the header, if the client has a certificate; otherwise the client's own passes.
-// Remove it with pre-function, on every route: the plugins run by their priority, and
-// request-transformer would run after this one and remove the certificate itself. The chain,
-// which Kong sends in X-Client-Cert-Chain since 3.8, is not read: configure the issuing CAs in
-// certauth.Chain.Intermediates.
+// Remove that with pre-function, on every route: the plugins run by their priority, and
+// request-transformer would run after tls-metadata-headers and remove the certificate itself.
 //
 // Required configuration:
 //

@@ -97,7 +97,8 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 //	nginx.ingress.kubernetes.io/auth-tls-verify-client: "on"
 //	nginx.ingress.kubernetes.io/auth-tls-pass-certificate-to-upstream: "true"
 //
-// The secret holds the CAs that [Nginx] describes; auth-tls-verify-depth is ssl_verify_depth.
+// The secret holds the CAs that [Nginx] requires in ssl_client_certificate;
+// auth-tls-verify-depth is ssl_verify_depth.
 //
 // Refused: as for [Nginx].
 //

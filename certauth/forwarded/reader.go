@@ -66,7 +66,8 @@ type layout struct {
 type Flag struct {
 	// Header is the name. Required.
 	Header string
-	// Value is the required value. It is compared exactly, without trimming and with case.
+	// Value is the value that the header must have. It is compared exactly, without trimming and
+	// with case. Required unless Absent is set.
 	Value string
 	// Absent requires instead that the header is absent or empty. Value must then be empty.
 	Absent bool

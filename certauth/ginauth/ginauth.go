@@ -6,7 +6,7 @@
 // but gin still runs the route's handler.
 //
 // Serve the router with an [http.Server] whose ConnContext is certauth.ConnContext, as
-// ConfigureServer sets it; without it, gates on the peer refuse every request. Never set
+// ConfigureServer sets it; without it, gates on the socket refuse every request. Never set
 // Engine.UseH2C (see certauth.Authenticator.Handler), and do not base decisions on gin's
 // ClientIP, which trusts X-Forwarded-For.
 //

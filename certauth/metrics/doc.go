@@ -32,9 +32,10 @@
 // OpenTelemetry's semantic conventions and holds the reason of a refusal. fault is "client"
 // if the caller or its certificate is to blame and "server" if the service or a system that
 // it depends on is; page an operator for the latter. source is "ocsp" or "crl"; host_class
-// is "public", "internal" or "address" (an IP address). The values of answered, kind and
-// result correspond to fields of [revocation.Stats]; answered="refresh" counts refreshes in
-// the background rather than checks.
+// is "public", "internal" or "address" (an IP address). Three attributes name counters of
+// [revocation.Stats]: answered is "memory", "waited", or "refresh", which counts refreshes in the
+// background rather than checks; kind is "suspicious", "stale_served", "soft_failed" or
+// "list_unloaded"; result is "hit", "miss", "rejected" or "error".
 //
 // No attribute holds a name, a certificate, a path of a request or a host, because callers
 // could create any number of values. Reasons that the library does not know, from your own

@@ -61,8 +61,8 @@ type Config struct {
 	// recovered.
 	Observe func(Event)
 
-	// Now is the clock with which certificates are judged; nil means time.Now. Timers use the runtime's clock, so a
-	// step of this one delays nothing. A panic in it is recovered, and time.Now is used instead.
+	// Now is the clock with which certificates are judged, safe for concurrent use; nil means time.Now. Timers use the
+	// runtime's clock, so a step of this one delays nothing. A panic in it is recovered, and time.Now is used instead.
 	Now func() time.Time
 }
 

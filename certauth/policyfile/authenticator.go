@@ -23,13 +23,13 @@ import (
 // judged entirely by one document, the one that was active when the request arrived.
 //
 // While requests arrive, it checks the document and everything that was read with it (certificates and
-// secrets by reference, fixtures of cases) for changes, at most once per ReloadInterval and in the
-// background. After twice that time without a check, the next request waits for one, for at most a
-// second from its beginning. Material that the policy itself reads again, such as a PEMFile, is
-// reloaded as certauth.New documents.
+// secrets by reference, fixtures of cases) for changes, in the background and at most once per
+// reloadInterval of the document, by default 30 seconds. After twice that time without a check, the
+// next request waits for one, for at most a second from its beginning. Material that the policy
+// itself reads again, such as a PEMFile, is reloaded as certauth.New documents.
 //
 // A new document becomes active if it has no mistake and all of its cases pass. Otherwise the last
-// good document stays active, whatever happened to the file; so it does if a check hangs for more than
+// good document stays active, whatever happened to the file, also if a check hangs for more than
 // a minute, as on a network share that is gone. A PEMFile that was changed together with a refused
 // document is in use nevertheless, under the last good one: if only the new document is safe with
 // it, give the new file another name. A revocation check whose settings did not change keeps

@@ -82,7 +82,7 @@ type List struct {
 	File string
 	// Dir is a directory of such files, one CRL each, at most 4096. Directories and names that
 	// begin with a dot are ignored. The contents of a deleted file stay in use until a newer list
-	// of the same scope replaces them or they expire.
+	// of the same scope (issuing distribution point) replaces them or they expire.
 	Dir string
 }
 
@@ -117,14 +117,14 @@ type Config struct {
 	// Lists are CRLs in addition to those that a certificate names. They require Issuers.
 	Lists []List
 	// Issuers are the CAs that sign Lists and the lists given to Preload. A list of any other CA
-	// is refused. A CA that signs its lists with another key than its certificates must be listed
-	// with both: its list is used if one of the two certificates signed the other, or if the
-	// second one only signs lists and the CA above has signed both (RFC 5280, section 6.3.3 (f)).
-	// For any other relation see Verify.CRLIssuers. Once the key that issued a certificate has
-	// signed a list for it, only lists signed by that key prove the certificate good: if that list
-	// expires, the certificate is refused even if a list signed by the other key is current. The
-	// status of the other key's certificate is not queried, but if a list that is known revokes it,
-	// the lists signed by that key prove no certificate good.
+	// is refused. If a CA signs its lists with a second key, list its certificate for that key too.
+	// The lists of the second key are used if one of the two certificates signed the other, or if
+	// the second one only signs lists and the CA above has signed both (RFC 5280, section 6.3.3
+	// (f)). For any other relation see Verify.CRLIssuers. Once the key that issued a certificate
+	// has signed a list for it, only lists of that key prove the certificate good: if they expire,
+	// the certificate is refused even if a list of the second key is current. The status of the
+	// second certificate is not queried, but if a known list revokes it, no list of the second key
+	// proves a certificate good.
 	Issuers []*x509.Certificate
 	// IgnoreCertificateURLs uses only Responders and Lists: no URL in a certificate or a list,
 	// including that of a delta, is fetched. Without Responders and Lists it is an error of New.
@@ -180,8 +180,8 @@ type Config struct {
 	// for at most a second.
 	PollInterval time.Duration
 
-	// Now is the clock; nil means the system's. If it panics the time is 1970, and no evidence is
-	// accepted.
+	// Now is the clock, safe for concurrent use; nil means the system's. If it panics the time is
+	// 1970, and no evidence is accepted.
 	Now func() time.Time
 	// Logger receives the records for the operator; nil logs nothing.
 	Logger *slog.Logger

@@ -23,7 +23,7 @@ func protect(roots, issuing certauth.CertSource, logger *slog.Logger, run func(c
 	policy := certauth.All{
 		certauth.Chain{Roots: roots, Intermediates: issuing},
 		certauth.DNSNames{"orders.partner.example"},
-		certauth.NotRevoked{Checker: checker}, // last, so that nothing is fetched for a caller that is refused anyway
+		certauth.NotRevoked{Checker: checker}, // evaluated last, so that nothing is fetched for a caller that is refused anyway
 	}
 	return errors.Join(run(policy), checker.Close())
 }

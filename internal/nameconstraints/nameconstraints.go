@@ -4,8 +4,8 @@
 //
 // Every name whose form a CA constrains is either compared or refused. If such a name meets a
 // form without a rule for comparison, a subtree that does not conform to the RFC, or cannot be
-// read itself, that is an error, whether or not the extension is critical. Names of forms that no
-// CA constrains are ignored.
+// read itself, that is an error, whether or not the extension is critical. So are constraints that
+// cannot be read, whatever the names. Names of forms that no CA constrains are ignored.
 package nameconstraints
 
 import (

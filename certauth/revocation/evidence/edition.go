@@ -89,8 +89,8 @@ func Look(content []byte) (there Edition, isDelta bool, err error) {
 }
 
 // MaySignLists reports whether a certificate is that of a CA, or of a signer of its CRLs, and may
-// sign CRLs at that time, allowing for skew. Name constraints, of which crypto/x509 does not know
-// those on directory names, concern only certificates.
+// sign CRLs at that time, allowing for skew. Critical name constraints do not matter, even in forms
+// that crypto/x509 does not know, because they concern only certificates.
 func MaySignLists(cert *x509.Certificate, at time.Time, skew time.Duration) bool {
 	isUnknown := func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNameConstraints) }
 	return mayUse(cert, x509.KeyUsageCRLSign) && (cert.IsCA || cert.KeyUsage&x509.KeyUsageCRLSign != 0) &&

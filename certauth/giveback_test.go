@@ -23,7 +23,7 @@ import (
 
 // finding N3: the handler of an accepted caller received a copy of the request, and middleware
 // outside never learned which pattern had matched.
-func TestAfterwards_MiddlewareOutsideSeesTheRoute(t *testing.T) {
+func TestGiveBack_MiddlewareOutsideSeesTheRoute(t *testing.T) {
 	w := newWorld(t)
 	config := certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()}
 	auth := must(t, config)
@@ -74,7 +74,7 @@ func TestAfterwards_MiddlewareOutsideSeesTheRoute(t *testing.T) {
 
 // finding N3: forms parsed by the handler were lost, and with them the only reference that net/http
 // has to the temporary files of an upload: they stayed until the host was restarted.
-func TestAfterwards_FormsAndTheirFiles(t *testing.T) {
+func TestGiveBack_FormsAndTheirFiles(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	w := newWorld(t)
 	auth := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()})
@@ -130,7 +130,7 @@ func TestAfterwards_FormsAndTheirFiles(t *testing.T) {
 
 // Uploads parsed by middleware outside stay its own: after the request, the files of the handler's
 // form are removed, but those of the form that the request already had are not.
-func TestAfterwards_FormsOfTheOutsideStay(t *testing.T) {
+func TestGiveBack_FormsOfTheOutsideStay(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	w := newWorld(t)
 	auth := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()})
@@ -167,7 +167,7 @@ func TestAfterwards_FormsOfTheOutsideStay(t *testing.T) {
 
 // Nothing may be written to a caller that has stopped waiting: http.TimeoutHandler continues while
 // the handler still runs, and so does middleware that passes on its own request.
-func TestAfterwards_NothingIsWrittenToAClientThatGaveUp(t *testing.T) {
+func TestGiveBack_NothingIsWrittenToAClientThatGaveUp(t *testing.T) {
 	w := newWorld(t)
 	bubble.Test(t, func(t *testing.T) {
 		auth := must(t, certauth.Config{
@@ -206,7 +206,7 @@ func TestAfterwards_NothingIsWrittenToAClientThatGaveUp(t *testing.T) {
 }
 
 // Middleware outside that logs with log/slog in the usual way.
-func TestAfterwards_AccessLogNamesTheRoute(t *testing.T) {
+func TestGiveBack_AccessLogNamesTheRoute(t *testing.T) {
 	w := newWorld(t)
 	var log records
 	logger := log.logger(slog.LevelInfo)

@@ -25,14 +25,14 @@ const day = 24 * time.Hour
 // entry, and once more when it has expired.
 var warnBefore = [...]time.Duration{30 * day, 7 * day, day}
 
-// endings records which warnings about the certificates of the configuration were given, so that
+// defects records which warnings about the certificates of the configuration were given, so that
 // each is reported once per threshold and not on each request.
-type endings struct {
-	mutex  sync.Mutex
-	looked time.Time
-	told   map[defectKey]int // the severity that was last reported
-	pins   []pinnedList
-	reach  map[*reload.Item[chainsearch.Pool]]reachability
+type defects struct {
+	mutex    sync.Mutex
+	checked  time.Time
+	reported map[defectKey]int // the severity that was last reported
+	pins     []pinnedList
+	reach    map[*reload.Item[chainsearch.Pool]]reachability
 }
 
 type pinnedList struct {
@@ -43,8 +43,8 @@ type pinnedList struct {
 // reachability lists the intermediates of a pool that chain to no root. It is cached until a set
 // changes.
 type reachability struct {
-	of      string // the generations for which it was computed
-	severed []*x509.Certificate
+	of        string // the generations for which it was computed
+	unreached []*x509.Certificate
 }
 
 // defect is a fault of a certificate of the configuration, or of a Chain.
@@ -62,75 +62,75 @@ type defectKey struct {
 }
 
 // pinned adds certificates that a policy pins as a whole, or to which it restricts the issuer. A nil
-// endings ignores them.
-func (n *endings) pinned(path string, certs func() []*x509.Certificate) {
-	if n == nil {
+// defects ignores them.
+func (s *defects) pinned(path string, certs func() []*x509.Certificate) {
+	if s == nil {
 		return
 	}
-	n.mutex.Lock()
-	defer n.mutex.Unlock()
-	n.pins = append(n.pins, pinnedList{path, certs})
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.pins = append(s.pins, pinnedList{path, certs})
 }
 
-// checkMaterial reports certificates that have expired or will soon, once a day, or at once if
-// force is set. It runs in New, after a reload, and in the first request of a day, before that
-// request is judged.
+// checkMaterial reports certificates that have expired or will soon, if the last check was 24 hours
+// ago or force is set. It runs in New, after a reload, and when a request finds that a reload is
+// due, before the request is judged.
 //
 // A panic of the clock or of a hook must not end the process.
 func (a *Authenticator) checkMaterial(force bool) {
 	_, _ = safely.Do(func() (bool, error) {
 		now := a.config.Now().Round(0) // without the monotonic reading, because dates refer to the wall clock
-		for _, d := range a.endings.news(now, force, a.chains.list()) {
-			_, _ = safely.Do(func() (bool, error) { a.tellDefect(now, d); return true, nil })
+		for _, d := range a.defects.newOrWorse(now, force, a.chains.list()) {
+			_, _ = safely.Do(func() (bool, error) { a.reportDefect(now, d); return true, nil })
 		}
 		return true, nil
 	})
 }
 
-// news returns the defects that are new or have become more severe.
-func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
-	n.mutex.Lock()
-	defer n.mutex.Unlock()
-	if elapsed := now.Sub(n.looked); !force && elapsed < day && elapsed >= -reload.ClockSlack {
+// newOrWorse returns the defects that are new or have become more severe.
+func (s *defects) newOrWorse(now time.Time, force bool, nodes []*chainNode) []defect {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if elapsed := now.Sub(s.checked); !force && elapsed < day && elapsed >= -reload.ClockSlack {
 		return nil
 	}
-	n.looked = now
+	s.checked = now
 	var found []defect
-	for _, list := range n.pins {
-		found = appendEnding(found, list.path, list.certs(), now)
+	for _, list := range s.pins {
+		found = appendExpiring(found, list.path, list.certs(), now)
 	}
-	found = append(found, n.ofChains(nodes, now)...)
-	told := make(map[defectKey]int, len(found))
+	found = append(found, s.ofChains(nodes, now)...)
+	reported := make(map[defectKey]int, len(found))
 	var worse []defect
 	for _, d := range found {
-		if told[d.defectKey] >= d.severity {
+		if reported[d.defectKey] >= d.severity {
 			continue // listed twice
 		}
-		if told[d.defectKey] = d.severity; d.severity > n.told[d.defectKey] {
+		if reported[d.defectKey] = d.severity; d.severity > s.reported[d.defectKey] {
 			worse = append(worse, d)
 		}
 	}
-	n.told = told
+	s.reported = reported
 	return worse
 }
 
 // forget makes the next check report the defects of the material at path again. Which
 // intermediates are unchained also depends on other material.
-func (n *endings) forget(path string) {
-	n.mutex.Lock()
-	defer n.mutex.Unlock()
-	maps.DeleteFunc(n.told, func(key defectKey, _ int) bool { return key.path == path || key.outcome == outcomeUnchained })
+func (s *defects) forget(path string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	maps.DeleteFunc(s.reported, func(key defectKey, _ int) bool { return key.path == path || key.outcome == outcomeUnchained })
 }
 
 // ofChains examines the pools of all Chain policies. A defect of a pool that several of them use as
 // roots is found several times.
-func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
+func (s *defects) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 	below := map[*reload.Item[chainsearch.Pool]][]*chainNode{}
 	var pools []*reload.Item[chainsearch.Pool] // of intermediates
 	for _, node := range nodes {
 		if roots := node.roots; roots != nil {
 			if set := roots.Current(); set != nil {
-				found = appendEnding(found, roots.Path(), set.Value.Certificates(), now)
+				found = appendExpiring(found, roots.Path(), set.Value.Certificates(), now)
 				if !slices.ContainsFunc(set.Value.Certificates(), func(cert *x509.Certificate) bool { return !certcheck.Outside(cert, now, 0) }) {
 					key := defectKey{outcomeRootless, roots.Path(), strconv.FormatUint(set.Generation, 10)}
 					found = append(found, defect{key, 1, nil})
@@ -139,24 +139,24 @@ func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 		}
 		if below[node.intermediates] == nil {
 			pools = append(pools, node.intermediates)
-			found = appendEnding(found, node.intermediates.Path(), node.intermediates.Get().Certificates(), now)
+			found = appendExpiring(found, node.intermediates.Path(), node.intermediates.Get().Certificates(), now)
 		}
 		below[node.intermediates] = append(below[node.intermediates], node)
 	}
 	reach := make(map[*reload.Item[chainsearch.Pool]]reachability, len(pools))
 	for _, pool := range pools {
-		reach[pool] = n.reachabilityOf(pool, below[pool])
-		for _, cert := range reach[pool].severed {
+		reach[pool] = s.reachabilityOf(pool, below[pool])
+		for _, cert := range reach[pool].unreached {
 			found = append(found, defect{defectKey{outcomeUnchained, pool.Path(), fingerprintOf(cert)}, 1, cert})
 		}
 	}
-	n.reach = reach
+	s.reach = reach
 	return found
 }
 
 func fingerprintOf(cert *x509.Certificate) string { return hex.EncodeToString(sumSHA256(cert.Raw)) }
 
-func appendEnding(found []defect, path string, certs []*x509.Certificate, now time.Time) []defect {
+func appendExpiring(found []defect, path string, certs []*x509.Certificate, now time.Time) []defect {
 	for _, cert := range certs {
 		d := defect{defectKey{outcomeExpiring, path, ""}, 0, cert}
 		left := cert.NotAfter.Sub(now)
@@ -179,7 +179,7 @@ func appendEnding(found []defect, path string, certs []*x509.Certificate, now ti
 
 // reachabilityOf finds the intermediates that chain to no root of any Chain that uses them, by
 // signatures and regardless of dates. It is computed again only if a set has changed.
-func (n *endings) reachabilityOf(pool *reload.Item[chainsearch.Pool], nodes []*chainNode) reachability {
+func (s *defects) reachabilityOf(pool *reload.Item[chainsearch.Pool], nodes []*chainNode) reachability {
 	set := pool.Current()
 	if set == nil || len(set.Value.Certificates()) == 0 {
 		return reachability{}
@@ -195,26 +195,26 @@ func (n *endings) reachabilityOf(pool *reload.Item[chainsearch.Pool], nodes []*c
 			reached = append(reached, roots.Value.Certificates()...)
 		}
 	}
-	if known := n.reach[pool]; known.of == of {
+	if known := s.reach[pool]; known.of == of {
 		return known
 	}
-	return reachability{of: of, severed: set.Value.Unreached(reached)}
+	return reachability{of: of, unreached: set.Value.Unreached(reached)}
 }
 
-// tellDefect writes one record and one event.
-func (a *Authenticator) tellDefect(now time.Time, d defect) {
+// reportDefect writes one record and one event.
+func (a *Authenticator) reportDefect(now time.Time, d defect) {
 	event := Event{Time: now, Outcome: d.outcome, Rule: d.path, Source: a.source.Name}
 	if d.cert != nil {
 		event.Certificate = CertificateInfo{
 			Fingerprint: d.id, Subject: logtext.Line(nameOf(d.cert.RawSubject), maxRequestText), Verified: true, NotAfter: d.cert.NotAfter,
 		}
 	}
-	a.tellMaterial(event)
+	a.reportMaterial(event)
 }
 
-// tellMaterial reports defects of the configuration's certificates. They refuse nothing by
+// reportMaterial reports defects of the configuration's certificates. They refuse nothing by
 // themselves; callers that depend on such a certificate are refused elsewhere.
-func (a *Authenticator) tellMaterial(event Event) {
+func (a *Authenticator) reportMaterial(event Event) {
 	if logger := a.config.Logger; logger != nil {
 		level, hint := slog.LevelWarn, ""
 		attrs := appendCertificate([]slog.Attr{slog.String("rule", event.Rule)}, &event.Certificate)

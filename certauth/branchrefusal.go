@@ -11,13 +11,13 @@ type refuser interface {
 	refusal(e *evaluation) *Error
 }
 
-// excuse is why a member of an Any was refused: a refusal, or the rule that can state it.
-type excuse struct {
+// branchRefusal is why a member of an Any was refused: a refusal, or the rule that can state it.
+type branchRefusal struct {
 	err *Error
 	by  refuser
 }
 
-// These are the answers of a rule within an Any or a Not; its excuse has the details. They never
+// These are the answers of a rule within an Any or a Not; its branchRefusal has the details. They never
 // leave the evaluation. Not turns only a mismatch into an acceptance: the rule was evaluated
 // completely, and its answer is no. Every other refusal remains a refusal.
 var (
@@ -33,34 +33,35 @@ func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
 	if e.quiet == 0 {
 		return by.refusal(e)
 	}
-	e.excuses = append(e.excuses, excuse{by: by})
+	e.branchRefusals = append(e.branchRefusals, branchRefusal{by: by})
 	if mismatch {
 		return errQuietMismatch
 	}
 	return errQuietRefusal
 }
 
-// excuse records why a member of an Any was refused, unless refuse has recorded it.
-func (e *evaluation) excuse(err *Error) {
+// noteRefusal records why a member of an Any was refused, unless refuse has recorded it.
+func (e *evaluation) noteRefusal(err *Error) {
 	if !isQuiet(err) {
-		e.excuses = append(e.excuses, excuse{err: err})
+		e.branchRefusals = append(e.branchRefusals, branchRefusal{err: err})
 	}
 }
 
-// refused returns the refusal of an Any of which no member accepts.
-func (e *evaluation) refused(excuses int) *Error {
+// refused returns the refusal of an Any of which no member accepts. noted is the number of refusals
+// that were recorded before the Any.
+func (e *evaluation) refused(noted int) *Error {
 	if e.quiet > 0 {
 		return errQuietRefusal
 	}
-	return furthest(e.refusals(excuses))
+	return furthest(e.refusals(noted))
 }
 
-// refusals turns the excuses into refusals, each once: a rule after an Any may have refused
-// several of its members.
-func (e *evaluation) refusals(from int) []*Error {
+// refusals returns the refusals that were recorded after the first ones, each once, and forgets them:
+// a rule after an Any may have refused several of its members.
+func (e *evaluation) refusals(noted int) []*Error {
 	var refused []*Error
-	seen := make(map[excuse]bool, len(e.excuses)-from)
-	for _, x := range e.excuses[from:] {
+	seen := make(map[branchRefusal]bool, len(e.branchRefusals)-noted)
+	for _, x := range e.branchRefusals[noted:] {
 		if seen[x] {
 			continue
 		}
@@ -70,7 +71,7 @@ func (e *evaluation) refusals(from int) []*Error {
 		}
 		refused = append(refused, x.err)
 	}
-	e.excuses = e.excuses[:from]
+	e.branchRefusals = e.branchRefusals[:noted]
 	return refused
 }
 

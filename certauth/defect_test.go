@@ -71,7 +71,7 @@ func ending(t *testing.T, at *clock, in time.Duration) *certauthtest.CA {
 }
 
 // finding N4: New did not report roots, intermediates and pins that had expired or were about to.
-func TestEnding_NewReportsByThresholds(t *testing.T) {
+func TestDefects_NewReportsByThresholds(t *testing.T) {
 	at := newClock()
 	at.nanoseconds.Store(time.Now().Truncate(time.Second).UnixNano()) // X.509 has no fractions
 	for _, tc := range []struct {
@@ -128,7 +128,7 @@ func TestEnding_NewReportsByThresholds(t *testing.T) {
 
 // finding N4: the dates are checked once per day of traffic, even if nothing is ever reloaded; each
 // certificate is reported once for each threshold, and not with every request.
-func TestEnding_OncePerThresholdWhateverTheTraffic(t *testing.T) {
+func TestDefects_OncePerThresholdWhateverTheTraffic(t *testing.T) {
 	s := &told{clock: newClock()}
 	auth := s.auth(t, certauth.Chain{Roots: certsOf(ending(t, s.clock, 40*days), certauthtest.NewCA(t, "Good"))})
 	seen := map[int][]string{}
@@ -157,7 +157,7 @@ func TestEnding_OncePerThresholdWhateverTheTraffic(t *testing.T) {
 }
 
 // finding N4: a reload to an expired root was only reported as "reloaded".
-func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
+func TestDefects_ReloadThatLeavesNoValidRoot(t *testing.T) {
 	s := &told{clock: newClock()}
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	good := certauthtest.NewCA(t, "Good")
@@ -195,7 +195,7 @@ func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
 
 // A counter of defects restarts with "reloaded": defects that a reload does not remove are reported
 // again after it, and those of other material are not.
-func TestEnding_DefectsThatRemainAreReportedAfterAReload(t *testing.T) {
+func TestDefects_DefectsThatRemainAreReportedAfterAReload(t *testing.T) {
 	s := &told{clock: newClock()}
 	dir := t.TempDir()
 	write := func(name string, cas ...*certauthtest.CA) string {
@@ -245,7 +245,7 @@ func TestEnding_DefectsThatRemainAreReportedAfterAReload(t *testing.T) {
 }
 
 // finding N4: an intermediate that reaches no root was accepted without a report.
-func TestEnding_IntermediatesThatReachNoRoot(t *testing.T) {
+func TestDefects_IntermediatesThatReachNoRoot(t *testing.T) {
 	root, other := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Other")
 	policy := root.NewIntermediate(t, "Policy CA")
 	issuing := policy.NewIntermediate(t, "Issuing CA")
@@ -312,7 +312,7 @@ func TestEnding_IntermediatesThatReachNoRoot(t *testing.T) {
 	}
 }
 
-func TestEnding_RoutesAndGatesAreLookedAtToo(t *testing.T) {
+func TestDefects_RoutesAndGatesAreLookedAtToo(t *testing.T) {
 	s := &told{clock: newClock()}
 	front := certauthtest.SelfSigned(t, "front", certauthtest.Valid(s.clock.now().AddDate(-1, 0, 0), s.clock.now().Add(days/2)))
 	auth := s.auth(t, newWorld(t).chain(), func(c *certauth.Config) {
@@ -328,7 +328,7 @@ func TestEnding_RoutesAndGatesAreLookedAtToo(t *testing.T) {
 }
 
 // finding R39: when such a CA is replaced, IssuedBy refuses its callers, so its end must be known before.
-func TestEnding_CAsOfIssuedByAreLookedAtToo(t *testing.T) {
+func TestDefects_CAsOfIssuedByAreLookedAtToo(t *testing.T) {
 	s := &told{clock: newClock()}
 	root := ending(t, s.clock, 400*days)
 	valid := func(in time.Duration) certauthtest.Template {
@@ -351,7 +351,7 @@ func TestEnding_CAsOfIssuedByAreLookedAtToo(t *testing.T) {
 }
 
 // A hook that panics ends neither New nor a request.
-func TestEnding_PanicsOfHooksDecideNothing(t *testing.T) {
+func TestDefects_PanicsOfHooksDecideNothing(t *testing.T) {
 	w := newWorld(t)
 	at := newClock()
 	at.nanoseconds.Store(w.leaf.NotAfter.Add(-10 * days).UnixNano())
@@ -367,7 +367,7 @@ func TestEnding_PanicsOfHooksDecideNothing(t *testing.T) {
 
 // The doc of Outcome: once for each certificate, however often it is listed. Without a list of the
 // system's roots, the intermediates used with them are still reported.
-func TestEnding_OnceForEachCertificate(t *testing.T) {
+func TestDefects_OnceForEachCertificate(t *testing.T) {
 	s := &told{clock: newClock()}
 	soon := ending(t, s.clock, 3*days)
 	pin := certauthtest.SelfSigned(t, "pin", certauthtest.Valid(s.clock.now().Add(-days), s.clock.now().Add(3*days)))
@@ -384,7 +384,7 @@ func TestEnding_OnceForEachCertificate(t *testing.T) {
 
 // Once a day is not with every request. A clock that was set back, by more than overtaking requests
 // can explain, starts a new day.
-func TestEnding_TheDayIsThatOfTheClock(t *testing.T) {
+func TestDefects_TheDayIsThatOfTheClock(t *testing.T) {
 	ask := func(s *told, auth *certauth.Authenticator, after time.Duration) []string {
 		s.clock.advance(after)
 		_, err := auth.Check(request())
@@ -418,7 +418,7 @@ func TestEnding_TheDayIsThatOfTheClock(t *testing.T) {
 
 // At most two thousand signature checks determine whether intermediates reach a root; what is
 // unknown after that is not reported. A reload must not take minutes.
-func TestEnding_SignaturesOfOneLookAreBounded(t *testing.T) {
+func TestDefects_SignaturesOfOneLookAreBounded(t *testing.T) {
 	key := newECKey(t, elliptic.P256())
 	copies := func(n int, issuer *party) (list []*x509.Certificate) {
 		for range n {
@@ -436,7 +436,7 @@ func TestEnding_SignaturesOfOneLookAreBounded(t *testing.T) {
 
 // Events about the material of a gate name the gate's place, like those about the policy's:
 // reloads, failures, and all defects of certificates.
-func TestEnding_NewsOfAGateNameTheSource(t *testing.T) {
+func TestDefects_NewsOfAGateNameTheSource(t *testing.T) {
 	s := &told{clock: newClock()}
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	good, second := certauthtest.NewCA(t, "Good"), certauthtest.NewCA(t, "Second")
