@@ -99,7 +99,6 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admitted, upgrades, refused := g.auth.admission(r, g.isOutermost(r))
 	if upgrades || r.ProtoMajor < 2 && (r.Method == http.MethodConnect || r.ProtoMinor == 0) {
 		closing := &upgradable{ResponseWriter: w}
-		closing.sayClose()
 		defer closing.end()
 		w = closing
 	}
@@ -129,21 +128,25 @@ func (g *guard) isOutermost(r *http.Request) bool {
 type upgradable struct {
 	http.ResponseWriter
 
-	switched, taken bool // the status is 101; the connection was taken over
+	switched bool // the status is 101, and no handler has taken the connection over
 }
 
 // sayClose makes the server close the connection, whatever a handler has written to the header. After
 // 101 the handler can still take the connection over.
 func (w *upgradable) sayClose() {
-	if !w.switched && !w.taken {
+	if !w.switched {
 		w.Header().Set("Connection", "close")
 	}
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *upgradable) WriteHeader(status int) {
-	w.switched = w.switched || status == http.StatusSwitchingProtocols
-	w.sayClose()
+	switch {
+	case status == http.StatusSwitchingProtocols:
+		w.switched = true
+	case status >= http.StatusOK:
+		w.sayClose()
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -156,17 +159,25 @@ func (w *upgradable) Write(p []byte) (int, error) {
 // Hijack implements [http.Hijacker].
 func (w *upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, stream, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err == nil {
-		w.taken = true
-		w.Header().Del("Connection")
-	}
+	w.switched = w.switched && err != nil
 	return conn, stream, err
 }
 
 // Flush implements [http.Flusher].
-func (w *upgradable) Flush() {
+func (w *upgradable) Flush() { _ = w.FlushError() }
+
+// FlushError is what [http.ResponseController] calls.
+func (w *upgradable) FlushError() error {
 	w.sayClose()
-	_ = http.NewResponseController(w.ResponseWriter).Flush()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// CloseNotify implements [http.CloseNotifier], without which the Stream method of gin's Context panics.
+func (w *upgradable) CloseNotify() <-chan bool {
+	if to, ok := w.ResponseWriter.(http.CloseNotifier); ok { //nolint:staticcheck // see above
+		return to.CloseNotify()
+	}
+	return nil
 }
 
 // Unwrap lets [http.ResponseController] find the other methods.
@@ -176,7 +187,7 @@ func (w *upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // and then left it to the server.
 func (w *upgradable) end() {
 	w.sayClose()
-	if w.taken || !w.switched {
+	if !w.switched {
 		return
 	}
 	conn, _, err := w.Hijack()

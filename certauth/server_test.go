@@ -1,7 +1,9 @@
 package certauth_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -301,4 +303,60 @@ func TestHandler_ClosesNoConnectionThatOthersNeed(t *testing.T) {
 			assert.Equal(t, tc.want, answer.Header().Get("Connection"))
 		})
 	}
+}
+
+// finding S50: nginx before 1.29.7 sends every request as HTTP/1.0 unless it is told not to. For such a
+// request, and for one with an Upgrade header, handlers found less in their writer than net/http has, and
+// gin's Context.Stream panicked. finding N99: Flush reported no error.
+func TestHandler_TheWriterHasWhatTheServersHas(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	for name, request := range map[string]string{
+		"HTTP/1.0":  "GET / HTTP/1.0\r\n",
+		"WebSocket": "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+	} {
+		var ran bool
+		server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			ran = true
+			assert.Implements(t, (*http.Flusher)(nil), w)
+			assert.Implements(t, (*http.Hijacker)(nil), w)
+			assert.Implements(t, (*interface{ FlushError() error })(nil), w)
+			if notifier, ok := w.(http.CloseNotifier); assert.True(t, ok) { //nolint:staticcheck // that of gin
+				assert.NotNil(t, notifier.CloseNotify())
+			}
+			control := http.NewResponseController(w)
+			assert.NoError(t, control.SetReadDeadline(time.Time{}))
+			assert.NoError(t, control.SetWriteDeadline(time.Time{}))
+			assert.NoError(t, control.EnableFullDuplex())
+			_, err := io.WriteString(w, "a file")
+			assert.NoError(t, err)
+			assert.NoError(t, control.Flush())
+		})))
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, request+"Host: app.example\r\nX-Client-Cert: 1\r\n\r\n")
+		require.NoError(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		assert.True(t, response.Close, name)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		assert.Equal(t, "a file", string(text), name)
+		_ = conn.Close()
+		server.Close()
+		assert.True(t, ran, name)
+	}
+
+	flushed := errors.New("not called")
+	outside := http.TimeoutHandler(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if notifier, ok := w.(http.CloseNotifier); ok { //nolint:staticcheck // that of gin
+			assert.Nil(t, notifier.CloseNotify(), "it never tells")
+		}
+		flushed = http.NewResponseController(w).Flush()
+	})), time.Hour, "")
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Client-Cert", "1")
+	r.Header.Set("Upgrade", "websocket")
+	outside.ServeHTTP(httptest.NewRecorder(), r)
+	assert.ErrorIs(t, flushed, http.ErrNotSupported)
 }
