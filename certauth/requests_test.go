@@ -274,6 +274,10 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 			keep(w)
 			w.WriteHeader(http.StatusNoContent)
 		},
+		"T81, a status of 200": func(w http.ResponseWriter, _ *http.Request) {
+			keep(w)
+			w.WriteHeader(http.StatusOK)
+		},
 		"T81, a stream": func(w http.ResponseWriter, _ *http.Request) {
 			keep(w)
 			_ = http.NewResponseController(w).Flush()
@@ -284,6 +288,11 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 			w.Header().Set("Connection", "Upgrade")
 			w.Header().Set("Upgrade", "websocket")
 			w.WriteHeader(http.StatusSwitchingProtocols)
+		},
+		"T82, no connection to take over after 101": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			_, _, err := http.NewResponseController(w).Hijack()
+			assert.ErrorIs(t, err, http.ErrNotSupported)
 		},
 		"T82, no connection to take over": func(w http.ResponseWriter, _ *http.Request) {
 			_, _, err := http.NewResponseController(w).Hijack()
@@ -355,7 +364,7 @@ func TestRequests_AConnectionIsTakenOverAfterTheAnswer(t *testing.T) {
 			return conn, stream, err
 		},
 	} {
-		var panicked any
+		panicked := make(chan any, 1)
 		inner := auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			conn, stream, err := answer(w)
 			if !assert.NoError(t, err) {
@@ -366,7 +375,7 @@ func TestRequests_AConnectionIsTakenOverAfterTheAnswer(t *testing.T) {
 			t.Cleanup(func() { _ = conn.Close() })
 		}))
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			defer func() { panicked = recover() }()
+			defer func() { panicked <- recover() }()
 			inner.ServeHTTP(w, r)
 		}))
 		u := &unusual{address: server.Listener.Addr().String()}
@@ -377,8 +386,8 @@ func TestRequests_AConnectionIsTakenOverAfterTheAnswer(t *testing.T) {
 		_, err := io.ReadFull(reader, greeting)
 		require.NoError(t, err)
 		assert.Equal(t, "hello", string(greeting))
+		assert.Nil(t, <-panicked, name)
 		server.Close()
-		assert.Nil(t, panicked, name)
 	}
 }
 
@@ -386,18 +395,20 @@ func TestRequests_AConnectionIsTakenOverAfterTheAnswer(t *testing.T) {
 func TestRequests_AHintDoesNotSayClose(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "client")
 	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
-	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusEarlyHints)
-	})))
-	defer server.Close()
-	u := &unusual{address: server.Listener.Addr().String()}
-	hint, reader, _ := u.send(t, true, "GET /orders HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
-	assert.Equal(t, http.StatusEarlyHints, hint.StatusCode)
-	assert.Empty(t, hint.Header["Connection"])
-	response, err := http.ReadResponse(reader, nil)
-	require.NoError(t, err)
-	assert.Equal(t, http.StatusOK, response.StatusCode)
-	assert.True(t, response.Close)
+	for _, status := range []int{http.StatusEarlyHints, 199} {
+		server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+		})))
+		u := &unusual{address: server.Listener.Addr().String()}
+		hint, reader, _ := u.send(t, true, "GET /orders HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
+		assert.Equal(t, status, hint.StatusCode)
+		assert.Empty(t, hint.Header["Connection"])
+		response, err := http.ReadResponse(reader, nil)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, response.StatusCode)
+		assert.True(t, response.Close)
+		server.Close()
+	}
 }
 
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.

@@ -96,7 +96,8 @@ type guard struct {
 
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	admitted, upgrades, refused := g.auth.admission(r, g.isOutermost(r))
+	_, upgrades := r.Header["Upgrade"] // before h2c is removed from it
+	admitted, refused := g.auth.admission(r, g.isOutermost(r))
 	if upgrades || r.ProtoMajor < 2 && (r.Method == http.MethodConnect || r.ProtoMinor == 0) {
 		closing := &upgradable{ResponseWriter: w}
 		defer closing.end()

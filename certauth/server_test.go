@@ -274,8 +274,7 @@ func TestHandler_PassesNoPrefaceOfHTTP2On(t *testing.T) {
 }
 
 // finding T78: CONNECT ends the connection only over HTTP/1. Over HTTP/2 it is one stream of a connection
-// that others share, and Connection is not allowed in an answer (RFC 9113, section 8.2.2). Nor does an
-// Authenticator end it that refuses everything, to which no forged header is of use.
+// that others share, and Connection is not allowed in an answer (RFC 9113, section 8.2.2).
 func TestHandler_ClosesNoConnectionThatOthersNeed(t *testing.T) {
 	known := must(t, certauth.Config{Source: fixedSource("nobody"), Policy: certauth.Certificates(certauthtest.SelfSigned(t, "client").Certificate)})
 	for _, tc := range []struct {
@@ -288,7 +287,7 @@ func TestHandler_ClosesNoConnectionThatOthersNeed(t *testing.T) {
 		{"CONNECT over HTTP/2", known, 2, http.MethodConnect, "", ""},
 		{"CONNECT over HTTP/1", known, 1, http.MethodConnect, "", "close"},
 		{"a request for WebSocket", known, 1, http.MethodGet, "websocket", "close"},
-		{"a request for WebSocket, of an Authenticator that refuses everything", nil, 1, http.MethodGet, "websocket", ""},
+		{"a request for WebSocket, of an Authenticator that refuses everything", nil, 1, http.MethodGet, "websocket", "close"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := httptest.NewRequest(tc.method, "/orders", http.NoBody)
