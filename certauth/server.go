@@ -133,10 +133,11 @@ type upgradable struct {
 }
 
 // sayClose makes the server close the connection, whatever a handler has written to the header. After
-// 101 the handler can still take the connection over.
+// 101 the handler can still take the connection over. The header is written only once, because handlers
+// that write and flush in two goroutines exist, and two writes to a map at a time would end the process.
 func (w *upgradable) sayClose() {
-	if !w.switched {
-		w.Header().Set("Connection", "close")
+	if header := w.Header(); !w.switched && header.Get("Connection") != "close" {
+		header.Set("Connection", "close")
 	}
 }
 

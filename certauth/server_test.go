@@ -359,3 +359,25 @@ func TestHandler_TheWriterHasWhatTheServersHas(t *testing.T) {
 	outside.ServeHTTP(httptest.NewRecorder(), r)
 	assert.ErrorIs(t, flushed, http.ErrNotSupported)
 }
+
+// finding S51: some handlers write in one goroutine and flush in another. Each call wrote to the map of
+// the header, and two such calls at a time end the process.
+func TestHandler_TheHeaderIsWrittenOnce(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Client-Cert", "1")
+	r.Header.Set("Upgrade", "websocket")
+	ran := false
+	auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		ran = true
+		_, _ = io.WriteString(w, "first")
+		written := w.Header()["Connection"]
+		require.Equal(t, []string{"close"}, written)
+		_, _ = io.WriteString(w, "second")
+		assert.NoError(t, http.NewResponseController(w).Flush())
+		w.WriteHeader(http.StatusOK)
+		assert.Same(t, &written[0], &w.Header()["Connection"][0])
+	})).ServeHTTP(httptest.NewRecorder(), r)
+	assert.True(t, ran)
+}
