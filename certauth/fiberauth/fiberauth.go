@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/gofiber/fiber/v3"
 	"github.com/valyala/fasthttp"
@@ -142,6 +143,9 @@ func request(c fiber.Ctx) (*http.Request, error) {
 		if !httpguts.ValidHeaderFieldName(name) {
 			return nil, errors.New("fiberauth: the name of a header is not a token")
 		}
+	}
+	if target, _, _ := strings.Cut(r.RequestURI, "?"); target != c.Path() || r.Method != c.Method() {
+		r.RequestURI = "" // middleware has changed what Fiber routes by, so that no Exclusion applies
 	}
 	r.Body, r.TLS, r.RemoteAddr = http.NoBody, ctx.TLSConnectionState(), ctx.RemoteAddr().String()
 	base := c.Context()

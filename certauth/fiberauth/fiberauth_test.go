@@ -478,3 +478,41 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Zero(t, runs)
 }
+
+// finding T85: middleware outside that rewrites the path, or overrides the method, changes what Fiber
+// routes by, but not the request line, by which exclusions were found. certauth.Exclusion never excludes
+// such a request.
+func TestHandler_ARewrittenRequestIsNotExcluded(t *testing.T) {
+	p := newPartner(t)
+	app := fiber.New(whole)
+	app.Use("*", func(c fiber.Ctx) error {
+		if path := c.Get("X-Original-URL"); path != "" {
+			c.Path(path)
+		}
+		if method := c.Get("X-HTTP-Method-Override"); method != "" {
+			c.Method(method)
+		}
+		if target := c.Get("X-Target"); target != "" {
+			c.Request().SetRequestURI(target)
+		}
+		return c.Next()
+	})
+	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
+	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
+	url := serve(t, app)
+	for _, tc := range []struct {
+		path, name, value string
+		status            int
+	}{
+		{"/health", "Accept", "*/*", http.StatusOK},
+		{"/health?probe=1", "Accept", "*/*", http.StatusOK},
+		{"/health", "X-Original-URL", "/orders", http.StatusUnauthorized},
+		{"/orders", "X-Original-URL", "/health", http.StatusUnauthorized},
+		{"/health", "X-HTTP-Method-Override", "DELETE", http.StatusUnauthorized},
+		{"/orders", "X-Target", "/health", http.StatusUnauthorized},
+	} {
+		status, _, _ := get(t, url+tc.path, http.Header{tc.name: {tc.value}})
+		assert.Equal(t, tc.status, status, "%s, %s: %s", tc.path, tc.name, tc.value)
+	}
+}
