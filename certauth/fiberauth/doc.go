@@ -36,7 +36,8 @@
 // headers before the body.
 //
 // Fiber's router ignores case and a trailing slash in paths; certauth.Exclusion does not. A
-// path that is not written exactly like the excluded one needs a certificate.
+// path that is not written exactly like the excluded one needs a certificate, and so does a request whose
+// path or method was changed by middleware before this one.
 //
 // The package is a separate module, so that programs without Fiber do not have Fiber in their
 // module graph.
