@@ -144,6 +144,9 @@ func request(c fiber.Ctx) (*http.Request, error) {
 			return nil, errors.New("fiberauth: the name of a header is not a token")
 		}
 	}
+	if r.ProtoMajor != 1 { // fasthttp serves every version as HTTP/1
+		return nil, errors.New("fiberauth: the version is not HTTP/1")
+	}
 	if target, _, _ := strings.Cut(r.RequestURI, "?"); target != c.Path() || r.Method != c.Method() {
 		r.RequestURI = "" // middleware has changed what Fiber routes by, so that no Exclusion applies
 	}

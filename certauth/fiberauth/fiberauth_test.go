@@ -426,6 +426,40 @@ func TestHandler_ATargetWithoutASlashIsJudged(t *testing.T) {
 	assert.False(t, ran)
 }
 
+// finding T86: fasthttp serves a request line with any version as HTTP/1, but what the middleware refuses
+// of HTTP/1, such as CONNECT, and the end of the connection after it, depend on the version. net/http
+// answers 505.
+func TestHandler_AnotherVersionIsRefused(t *testing.T) {
+	p := newPartner(t)
+	app := fiber.New(whole)
+	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()}, func(c *certauth.Config) { c.Optional = true })))
+	app.All("*", func(c fiber.Ctx) error { return c.SendString("anonymous") })
+	url := serve(t, app)
+	for line, want := range map[string]string{
+		"GET / HTTP/1.1":               "HTTP/1.1 200",
+		"GET / HTTP/1.0":               "HTTP/1.1 200",
+		"GET / HTTP/2.0":               "HTTP/1.1 400",
+		"GET / HTTP/0.9":               "HTTP/1.1 400",
+		"CONNECT app.example HTTP/1.1": "HTTP/1.1 401",
+		"CONNECT app.example HTTP/2.0": "HTTP/1.1 400",
+	} {
+		conn, err := net.Dial("tcp", url[len("http://"):])
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+		_, err = io.WriteString(conn, line+"\r\nHost: app\r\nConnection: keep-alive\r\n\r\nGET /second HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n")
+		require.NoError(t, err)
+		answers, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		_ = conn.Close()
+		assert.True(t, strings.HasPrefix(string(answers), want), "%s: %s", line, answers)
+		most := 1
+		if line == "GET / HTTP/1.1" {
+			most = 2
+		}
+		assert.Equal(t, most, strings.Count(string(answers), "HTTP/1.1 "), "%s: %s", line, answers)
+	}
+}
+
 // answerTo returns the status of the answer to the first half of a request line.
 func answerTo(t *testing.T, url, line string) string {
 	t.Helper()
