@@ -40,21 +40,15 @@ func Require(auth authenticator, policy certauth.Policy) fiber.Handler {
 	return adapt(auth.Require(policy))
 }
 
-// Identity returns the caller. It returns false for excluded requests, for anonymous callers if
-// a certificate is optional, and without [Handler]. Unlike Fiber's own strings, the identity
-// may be kept after the handler has returned. certauth.FromContext(c.Context()) returns it too.
-func Identity(c fiber.Ctx) (*certauth.Identity, bool) {
-	id, ok := c.Locals(identityKey{}).(*certauth.Identity)
-	return id, ok && id != nil
-}
-
-type identityKey struct{}
+// Identity returns the caller, as certauth.FromContext(c.Context()) does. It returns false for
+// excluded requests, for anonymous callers if a certificate is optional, and without [Handler].
+// Unlike Fiber's own strings, the identity may be kept after the handler has returned.
+func Identity(c fiber.Ctx) (*certauth.Identity, bool) { return certauth.FromContext(c.Context()) }
 
 // adapt turns net/http middleware into Fiber middleware. The net/http middleware must either
 // answer or call next, and do nothing afterwards.
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
-		c.Locals(identityKey{}, nil)
 		if err := misplaced(c); err != nil {
 			c.RequestCtx().SetConnectionClose()
 			return err
@@ -85,9 +79,6 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			}
 		}()
 		c.SetContext(admitted.Context())
-		if id, ok := certauth.FromContext(admitted.Context()); ok {
-			c.Locals(identityKey{}, id)
-		}
 		return c.Next()
 	}
 }
@@ -204,15 +195,12 @@ type response struct {
 func (w *response) Header() http.Header { return w.header }
 
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK {
+	if w.status == 0 {
 		w.status = status
 	}
 }
 
-func (w *response) Write(p []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	return w.body.Write(p)
-}
+func (w *response) Write(p []byte) (int, error) { return w.body.Write(p) }
 
 func (w *response) send(c fiber.Ctx) error {
 	for name, values := range w.header {

@@ -135,7 +135,7 @@ func (p partner) forward(t *testing.T, client *certauthtest.Certificate) http.He
 	return r.Header
 }
 
-func TestIdentity_IsInLocalsAndTheHeadersAreGone(t *testing.T) {
+func TestIdentity_IsThereAndTheHeadersAreGone(t *testing.T) {
 	p := newPartner(t)
 	app := fiber.New(whole)
 	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
