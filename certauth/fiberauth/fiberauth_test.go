@@ -372,14 +372,15 @@ func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	lines := "X-Client-Cert: " + p.forward(t, p.client).Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
 	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
 	for request, status := range map[string]string{
-		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines: "200",
-		"GET /late HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:   "200",
-		"GET /health HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n":                            "200",
-		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":               "401",
-		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:               "200",
-		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n":       "200",
-		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                              "401",
-		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                            "401",
+		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:                                               "200",
+		"GET /late HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:                                                 "200",
+		"GET /health HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n":                                                                          "200",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":                                                             "401",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:                                                             "200",
+		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n":                                                     "200",
+		"POST / HTTP/1.1\r\nHost: app\r\nUpgrade: a\r\nTransfer-Encoding: chunked\r\nX-Tenant: ours\r\n" + lines + "\r\n0\r\nX-Tenant: theirs\r\n": "400",
+		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                                                                            "401",
+		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                                                                          "401",
 	} {
 		conn, err := net.Dial("tcp", url[len("http://"):])
 		require.NoError(t, err)
