@@ -36,7 +36,7 @@ func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
 	if r == nil {
 		return nil, refusal(ReasonInternalError, "", "the request is nil")
 	}
-	admitted, _, refused := a.admission(r, false)
+	admitted, refused := a.admission(r, false)
 	if refused != nil {
 		return nil, refused
 	}

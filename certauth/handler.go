@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"time"
-
-	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 // Handler wraps a handler so that it runs only for requests that the configuration accepts, with
@@ -55,11 +53,11 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 }
 
 // admission decides, reports and strips. It returns the request for the handler, or a refusal with
-// the request for the code that answers it, and whether the request had an Upgrade header. own
-// says that only net/http's server has had the request before.
-func (a *Authenticator) admission(r *http.Request, own bool) (admitted *http.Request, upgrades bool, denied *Error) {
+// the request for the code that answers it. own says that only net/http's server has had the request
+// before.
+func (a *Authenticator) admission(r *http.Request, own bool) (*http.Request, *Error) {
 	if a == nil || a.policy == nil {
-		return r, false, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
+		return r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	x := a.excluded(r)
 	var e *evaluation
@@ -67,17 +65,11 @@ func (a *Authenticator) admission(r *http.Request, own bool) (admitted *http.Req
 	var refused *Error
 	if x == nil {
 		e = a.evaluation()
-		refused = a.ask(r, e)
+		refused = a.connectionNames(r, a.ask(r, e))
 	}
 	// The headers are stripped before anything waits, because middleware outside may stop waiting
 	// for this request and then look at it again.
-	found := a.headers.strip(r, own)
-	if found.upgrade {
-		socket.DropUpgrade(r.Header)
-	}
-	if found.connection && x == nil {
-		refused = a.connectionNames(r, refused)
-	}
+	a.headers.strip(r, own)
 	r = a.headers.withoutTrailers(r)
 	if x == nil {
 		if refused == nil {
@@ -86,10 +78,9 @@ func (a *Authenticator) admission(r *http.Request, own bool) (admitted *http.Req
 		a.release(e)
 	}
 	if id != nil && a.unheard(r) {
-		return withOutcome(r, id, nil), found.upgrade, nil
+		return withOutcome(r, id, nil), nil
 	}
-	admitted, denied = a.conclude(r, x, id, refused, false, nil)
-	return admitted, found.upgrade, denied
+	return a.conclude(r, x, id, refused, false, nil)
 }
 
 // conclude applies the mode, reports the decision, and returns the request if it is accepted. x is the

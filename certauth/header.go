@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 // headerSet is the set of headers that a source reads, folded: in lower case, with "_" and "." as
@@ -46,7 +47,6 @@ func newHeaderSet(names, kept []string) (headerSet, error) {
 		set.keys = append(set.keys, http.CanonicalHeaderKey(name))
 		set.lengths |= 1 << len(name)
 	}
-	set.lengths |= 1<<len("Connection") | 1<<len("Upgrade")
 	for _, name := range kept {
 		set.kept = append(set.kept, foldedHeader(name))
 	}
@@ -134,12 +134,7 @@ func foldsTo(name, folded string) bool {
 	return true
 }
 
-// hopByHop says which of the headers about one connection a request has. Their values must be
-// checked then.
-type hopByHop struct{ connection, upgrade bool }
-
-// strip removes every spelling of the headers, with all values. It reports the hop-by-hop headers
-// of the request.
+// strip removes every spelling of the headers, with all values, and h2c from the Upgrade header.
 //
 // own says that the request is as net/http's server made it and that nothing else refers to it.
 // Every key that folds to a name is then one that the set lists, and is deleted from the map.
@@ -147,7 +142,7 @@ type hopByHop struct{ connection, upgrade bool }
 // headers. Such middleware may also have stopped waiting, as [http.TimeoutHandler] does when the
 // client hangs up, and may read the header in another goroutine. Writing to the map would then end
 // the process, so the request gets another map.
-func (s *headerSet) strip(r *http.Request, own bool) (found hopByHop) {
+func (s *headerSet) strip(r *http.Request, own bool) {
 	if own && s.listed && len(s.keys)+len(s.aliases) <= len(r.Header) { // fewer look-ups than a walk has steps
 		for _, key := range s.keys {
 			delete(r.Header, key)
@@ -157,38 +152,22 @@ func (s *headerSet) strip(r *http.Request, own bool) (found hopByHop) {
 				delete(r.Header, key)
 			}
 		}
-		_, found.connection = r.Header["Connection"]
-		_, found.upgrade = r.Header["Upgrade"]
-		return found
-	}
-	var room [8]string
-	gone, found := s.walk(r.Header, room[:0])
-	if !own && (len(gone) > 0 || found.upgrade) { // the caller writes to an Upgrade header
-		r.Header = maps.Clone(r.Header)
-	}
-	for _, key := range gone {
-		delete(r.Header, key)
-	}
-	return found
-}
-
-// walk appends the keys that fold to a name.
-func (s *headerSet) walk(header http.Header, keys []string) ([]string, hopByHop) {
-	var found hopByHop
-	for name := range header {
-		if n := len(name); n > 63 || s.lengths>>n&1 == 0 {
-			continue
+	} else {
+		var room [8]string
+		gone := room[:0]
+		for name := range r.Header {
+			if s.has(name) {
+				gone = append(gone, name)
+			}
 		}
-		switch {
-		case name == "Connection":
-			found.connection = true
-		case name == "Upgrade":
-			found.upgrade = true
-		case slices.Contains(s.keys, name), s.has(name):
-			keys = append(keys, name)
+		if _, upgrade := r.Header["Upgrade"]; !own && (upgrade || len(gone) > 0) {
+			r.Header = maps.Clone(r.Header)
+		}
+		for _, name := range gone {
+			delete(r.Header, name)
 		}
 	}
-	return keys, found
+	socket.DropUpgrade(r.Header)
 }
 
 // namedByConnection reports whether the Connection header asks a proxy to remove one of the headers

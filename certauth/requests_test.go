@@ -274,6 +274,10 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 			keep(w)
 			w.WriteHeader(http.StatusNoContent)
 		},
+		"T81, a status of 200": func(w http.ResponseWriter, _ *http.Request) {
+			keep(w)
+			w.WriteHeader(http.StatusOK)
+		},
 		"T81, a stream": func(w http.ResponseWriter, _ *http.Request) {
 			keep(w)
 			_ = http.NewResponseController(w).Flush()
@@ -284,6 +288,11 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 			w.Header().Set("Connection", "Upgrade")
 			w.Header().Set("Upgrade", "websocket")
 			w.WriteHeader(http.StatusSwitchingProtocols)
+		},
+		"hidden, T82, no connection to take over after 101": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			_, _, err := http.NewResponseController(w).Hijack()
+			assert.ErrorIs(t, err, http.ErrNotSupported)
 		},
 		"T82, no connection to take over": func(w http.ResponseWriter, _ *http.Request) {
 			_, _, err := http.NewResponseController(w).Hijack()
@@ -307,6 +316,12 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 		if strings.HasPrefix(name, "T82") {
 			inner = http.TimeoutHandler(inner, time.Hour, "")
 		}
+		if strings.HasPrefix(name, "hidden") {
+			takes := inner
+			inner = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				takes.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+			})
+		}
 		server := httptest.NewServer(inner)
 		before := ran.Load()
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
@@ -323,29 +338,83 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 
 // Some handlers, such as those of github.com/coder/websocket, write the answer of 101 before they take the
 // connection over.
+//
+// finding N98: others, such as those of Kubernetes for SPDY, add to a header that has no value yet, or
+// take the connection over first and then write the header themselves. Their answers said "close" too,
+// or nothing of an upgrade.
 func TestRequests_AConnectionIsTakenOverAfterTheAnswer(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "client")
 	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
-	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Connection", "Upgrade")
-		w.Header().Set("Upgrade", "websocket")
-		w.WriteHeader(http.StatusSwitchingProtocols)
-		conn, stream, err := http.NewResponseController(w).Hijack()
-		if !assert.NoError(t, err) {
-			return
-		}
-		defer func() { _ = conn.Close() }()
-		_, _ = stream.WriteString("hello")
-		_ = stream.Flush()
-	})))
-	defer server.Close()
-	u := &unusual{address: server.Listener.Addr().String()}
-	response, reader, _ := u.send(t, true, "GET /live HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
-	assert.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
-	assert.Equal(t, []string{"Upgrade"}, response.Header["Connection"])
-	rest, err := io.ReadAll(reader)
-	require.NoError(t, err)
-	assert.Equal(t, "hello", string(rest))
+	for name, answer := range map[string]func(http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error){
+		"set": func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "websocket")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			return http.NewResponseController(w).Hijack()
+		},
+		"N98, added": func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
+			w.Header().Add("Connection", "Upgrade")
+			w.Header().Add("Upgrade", "websocket")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			return http.NewResponseController(w).Hijack()
+		},
+		"N98, written afterwards": func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "websocket")
+			conn, stream, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = stream.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+				_ = w.Header().Write(stream)
+				_, _ = stream.WriteString("\r\n")
+			}
+			return conn, stream, err
+		},
+	} {
+		panicked := make(chan any, 1)
+		inner := auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, stream, err := answer(w)
+			if !assert.NoError(t, err) {
+				return
+			}
+			_, _ = stream.WriteString("hello")
+			_ = stream.Flush()
+			t.Cleanup(func() { _ = conn.Close() })
+		}))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() { panicked <- recover() }()
+			inner.ServeHTTP(w, r)
+		}))
+		u := &unusual{address: server.Listener.Addr().String()}
+		response, reader, _ := u.send(t, true, "GET /live HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
+		assert.Equal(t, http.StatusSwitchingProtocols, response.StatusCode, name)
+		assert.Equal(t, []string{"Upgrade"}, response.Header["Connection"], name)
+		greeting := make([]byte, len("hello"))
+		_, err := io.ReadFull(reader, greeting)
+		require.NoError(t, err)
+		assert.Equal(t, "hello", string(greeting))
+		assert.Nil(t, <-panicked, name)
+		server.Close()
+	}
+}
+
+// RFC 9112, section 9.6: close is about the connection after the response, of which a hint is no part.
+func TestRequests_AHintDoesNotSayClose(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	for _, status := range []int{http.StatusEarlyHints, 199} {
+		server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+		})))
+		u := &unusual{address: server.Listener.Addr().String()}
+		hint, reader, _ := u.send(t, true, "GET /orders HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
+		assert.Equal(t, status, hint.StatusCode)
+		assert.False(t, hint.Close)
+		response, err := http.ReadResponse(reader, nil)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, response.StatusCode)
+		assert.True(t, response.Close)
+		server.Close()
+	}
 }
 
 // RFC 9110, section 10.1.1: a refused caller is not asked for the body.

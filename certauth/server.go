@@ -96,10 +96,10 @@ type guard struct {
 
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	admitted, upgrades, refused := g.auth.admission(r, g.isOutermost(r))
+	_, upgrades := r.Header["Upgrade"] // before h2c is removed from it
+	admitted, refused := g.auth.admission(r, g.isOutermost(r))
 	if upgrades || r.ProtoMajor < 2 && (r.Method == http.MethodConnect || r.ProtoMinor == 0) {
 		closing := &upgradable{ResponseWriter: w}
-		closing.sayClose()
 		defer closing.end()
 		w = closing
 	}
@@ -129,21 +129,26 @@ func (g *guard) isOutermost(r *http.Request) bool {
 type upgradable struct {
 	http.ResponseWriter
 
-	switched, taken bool // the status is 101; the connection was taken over
+	switched bool // the status is 101, and no handler has taken the connection over
 }
 
 // sayClose makes the server close the connection, whatever a handler has written to the header. After
-// 101 the handler can still take the connection over.
+// 101 the handler can still take the connection over. The header is written only once, because handlers
+// that write and flush in two goroutines exist, and two writes to a map at a time would end the process.
 func (w *upgradable) sayClose() {
-	if !w.switched && !w.taken {
-		w.Header().Set("Connection", "close")
+	if header := w.Header(); !w.switched && header.Get("Connection") != "close" {
+		header.Set("Connection", "close")
 	}
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *upgradable) WriteHeader(status int) {
-	w.switched = w.switched || status == http.StatusSwitchingProtocols
-	w.sayClose()
+	switch {
+	case status == http.StatusSwitchingProtocols:
+		w.switched = true
+	case status >= http.StatusOK:
+		w.sayClose()
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -156,17 +161,25 @@ func (w *upgradable) Write(p []byte) (int, error) {
 // Hijack implements [http.Hijacker].
 func (w *upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, stream, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err == nil {
-		w.taken = true
-		w.Header().Del("Connection")
-	}
+	w.switched = w.switched && err != nil
 	return conn, stream, err
 }
 
 // Flush implements [http.Flusher].
-func (w *upgradable) Flush() {
+func (w *upgradable) Flush() { _ = w.FlushError() }
+
+// FlushError is what [http.ResponseController] calls.
+func (w *upgradable) FlushError() error {
 	w.sayClose()
-	_ = http.NewResponseController(w.ResponseWriter).Flush()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// CloseNotify implements [http.CloseNotifier], without which the Stream method of gin's Context panics.
+func (w *upgradable) CloseNotify() <-chan bool {
+	if to, ok := w.ResponseWriter.(http.CloseNotifier); ok { //nolint:staticcheck // see above
+		return to.CloseNotify()
+	}
+	return nil
 }
 
 // Unwrap lets [http.ResponseController] find the other methods.
@@ -176,7 +189,7 @@ func (w *upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // and then left it to the server.
 func (w *upgradable) end() {
 	w.sayClose()
-	if w.taken || !w.switched {
+	if !w.switched {
 		return
 	}
 	conn, _, err := w.Hijack()

@@ -1,7 +1,9 @@
 package certauth_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -272,8 +274,7 @@ func TestHandler_PassesNoPrefaceOfHTTP2On(t *testing.T) {
 }
 
 // finding T78: CONNECT ends the connection only over HTTP/1. Over HTTP/2 it is one stream of a connection
-// that others share, and Connection is not allowed in an answer (RFC 9113, section 8.2.2). Nor does an
-// Authenticator end it that refuses everything, to which no forged header is of use.
+// that others share, and Connection is not allowed in an answer (RFC 9113, section 8.2.2).
 func TestHandler_ClosesNoConnectionThatOthersNeed(t *testing.T) {
 	known := must(t, certauth.Config{Source: fixedSource("nobody"), Policy: certauth.Certificates(certauthtest.SelfSigned(t, "client").Certificate)})
 	for _, tc := range []struct {
@@ -286,7 +287,7 @@ func TestHandler_ClosesNoConnectionThatOthersNeed(t *testing.T) {
 		{"CONNECT over HTTP/2", known, 2, http.MethodConnect, "", ""},
 		{"CONNECT over HTTP/1", known, 1, http.MethodConnect, "", "close"},
 		{"a request for WebSocket", known, 1, http.MethodGet, "websocket", "close"},
-		{"a request for WebSocket, of an Authenticator that refuses everything", nil, 1, http.MethodGet, "websocket", ""},
+		{"a request for WebSocket, of an Authenticator that refuses everything", nil, 1, http.MethodGet, "websocket", "close"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := httptest.NewRequest(tc.method, "/orders", http.NoBody)
@@ -301,4 +302,84 @@ func TestHandler_ClosesNoConnectionThatOthersNeed(t *testing.T) {
 			assert.Equal(t, tc.want, answer.Header().Get("Connection"))
 		})
 	}
+}
+
+// finding S50: nginx before 1.29.7 sends every request as HTTP/1.0 unless it is told not to. For such a
+// request, and for one with an Upgrade header, handlers found less in their writer than net/http has, and
+// gin's Context.Stream panicked. finding N99: Flush reported no error.
+func TestHandler_TheWriterHasWhatTheServersHas(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	for name, request := range map[string]string{
+		"HTTP/1.0":  "GET / HTTP/1.0\r\n",
+		"WebSocket": "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+	} {
+		var ran bool
+		server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			ran = true
+			assert.Implements(t, (*http.Flusher)(nil), w)
+			assert.Implements(t, (*http.Hijacker)(nil), w)
+			assert.Implements(t, (*interface{ FlushError() error })(nil), w)
+			if notifier, ok := w.(http.CloseNotifier); assert.True(t, ok) { //nolint:staticcheck // that of gin
+				assert.NotNil(t, notifier.CloseNotify())
+			}
+			control := http.NewResponseController(w)
+			assert.NoError(t, control.SetReadDeadline(time.Time{}))
+			assert.NoError(t, control.SetWriteDeadline(time.Time{}))
+			assert.NoError(t, control.EnableFullDuplex())
+			_, err := io.WriteString(w, "a file")
+			assert.NoError(t, err)
+			assert.NoError(t, control.Flush())
+		})))
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, request+"Host: app.example\r\nX-Client-Cert: 1\r\n\r\n")
+		require.NoError(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		assert.True(t, response.Close, name)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		assert.Equal(t, "a file", string(text), name)
+		_ = conn.Close()
+		server.Close()
+		assert.True(t, ran, name)
+	}
+
+	flushed := errors.New("not called")
+	outside := http.TimeoutHandler(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if notifier, ok := w.(http.CloseNotifier); ok { //nolint:staticcheck // that of gin
+			assert.Nil(t, notifier.CloseNotify(), "it never tells")
+		}
+		flushed = http.NewResponseController(w).Flush()
+	})), time.Hour, "")
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Client-Cert", "1")
+	r.Header.Set("Upgrade", "websocket")
+	outside.ServeHTTP(httptest.NewRecorder(), r)
+	assert.ErrorIs(t, flushed, http.ErrNotSupported)
+}
+
+// finding S51: some handlers write in one goroutine and flush in another. Each call wrote to the map of
+// the header, and two such calls at a time end the process.
+func TestHandler_TheHeaderIsWrittenOnce(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Client-Cert", "1")
+	r.Header.Set("Upgrade", "websocket")
+	ran := false
+	auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		ran = true
+		_, _ = io.WriteString(w, "first")
+		written := w.Header()["Connection"]
+		if !assert.Equal(t, []string{"close"}, written) {
+			return
+		}
+		_, _ = io.WriteString(w, "second")
+		assert.NoError(t, http.NewResponseController(w).Flush())
+		w.WriteHeader(http.StatusOK)
+		assert.Same(t, &written[0], &w.Header()["Connection"][0])
+	})).ServeHTTP(httptest.NewRecorder(), r)
+	assert.True(t, ran)
 }

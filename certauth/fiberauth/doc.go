@@ -9,9 +9,11 @@
 //
 // Gates such as forwarded.Peers see the socket of the connection, and certauth.TLS sees the
 // certificate of its handshake. The headers of the source and all headers that came from
-// trailers are deleted from the request before the next handler runs; only
-// RequestHeader.RawHeaders still shows them. With Fiber's Prefork, and with listeners that hide
-// the socket, these gates refuse every request, as they do with net/http.
+// trailers are deleted from the request before the next handler runs, and with them those that
+// middleware before this one has added, which look the same; only RequestHeader.RawHeaders still
+// shows the client's. What such middleware has deleted or changed is judged as it arrived. With
+// Fiber's Prefork, and with listeners that hide the socket, these gates refuse every request, as
+// they do with net/http.
 //
 // The app must have DisablePreParseMultipartForm in its config:
 //
@@ -36,7 +38,8 @@
 // headers before the body.
 //
 // Fiber's router ignores case and a trailing slash in paths; certauth.Exclusion does not. A
-// path that is not written exactly like the excluded one needs a certificate.
+// path that is not written exactly like the excluded one needs a certificate, and so does a request whose
+// path or method was changed by middleware before this one.
 //
 // The package is a separate module, so that programs without Fiber do not have Fiber in their
 // module graph.

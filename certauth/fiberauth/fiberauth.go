@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/gofiber/fiber/v3"
 	"github.com/valyala/fasthttp"
@@ -39,21 +40,15 @@ func Require(auth authenticator, policy certauth.Policy) fiber.Handler {
 	return adapt(auth.Require(policy))
 }
 
-// Identity returns the caller. It returns false for excluded requests, for anonymous callers if
-// a certificate is optional, and without [Handler]. Unlike Fiber's own strings, the identity
-// may be kept after the handler has returned. certauth.FromContext(c.Context()) returns it too.
-func Identity(c fiber.Ctx) (*certauth.Identity, bool) {
-	id, ok := c.Locals(identityKey{}).(*certauth.Identity)
-	return id, ok && id != nil
-}
-
-type identityKey struct{}
+// Identity returns the caller, as certauth.FromContext(c.Context()) does. It returns false for
+// excluded requests, for anonymous callers if a certificate is optional, and without [Handler].
+// Unlike Fiber's own strings, the identity may be kept after the handler has returned.
+func Identity(c fiber.Ctx) (*certauth.Identity, bool) { return certauth.FromContext(c.Context()) }
 
 // adapt turns net/http middleware into Fiber middleware. The net/http middleware must either
 // answer or call next, and do nothing afterwards.
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
-		c.Locals(identityKey{}, nil)
 		if err := misplaced(c); err != nil {
 			c.RequestCtx().SetConnectionClose()
 			return err
@@ -84,9 +79,6 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			}
 		}()
 		c.SetContext(admitted.Context())
-		if id, ok := certauth.FromContext(admitted.Context()); ok {
-			c.Locals(identityKey{}, id)
-		}
 		return c.Next()
 	}
 }
@@ -143,6 +135,12 @@ func request(c fiber.Ctx) (*http.Request, error) {
 			return nil, errors.New("fiberauth: the name of a header is not a token")
 		}
 	}
+	if r.ProtoMajor != 1 { // fasthttp serves every version as HTTP/1
+		return nil, errors.New("fiberauth: the version is not HTTP/1")
+	}
+	if target, _, _ := strings.Cut(r.RequestURI, "?"); target != c.Path() || r.Method != c.Method() {
+		r.RequestURI = "" // middleware has changed what Fiber routes by, so that no Exclusion applies
+	}
 	r.Body, r.TLS, r.RemoteAddr = http.NoBody, ctx.TLSConnectionState(), ctx.RemoteAddr().String()
 	base := c.Context()
 	if conn := ctx.Conn(); conn != nil {
@@ -197,15 +195,12 @@ type response struct {
 func (w *response) Header() http.Header { return w.header }
 
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK {
+	if w.status == 0 {
 		w.status = status
 	}
 }
 
-func (w *response) Write(p []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	return w.body.Write(p)
-}
+func (w *response) Write(p []byte) (int, error) { return w.body.Write(p) }
 
 func (w *response) send(c fiber.Ctx) error {
 	for name, values := range w.header {

@@ -135,7 +135,7 @@ func (p partner) forward(t *testing.T, client *certauthtest.Certificate) http.He
 	return r.Header
 }
 
-func TestIdentity_IsInLocalsAndTheHeadersAreGone(t *testing.T) {
+func TestIdentity_IsThereAndTheHeadersAreGone(t *testing.T) {
 	p := newPartner(t)
 	app := fiber.New(whole)
 	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
@@ -372,14 +372,15 @@ func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	lines := "X-Client-Cert: " + p.forward(t, p.client).Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
 	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
 	for request, status := range map[string]string{
-		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines: "200",
-		"GET /late HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:   "200",
-		"GET /health HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n":                            "200",
-		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":               "401",
-		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:               "200",
-		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n":       "200",
-		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                              "401",
-		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                            "401",
+		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:                                               "200",
+		"GET /late HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:                                                 "200",
+		"GET /health HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n":                                                                          "200",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":                                                             "401",
+		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:                                                             "200",
+		"GET /health HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket/0\r\n":                                                     "200",
+		"POST / HTTP/1.1\r\nHost: app\r\nUpgrade: a\r\nTransfer-Encoding: chunked\r\nX-Tenant: ours\r\n" + lines + "\r\n0\r\nX-Tenant: theirs\r\n": "400",
+		"CONNECT app:443 HTTP/1.1\r\nHost: app:443\r\n":                                                                                            "401",
+		"CONNECT / HTTP/1.1\r\nHost: app:443\r\n" + lines:                                                                                          "401",
 	} {
 		conn, err := net.Dial("tcp", url[len("http://"):])
 		require.NoError(t, err)
@@ -424,6 +425,40 @@ func TestHandler_ATargetWithoutASlashIsJudged(t *testing.T) {
 	assert.False(t, ran)
 	assert.Equal(t, "500", answerTo(t, serve(t, root), "GET /orders"), "a mistake in the configuration")
 	assert.False(t, ran)
+}
+
+// finding T86: fasthttp serves a request line with any version as HTTP/1, but what the middleware refuses
+// of HTTP/1, such as CONNECT, and the end of the connection after it, depend on the version. net/http
+// answers 505.
+func TestHandler_AnotherVersionIsRefused(t *testing.T) {
+	p := newPartner(t)
+	app := fiber.New(whole)
+	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()}, func(c *certauth.Config) { c.Optional = true })))
+	app.All("*", func(c fiber.Ctx) error { return c.SendString("anonymous") })
+	url := serve(t, app)
+	for line, want := range map[string]string{
+		"GET / HTTP/1.1":               "HTTP/1.1 200",
+		"GET / HTTP/1.0":               "HTTP/1.1 200",
+		"GET / HTTP/2.0":               "HTTP/1.1 400",
+		"GET / HTTP/0.9":               "HTTP/1.1 400",
+		"CONNECT app.example HTTP/1.1": "HTTP/1.1 401",
+		"CONNECT app.example HTTP/2.0": "HTTP/1.1 400",
+	} {
+		conn, err := net.Dial("tcp", url[len("http://"):])
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+		_, err = io.WriteString(conn, line+"\r\nHost: app\r\nConnection: keep-alive\r\n\r\nGET /second HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n")
+		require.NoError(t, err)
+		answers, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		_ = conn.Close()
+		assert.True(t, strings.HasPrefix(string(answers), want), "%s: %s", line, answers)
+		most := 1
+		if line == "GET / HTTP/1.1" {
+			most = 2
+		}
+		assert.Equal(t, most, strings.Count(string(answers), "HTTP/1.1 "), "%s: %s", line, answers)
+	}
 }
 
 // answerTo returns the status of the answer to the first half of a request line.
@@ -477,4 +512,42 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	status, _, _ = get(t, serve(t, app), p.forward(t, p.client))
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Zero(t, runs)
+}
+
+// finding T85: middleware outside that rewrites the path, or overrides the method, changes what Fiber
+// routes by, but not the request line, by which exclusions were found. certauth.Exclusion never excludes
+// such a request.
+func TestHandler_ARewrittenRequestIsNotExcluded(t *testing.T) {
+	p := newPartner(t)
+	app := fiber.New(whole)
+	app.Use("*", func(c fiber.Ctx) error {
+		if path := c.Get("X-Original-URL"); path != "" {
+			c.Path(path)
+		}
+		if method := c.Get("X-HTTP-Method-Override"); method != "" {
+			c.Method(method)
+		}
+		if target := c.Get("X-Target"); target != "" {
+			c.Request().SetRequestURI(target)
+		}
+		return c.Next()
+	})
+	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
+	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
+	url := serve(t, app)
+	for _, tc := range []struct {
+		path, name, value string
+		status            int
+	}{
+		{"/health", "Accept", "*/*", http.StatusOK},
+		{"/health?probe=1", "Accept", "*/*", http.StatusOK},
+		{"/health", "X-Original-URL", "/orders", http.StatusUnauthorized},
+		{"/orders", "X-Original-URL", "/health", http.StatusUnauthorized},
+		{"/health", "X-HTTP-Method-Override", "DELETE", http.StatusUnauthorized},
+		{"/orders", "X-Target", "/health", http.StatusUnauthorized},
+	} {
+		status, _, _ := get(t, url+tc.path, http.Header{tc.name: {tc.value}})
+		assert.Equal(t, tc.status, status, "%s, %s: %s", tc.path, tc.name, tc.value)
+	}
 }

@@ -45,6 +45,7 @@ func TestGates_Combine(t *testing.T) {
 
 		// finding R35: two front ends could not each have a secret of its own in the same header.
 		{"any: each with its secret", forwarded.AnyGate(forwarded.EveryGate(elsewhere, other), forwarded.EveryGate(here, keyed)), certauth.ReasonNone},
+		{"any: each with its secret, and one in another header between them", forwarded.AnyGate(other, forwarded.SharedSecret("X-Another", secret), keyed), certauth.ReasonNone},
 		{"any: one with the other's secret", forwarded.AnyGate(forwarded.EveryGate(elsewhere, keyed), forwarded.EveryGate(here, other)), certauth.ReasonSourceUntrusted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

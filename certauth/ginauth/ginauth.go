@@ -118,6 +118,9 @@ func (w closing) Flush() {
 	w.ResponseWriter.Flush()
 }
 
+// Unwrap lets [http.ResponseController] find the other methods.
+func (w closing) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // Hijack implements [http.Hijacker].
 func (w closing) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.of).Hijack()

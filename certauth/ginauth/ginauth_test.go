@@ -267,3 +267,37 @@ func TestHandler_AnAnswerOf101IsTheLast(t *testing.T) {
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 	assert.LessOrEqual(t, strings.Count(string(answers), "HTTP/1.1 "), 1, "%s", answers)
 }
+
+// finding S50: nginx before 1.29.7 sends HTTP/1.0 unless it is told not to. Then Context.Stream panicked
+// if the whole router was wrapped, and within a router no deadline could be set.
+func TestHandler_HTTP10(t *testing.T) {
+	p := newPartner(t)
+	auth := p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()})
+	stream := func(c *gin.Context) {
+		assert.NoError(t, http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{}))
+		c.Stream(func(w io.Writer) bool {
+			_, _ = io.WriteString(w, "event")
+			return false
+		})
+	}
+	whole, within := gin.New(), gin.New()
+	whole.GET("/", stream)
+	within.GET("/", ginauth.Handler(auth), stream)
+	for name, handler := range map[string]http.Handler{"the whole router": auth.Handler(whole), "within a router": within} {
+		server := httptest.NewServer(handler)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r, p.client)
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, "GET / HTTP/1.0\r\nHost: app\r\n")
+		require.NoError(t, err)
+		require.NoError(t, r.Header.Write(conn))
+		_, err = io.WriteString(conn, "\r\n")
+		require.NoError(t, err)
+		answer, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.True(t, strings.HasSuffix(string(answer), "\r\n\r\nevent"), "%s: %s", name, answer)
+		_ = conn.Close()
+		server.Close()
+	}
+}
