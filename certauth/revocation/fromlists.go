@@ -19,6 +19,7 @@ type listsWord struct {
 	against bool      // an expired list says revoked
 	graced  []Result  // from expired lists, for use within StaleGrace
 	lifts   time.Time // a hold older than this has been lifted
+	revoked []kin     // the lists that they have signed can only accuse
 }
 
 // listsWord looks the certificate up in every list in memory that may cover it: the operator's,
@@ -65,12 +66,9 @@ var errRevokedSigner = advice.New(helpSigner, ErrCRLIssuer, "the certificate of 
 
 // tallyLists looks the certificate up, and reports whether a list revokes it permanently.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
-	view := c.local.view.Load()
-	own, revoked := false, c.revokedKin(view, r.authority, terms)
+	view, own := c.local.view.Load(), false
+	t.revoked = c.revokedKin(r.authority, terms)
 	look := func(l *loadedList, mute error) bool {
-		if slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) }) {
-			mute = errRevokedSigner
-		}
 		return slices.ContainsFunc(view.completed(r.authority, l, terms), func(l *loadedList) bool { return c.lookInto(t, r, l, terms, mute) })
 	}
 	for i, l := range view.listsOf(r.authority, terms) {
@@ -100,11 +98,19 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool
 // accuse if mute says why.
 func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions, mute error) bool {
 	if newer := l.lapsed; newer != nil {
-		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back
-			return c.lookInto(t, r, newer, terms, mute)
+		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back, or its signer is revoked
+			if c.lookInto(t, r, newer, terms, mute) {
+				return true
+			}
+			if !newer.isByAny(t.revoked) {
+				return false
+			}
 		}
 		result, _ := newer.crl.LookupSubject(&r.who, terms)
 		t.accuse(&result, newer)
+	}
+	if l.isByAny(t.revoked) {
+		mute = errRevokedSigner
 	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
 	t.accuse(&result, l)

@@ -173,7 +173,8 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 
 // revokedKin returns the kin of a CA whose certificates a list in memory revokes or puts on hold, or one
 // has revoked for good. The lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f)).
-func (c *Checker) revokedKin(view *localView, a *authority, terms *VerifyOptions) (revoked []kin) {
+func (c *Checker) revokedKin(a *authority, terms *VerifyOptions) (revoked []kin) {
+	view := c.local.view.Load()
 	for _, k := range a.kinNow() {
 		isRevoked := k.gone.Load()
 		if k.by != nil && !isRevoked {
@@ -197,6 +198,16 @@ func (c *Checker) revokedKin(view *localView, a *authority, terms *VerifyOptions
 		}
 	}
 	return revoked
+}
+
+// isByRevoked reports whether the certificate of the key that signed the list is revoked now.
+func (c *Checker) isByRevoked(l *loadedList, a *authority, now time.Time) bool {
+	terms := c.terms(now)
+	return l.isByAny(c.revokedKin(a, &terms))
+}
+
+func (l *loadedList) isByAny(signers []kin) bool {
+	return slices.ContainsFunc(signers, func(k kin) bool { return l.crl.SignedBy(&k.who) })
 }
 
 // listTerms returns the terms for lists of a CA, which any of its keys may sign.

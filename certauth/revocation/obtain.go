@@ -274,17 +274,18 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	if known == nil || known.crl.Edition().Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
-	if c.isTooOld(known, r, now) {
+	if c.isOutdated(known, r, now) {
 		return hasCome(known.fetched.Add(minSoft), now, minSoft)
 	}
 	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// isTooOld reports whether a list, or its delta, is too old to count for a certificate.
-func (c *Checker) isTooOld(l *loadedList, r *record, now time.Time) bool {
+// isOutdated reports whether a list, or its delta, is too old to count for a certificate, or its signer is
+// revoked, so that the CA must have a newer one.
+func (c *Checker) isOutdated(l *loadedList, r *record, now time.Time) bool {
 	terms := c.terms(now)
 	_, err := l.crl.LookupSubject(&r.who, &terms)
-	return errors.Is(err, ErrNotFresh)
+	return errors.Is(err, ErrNotFresh) || c.isByRevoked(l, r.authority, now)
 }
 
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has
