@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,5 +121,19 @@ func TestKin_AConfiguredListByARevokedSignerIsFetchedAgain(t *testing.T) {
 			w.clock.advance(2 * time.Minute)
 		}
 		w.says(t, checker, bare, isGood, nil)
+	})
+}
+
+// finding K142: while a configured list has never been read, the list of a revoked signer, which proves nothing,
+// counted as the one that the operator has for the certificate.
+func TestKin_AListByARevokedSignerIsNotTheListToWaitFor(t *testing.T) {
+	inBubble(t, "the CA's own list hangs", func(t *testing.T) {
+		w := kinSigns(t)
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin))))
+		w.net.serve(configuredURL, hanging)
+		checker := w.checker(t, func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}, {URL: configuredURL}}, certs(w.ca, w.kin, w.root)
+		})
+		w.says(t, checker, w.issue(t, "by OCSP", noPoints), isUnavailable, revocation.ErrNotReady)
 	})
 }
