@@ -140,8 +140,8 @@ func hasSigned(by, cert *x509.Certificate) bool {
 
 // addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
 // certificate has the CA's name by mistake. It takes the place of one of the same key that expires
-// sooner and, if there are too many, of those that have expired. addKin returns when the certificate
-// becomes valid, if it is not yet. above begins with a certificate of the CA.
+// sooner, and of those that have expired. addKin returns when the certificate becomes valid, if it is
+// not yet. above begins with a certificate of the CA.
 func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Certificate, now time.Time) (next time.Time) {
 	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
 		return begins
@@ -156,10 +156,9 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	one := kin{cert: cert, key: authorityKey(cert), who: who, gone: new(atomic.Bool)}
 	a.adding.Lock()
 	defer a.adding.Unlock()
-	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
-	if len(all) == maxKin {
-		all = slices.DeleteFunc(all, func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew) })
-	}
+	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool {
+		return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) || !evidence.ValidAt(k.cert, now, c.skew)
+	})
 	if one.key != a.key && len(all) < maxKin && !slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
 		if by := slices.IndexFunc(above, func(ca *x509.Certificate) bool { return hasSigned(ca, cert) }); by >= 0 {
 			one.by = c.authorities.intern(above[by])
