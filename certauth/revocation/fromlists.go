@@ -131,12 +131,10 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 	switch {
 	case result.Status == Revoked:
 		result.RefreshAfter = result.UsableUntil // a later list without the entry changes nothing
-		e := knowledge{revoked: t.kept}
 		if !result.RevokedForGood() {
 			result.RefreshAfter = l.fetched.Add(softHold)
 		}
-		e.keep(&result)
-		t.kept = e.revoked
+		t.kept = stricter(t.kept, &result)
 	case err == nil, errors.Is(err, evidence.ErrCRLIncomplete):
 		if result.Stale {
 			t.graced = append(t.graced, result)

@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -200,4 +201,68 @@ func TestLists_StaleGraceHidesNoReason(t *testing.T) {
 			assert.NotEmpty(t, refused.Hint)
 		})
 	}
+}
+
+// Of several lists that accuse a certificate, a permanent revocation counts before a hold, and the newest hold
+// before an older one, in whatever order they are looked at.
+func TestLists_TheStrictestOfSeveralCounts(t *testing.T) {
+	hold := ocsptest.ReasonCode(onHold)
+	for name, c := range map[string]struct {
+		first, second []ocsptest.Extension // of the entries in an older and in a newer list; one between them has none
+		reason        int
+	}{
+		"permanent, then a hold":           {nil, []ocsptest.Extension{hold}, evidence.ReasonUnspecified},
+		"a hold, then permanent":           {[]ocsptest.Extension{hold}, nil, evidence.ReasonUnspecified},
+		"a hold, lifted, and another hold": {[]ocsptest.Extension{hold}, []ocsptest.Extension{hold}, onHold},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			for n := range 2 { // the order of the points in the certificate
+				w := wire(t)
+				urls := []string{shardA, shardB, configuredURL}
+				if n == 1 {
+					urls = []string{configuredURL, shardB, shardA}
+				}
+				points := make([][]byte, len(urls))
+				for i, url := range urls {
+					points[i] = ocsptest.Point(uri(url))
+				}
+				client := w.issue(t, "client", noResponder, noPoints, extra(ocsptest.DistributionPoints(points...)))
+				w.shard(t, shardA, now.Add(-3*time.Hour), now.Add(day), entryFor(client, c.first...))
+				w.shard(t, shardB, now.Add(-2*time.Hour), now.Add(day))
+				w.shard(t, configuredURL, now.Add(-time.Hour), now.Add(day), entryFor(client, c.second...))
+				checker := w.checker(t, crlOnly)
+				_, _ = checker.CheckChain(t.Context(), w.chain(client))
+				_ = checker.Refresh(t.Context()) // gets all of them
+				found := w.findingOf(t, checker, client)
+				assert.Equal(t, revocation.Revoked, found.Status)
+				assert.Equal(t, c.reason, found.Reason)
+			}
+		})
+	}
+}
+
+// What an expired list said for good counts after it was deleted, until there is newer evidence.
+func TestLists_AnExpiredRevocationOutlivesItsFile(t *testing.T) {
+	inBubble(t, "deleted", func(t *testing.T) {
+		w, dir := wire(t), t.TempDir()
+		write(t, filepath.Join(dir, "0.crl"), w.scoped(t, 7, now.Add(-4*day), now.Add(-3*day), nil, entryFor(w.client)))
+		write(t, filepath.Join(dir, "1.crl"), w.scoped(t, 7, now.Add(-5*day), now.Add(-4*day), [][]byte{ocsptest.Flag(2)}))
+		checker := w.operated(t, revocation.List{Dir: dir}, softFail)
+		status := func() string {
+			found, _ := checker.CheckChain(t.Context(), w.chain(w.client))
+			return found.Status.String()
+		}
+		assert.Equal(t, isUnavailable.String(), status())
+		require.NoError(t, os.Remove(filepath.Join(dir, "0.crl")))
+		w.clock.advance(2 * time.Minute)
+		w.nudge(t, checker)
+		assert.Equal(t, isUnavailable.String(), status())
+
+		write(t, filepath.Join(dir, "2.crl"), w.scoped(t, 8, now.Add(-time.Hour), now.Add(time.Hour), nil))
+		w.clock.advance(2 * time.Minute)
+		w.nudge(t, checker)
+		assert.Equal(t, isGood.String(), status(), "by a newer list")
+		w.clock.advance(2 * time.Hour)
+		assert.Equal(t, isWaived.String(), status(), "which has expired as well")
+	})
 }

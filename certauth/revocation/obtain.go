@@ -132,10 +132,9 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainLists(ctx, r, want)
-	says := c.listsWord(r, &r.state.Load().knowledge, c.config.Now())
-	if says.kept != nil {
-		r.update(func(e *knowledge) bool { return e.keep(says.kept) })
-	}
+	now := c.config.Now()
+	c.judge(r, now) // a revocation becomes known
+	says := c.listsWord(r, &r.state.Load().knowledge, now)
 	if says.result.Status == Good && says.result.ThisUpdate.Before(r.state.Load().against) {
 		says.word = word{err: ErrNotFresh}
 	}
