@@ -1,6 +1,8 @@
 package revocation_test
 
 import (
+	"context"
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"testing"
@@ -264,5 +266,52 @@ func TestLists_AnExpiredRevocationOutlivesItsFile(t *testing.T) {
 		assert.Equal(t, isGood.String(), status(), "by a newer list")
 		w.clock.advance(2 * time.Hour)
 		assert.Equal(t, isWaived.String(), status(), "which has expired as well")
+	})
+}
+
+// Of two lists of one scope, one with the newer base and one with the newer delta, both count.
+func TestLists_ANewerDeltaOfAnOlderListCounts(t *testing.T) {
+	inBubble(t, "in a directory", func(t *testing.T) {
+		w, dir := wire(t), t.TempDir()
+		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 13, now.Add(-time.Hour), now.Add(day), entryFor(w.client)))))
+		write(t, filepath.Join(dir, "0.crl"), encode(t, w.numberedBase(10, now.Add(day))))
+		write(t, filepath.Join(dir, "1.crl"), w.scoped(t, 12, now.Add(-90*time.Minute), now.Add(day), nil))
+		checker := w.checker(t, crlOnly, func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{Dir: dir}}, certs(w.ca)
+		})
+		require.NoError(t, checker.Preload(t.Context()))
+		w.says(t, checker, w.client, isRevoked, nil)
+	})
+}
+
+// A request that arrives before the operator's list was read waits for it, for half of MaxWait.
+func TestLists_ARequestWaitsForTheFirstReading(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes time.Duration
+		want  error
+	}{"two seconds": {2 * time.Second, nil}, "three seconds": {3 * time.Second, revocation.ErrNotReady}} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			der := encode(t, w.list())
+			w.net.serve(configuredURL, func(context.Context, revocation.Request) (revocation.Response, error) {
+				time.Sleep(c.takes) //nolint:forbidigo // within the bubble
+				return revocation.Response{Body: der}, nil
+			})
+			found, err := w.operated(t, revocation.List{URL: configuredURL}).CheckChain(t.Context(), w.chain(w.client))
+			require.ErrorIs(t, err, c.want)
+			assert.Equal(t, c.want == nil, found.Status == isGood)
+		})
+	}
+}
+
+// Of a certificate that names only what is not fetched, and for which no list was configured, the refusal says so.
+func TestLists_NoConfiguredListAndOnlyLDAPInTheCertificate(t *testing.T) {
+	inBubble(t, "the list of another CA", func(t *testing.T) {
+		w := wire(t)
+		client := w.issue(t, "client", noResponder, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{"ldap://dc.example/cn=ca"} })
+		checker := w.operated(t, revocation.List{File: fileOf(t, encode(t, w.rootList()))}, func(c *revocation.Config) { c.Issuers = certs(w.ca, w.root) })
+		refused := w.refusal(t, checker, client)
+		assert.Contains(t, refused.Error(), "no configured CRL covers the certificate, which names the CRL distribution point")
+		assert.Contains(t, refused.Hint, "revocation.Config.Lists")
 	})
 }

@@ -171,9 +171,6 @@ func setbackOf(now time.Time, causes ...error) setback {
 
 // obtainOCSP queries the Store, then the responders.
 func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error {
-	if len(r.responders) == 0 {
-		return fmt.Errorf("%w: no responder", ErrNoSource)
-	}
 	cert, err := x509.ParseCertificate(r.raw)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrArgument, err)

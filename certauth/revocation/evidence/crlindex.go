@@ -33,9 +33,7 @@ func newIndex(l *list) (*index, error) {
 			exceptions = append(exceptions, exception{x.entries, as})
 		}
 	}
-	if err := x.fill(l.entries, &counts, exceptions); err != nil {
-		return nil, err
-	}
+	x.fill(l.entries, &counts, exceptions)
 	x.issuer, x.signerKey = bytes.Clone(l.issuer), bytes.Clone(l.signerKey)
 	return x, nil
 }
@@ -69,16 +67,13 @@ type exception struct {
 }
 
 // fill adds the serial numbers to the sets. They have been checked and counted.
-func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Count, exceptions []exception) error {
+func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Count, exceptions []exception) {
 	var sets [listingKinds]*serials.Builder
 	for as := range sets {
 		sets[as] = serials.NewBuilder(&counts[as])
 	}
-	for n := 0; !entries.Empty(); n++ {
-		var inner, serial cryptobyte.String
-		if !entries.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1(&serial, cbasn1.INTEGER) {
-			return malformed("entry")
-		}
+	var inner, serial cryptobyte.String
+	for n := 0; entries.ReadASN1(&inner, cbasn1.SEQUENCE) && inner.ReadASN1(&serial, cbasn1.INTEGER); n++ {
 		as := listedRevoked
 		if len(exceptions) > 0 && exceptions[0].entry == n {
 			as, exceptions = exceptions[0].as, exceptions[1:]
@@ -88,7 +83,6 @@ func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Co
 	for as := range sets {
 		x.listed[as] = sets[as].Done()
 	}
-	return nil
 }
 
 // find returns the strictest entry for the serial number.
