@@ -170,39 +170,40 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	return next
 }
 
-// revokedKin returns the kin of a CA whose certificates a list in memory revokes or puts on hold, or one
-// has revoked for good. The lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f)).
-func (c *Checker) revokedKin(a *authority, terms *VerifyOptions) (revoked []kin) {
-	view := c.local.view.Load()
-	for _, k := range a.kinNow() {
-		isRevoked := k.gone.Load()
-		if k.by != nil && !isRevoked {
-			for _, l := range slices.Concat(view.listsOf(k.by, terms), c.remote.ofCA(k.by)) {
-				if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
-					continue
-				}
-				for _, l := range view.completed(k.by, l, terms) {
-					for ; l != nil; l = l.lapsed {
-						found, _ := l.crl.LookupSubject(&k.who, terms)
-						isRevoked = isRevoked || found.Status == Revoked || found.StaleRevoked
-						if found.RevokedForGood() {
-							k.gone.Store(true)
-						}
-					}
+// revokedKin returns the kin of a CA whose certificates are revoked. The lists that they have signed can
+// only accuse (RFC 5280, section 6.3.3 (f)).
+func (c *Checker) revokedKin(a *authority, terms *VerifyOptions) []kin {
+	return slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return !c.isRevoked(k, terms) })
+}
+
+// isRevoked reports whether a list in memory revokes the certificate or puts it on hold, or one has revoked
+// it for good.
+func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
+	if k.by == nil || k.gone.Load() {
+		return k.gone.Load()
+	}
+	view, isRevoked := c.local.view.Load(), false
+	for _, l := range slices.Concat(view.listsOf(k.by, terms), c.remote.ofCA(k.by)) {
+		if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
+			continue
+		}
+		for _, l := range view.completed(k.by, l, terms) {
+			for ; l != nil; l = l.lapsed {
+				found, _ := l.crl.LookupSubject(&k.who, terms)
+				isRevoked = isRevoked || found.Status == Revoked || found.StaleRevoked
+				if found.RevokedForGood() {
+					k.gone.Store(true)
 				}
 			}
 		}
-		if isRevoked {
-			revoked = append(revoked, k)
-		}
 	}
-	return revoked
+	return isRevoked
 }
 
 // isByRevoked reports whether the certificate of the key that signed the list is revoked now.
 func (c *Checker) isByRevoked(l *loadedList, a *authority, now time.Time) bool {
 	terms := c.terms(now)
-	return l.isByAny(c.revokedKin(a, &terms))
+	return slices.ContainsFunc(a.kinNow(), func(k kin) bool { return l.crl.SignedBy(&k.who) && c.isRevoked(k, &terms) })
 }
 
 func (l *loadedList) isByAny(signers []kin) bool {
