@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"crypto/x509"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +83,35 @@ func TestAttack_ClosedCheckerAcceptsNobodyNew(t *testing.T) {
 			found, err := w.check(t, checker)
 			require.ErrorIs(t, err, revocation.ErrClosed)
 			assert.Equal(t, isUnavailable.String(), found.Status.String())
+		})
+	}
+}
+
+// The documentation of the package: SoftFail logs each acceptance, with the reason.
+func TestSoftFail_LogsEachAcceptance(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer handler
+		says   string
+	}{
+		"no evidence": {failing(revocation.ErrTransport), revocation.ErrTransport.Error()},
+		"unknown":     {nil, "unknown to the authority"},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			if c.answer == nil {
+				c.answer = w.responder(t, ocsptest.StatusUnknown)
+			}
+			w.net.serve(ocspURL, c.answer)
+			var log lines
+			checker := w.checker(t, leafOnly, softFail, allowUnknown, sources(revocation.OCSPOnly), logging(&log))
+			for range 2 {
+				w.says(t, checker, w.client, isWaived, nil)
+			}
+			records := strings.Count(log.text(), "accepted without evidence")
+			assert.Equal(t, 2, records)
+			assert.Contains(t, log.text(), c.says)
+			assert.Zero(t, checker.Stats().StaleServed)
+			assert.Equal(t, uint64(2), checker.Stats().SoftFailed)
 		})
 	}
 }

@@ -209,8 +209,9 @@ func (c *Checker) lacksList(j judgement) bool {
 		return false
 	}
 	terms := c.terms(c.config.Now())
+	revoked := c.revokedKin(j.record.authority, &terms)
 	return !slices.ContainsFunc(c.local.view.Load().listsOf(j.record.authority, &terms), func(l *loadedList) bool {
-		if l.crl.Covers(&j.record.who) != nil {
+		if l.crl.Covers(&j.record.who) != nil || l.isByAny(revoked) {
 			return false
 		}
 		_, err := l.crl.LookupSubject(&j.record.who, &terms)

@@ -298,3 +298,24 @@ func TestChecker_StaleGrace(t *testing.T) {
 		w.says(t, checker, w.client, isUnavailable, revocation.ErrTransport)
 	})
 }
+
+// A known revocation is the answer at once, even if it is time to query the responder again and it hangs.
+func TestChecker_ARevocationIsAnsweredFromMemory(t *testing.T) {
+	for name, reason := range map[string]int{"permanent": 1, "hold": onHold} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			w.net.serve(ocspURL, w.responder(t, revokedAt(now.Add(-day), reason)))
+			checker := w.checker(t, leafOnly, sources(revocation.OCSPOnly))
+			w.says(t, checker, w.client, isRevoked, nil)
+			w.net.serve(ocspURL, hanging)
+			for _, later := range []time.Duration{0, 25 * time.Hour} {
+				w.clock.advance(later)
+				began := time.Now()
+				found, err := checker.CheckChain(t.Context(), w.chain(w.client))
+				require.NoError(t, err)
+				assert.Equal(t, isRevoked, found.Status)
+				assert.LessOrEqual(t, time.Since(began), time.Second)
+			}
+		})
+	}
+}

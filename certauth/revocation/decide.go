@@ -66,7 +66,7 @@ func (c *Checker) accepts(j *judgement) bool {
 func (c *Checker) refused(depth int, j *judgement) error {
 	why := j.err
 	if why == nil {
-		why = errNothing
+		why = errUnknown
 	}
 	if j.result.StaleRevoked {
 		why = fmt.Errorf("expired evidence said revoked: %w", why)

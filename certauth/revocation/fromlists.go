@@ -2,7 +2,6 @@ package revocation
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -19,11 +18,12 @@ type listsWord struct {
 	against bool      // an expired list says revoked
 	graced  []Result  // from expired lists, for use within StaleGrace
 	lifts   time.Time // a hold older than this has been lifted
+	revoked []kin     // the lists that they have signed can only accuse
 }
 
 // listsWord looks the certificate up in every list in memory that may cover it: the operator's,
-// then those of its distribution points. A permanent revocation ends the search; Good needs lists
-// that together cover every reason (RFC 5280, section 6.3.3).
+// then those of its distribution points. Good needs lists that together cover every reason (RFC 5280,
+// section 6.3.3).
 func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWord {
 	if kept := known.revoked; kept != nil && kept.RevokedForGood() {
 		return listsWord{word: word{result: *kept}, kept: kept}
@@ -35,14 +35,14 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 			t.changes = earliest(t.changes, ends)
 		}
 	}
-	isRevoked := c.tallyLists(&t, r, &terms)
+	c.tallyLists(&t, r, &terms)
 	if !t.isCovered() {
 		for _, result := range t.graced {
 			t.add(result)
 		}
 	}
 	switch {
-	case isRevoked, t.kept != nil && !t.kept.ThisUpdate.Before(t.lifts): // permanent, or a hold that no newer list lifts
+	case t.kept != nil && (t.kept.RevokedForGood() || !t.kept.ThisUpdate.Before(t.lifts)): // or a hold that no newer list lifts
 		t.word = word{result: *t.kept}
 		return t
 	case t.isCovered() && !t.result.ThisUpdate.Before(t.since):
@@ -63,15 +63,14 @@ func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidenc
 
 var errRevokedSigner = advice.New(helpSigner, ErrCRLIssuer, "the certificate of the key that signed it is revoked")
 
-// tallyLists looks the certificate up, and reports whether a list revokes it permanently.
-func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool {
-	view := c.local.view.Load()
-	own, revoked := false, c.revokedKin(view, r.authority, terms)
-	look := func(l *loadedList, mute error) bool {
-		if slices.ContainsFunc(revoked, func(k kin) bool { return l.crl.SignedBy(&k.who) }) {
-			mute = errRevokedSigner
+// tallyLists looks the certificate up.
+func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
+	view, own := c.local.view.Load(), false
+	t.revoked = c.revokedKin(r.authority, terms)
+	look := func(l *loadedList, mute error) {
+		for _, l := range view.completed(r.authority, l, terms) {
+			c.lookInto(t, r, l, terms, mute)
 		}
-		return slices.ContainsFunc(view.completed(r.authority, l, terms), func(l *loadedList) bool { return c.lookInto(t, r, l, terms, mute) })
 	}
 	for i, l := range view.listsOf(r.authority, terms) {
 		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
@@ -84,27 +83,29 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) bool
 		if own = own || !byOther; own && byOther {
 			mute = ErrCRLScope
 		}
-		if look(l, mute) {
-			return true
-		}
+		look(l, mute)
 	}
 	for _, l := range r.lists {
-		if known := l.current.Load(); known != nil && look(known, nil) {
-			return true
+		if known := l.current.Load(); known != nil {
+			look(known, nil)
 		}
 	}
-	return false
 }
 
-// lookInto adds what one list says, and reports whether it is a permanent revocation. The list can only
-// accuse if mute says why.
-func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions, mute error) bool {
+// lookInto adds what one list says. The list can only accuse if mute says why.
+func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions, mute error) {
 	if newer := l.lapsed; newer != nil {
-		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back
-			return c.lookInto(t, r, newer, terms, mute)
+		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back, or its signer is revoked
+			c.lookInto(t, r, newer, terms, mute)
+			if !newer.isByAny(t.revoked) {
+				return
+			}
 		}
 		result, _ := newer.crl.LookupSubject(&r.who, terms)
 		t.accuse(&result, newer)
+	}
+	if l.isByAny(t.revoked) {
+		mute = errRevokedSigner
 	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
 	t.accuse(&result, l)
@@ -119,24 +120,22 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 	if l.crl.SignedBy(&r.who) { // a CA's certificate is not cleared by its own key
 		result, err = Result{}, evidence.ErrOwnWitness
 	}
-	if c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
-		result, err = c.withGrace(r, l, terms)
+	if then, isWithin := c.withinGrace(r, l, terms); isWithin && errors.Is(err, ErrNotFresh) {
+		result, err = l.crl.LookupSubject(&r.who, &then)
+		result.Stale = result.Status != Revoked
 	}
-	if mute != nil && (err != nil || result.Status != Revoked) {
+	if mute != nil && result.Status != Revoked {
 		result, err = Result{}, mute
 	}
 	result.DeltaMissing, result.RefreshAfter = l.deltaMissing || l.crl.Delta() != nil && result.DeltaMissing, l.soft
 	switch {
-	case err == nil && result.Status == Revoked:
+	case result.Status == Revoked:
 		result.RefreshAfter = result.UsableUntil // a later list without the entry changes nothing
-		e := knowledge{revoked: t.kept}
 		if !result.RevokedForGood() {
 			result.RefreshAfter = l.fetched.Add(softHold)
 		}
-		e.keep(&result)
-		t.kept = e.revoked
-		return result.RevokedForGood() // a newer list may lift a hold
-	case err == nil && result.Status == Good, errors.Is(err, evidence.ErrCRLIncomplete):
+		t.kept = stricter(t.kept, &result)
+	case err == nil, errors.Is(err, evidence.ErrCRLIncomplete):
 		if result.Stale {
 			t.graced = append(t.graced, result)
 		} else {
@@ -145,7 +144,6 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}
-	return false
 }
 
 // accuse notes that an expired list calls the certificate permanently revoked.
@@ -182,15 +180,10 @@ func (t *listsWord) add(result Result) {
 	}
 }
 
-// withGrace looks the certificate up as of the moment at which the list expired.
-func (c *Checker) withGrace(r *record, l *loadedList, terms *VerifyOptions) (Result, error) {
+// withinGrace returns the terms of the moment at which the list expired, and whether StaleGrace applies.
+func (c *Checker) withinGrace(r *record, l *loadedList, terms *VerifyOptions) (then VerifyOptions, is bool) {
 	end := earliest(l.crl.NextUpdate(), c.tooOldAt(l.base.ThisUpdate(), r.isCA))
-	if end.IsZero() || terms.Now.Before(end) || terms.Now.After(end.Add(c.config.StaleGrace)) {
-		return Result{}, ErrNotFresh
-	}
-	then := *terms
+	then = *terms
 	then.Now = end
-	result, err := l.crl.LookupSubject(&r.who, &then)
-	result.Stale = result.Status != Revoked
-	return result, err
+	return then, !end.IsZero() && !terms.Now.Before(end) && !terms.Now.After(end.Add(c.config.StaleGrace))
 }

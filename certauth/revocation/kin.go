@@ -140,8 +140,8 @@ func hasSigned(by, cert *x509.Certificate) bool {
 
 // addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
 // certificate has the CA's name by mistake. It takes the place of one of the same key that expires
-// sooner and, if there are too many, of those that have expired. addKin returns when the certificate
-// becomes valid, if it is not yet. above begins with a certificate of the CA.
+// sooner, and of those that have expired. addKin returns when the certificate becomes valid, if it is
+// not yet. above begins with a certificate of the CA.
 func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Certificate, now time.Time) (next time.Time) {
 	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
 		return begins
@@ -156,10 +156,9 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	one := kin{cert: cert, key: authorityKey(cert), who: who, gone: new(atomic.Bool)}
 	a.adding.Lock()
 	defer a.adding.Unlock()
-	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
-	if len(all) == maxKin {
-		all = slices.DeleteFunc(all, func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew) })
-	}
+	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool {
+		return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) || !evidence.ValidAt(k.cert, now, c.skew)
+	})
 	if one.key != a.key && len(all) < maxKin && !slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
 		if by := slices.IndexFunc(above, func(ca *x509.Certificate) bool { return hasSigned(ca, cert) }); by >= 0 {
 			one.by = c.authorities.intern(above[by])
@@ -171,32 +170,44 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	return next
 }
 
-// revokedKin returns the kin of a CA whose certificates a list in memory revokes or puts on hold, or one
-// has revoked for good. The lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f)).
-func (c *Checker) revokedKin(view *localView, a *authority, terms *VerifyOptions) (revoked []kin) {
-	for _, k := range a.kinNow() {
-		isRevoked := k.gone.Load()
-		if k.by != nil && !isRevoked {
-			for _, l := range slices.Concat(view.listsOf(k.by, terms), c.remote.ofCA(k.by)) {
-				if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
-					continue
-				}
-				for _, l := range view.completed(k.by, l, terms) {
-					for ; l != nil; l = l.lapsed {
-						found, _ := l.crl.LookupSubject(&k.who, terms)
-						isRevoked = isRevoked || found.Status == Revoked || found.StaleRevoked
-						if found.RevokedForGood() {
-							k.gone.Store(true)
-						}
-					}
+// revokedKin returns the kin of a CA whose certificates are revoked. The lists that they have signed can
+// only accuse (RFC 5280, section 6.3.3 (f)).
+func (c *Checker) revokedKin(a *authority, terms *VerifyOptions) []kin {
+	return slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return !c.isRevoked(k, terms) })
+}
+
+// isRevoked reports whether a list in memory revokes the certificate or puts it on hold, or one has revoked
+// it for good.
+func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
+	if k.by == nil || k.gone.Load() {
+		return k.gone.Load()
+	}
+	view, isRevoked := c.local.view.Load(), false
+	for _, l := range slices.Concat(view.listsOf(k.by, terms), c.remote.ofCA(k.by)) {
+		if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
+			continue
+		}
+		for _, l := range view.completed(k.by, l, terms) {
+			for ; l != nil; l = l.lapsed {
+				found, _ := l.crl.LookupSubject(&k.who, terms)
+				isRevoked = isRevoked || found.Status == Revoked || found.StaleRevoked
+				if found.RevokedForGood() {
+					k.gone.Store(true)
 				}
 			}
 		}
-		if isRevoked {
-			revoked = append(revoked, k)
-		}
 	}
-	return revoked
+	return isRevoked
+}
+
+// isByRevoked reports whether the certificate of the key that signed the list is revoked now.
+func (c *Checker) isByRevoked(l *loadedList, a *authority, now time.Time) bool {
+	terms := c.terms(now)
+	return slices.ContainsFunc(a.kinNow(), func(k kin) bool { return l.crl.SignedBy(&k.who) && c.isRevoked(k, &terms) })
+}
+
+func (l *loadedList) isByAny(signers []kin) bool {
+	return slices.ContainsFunc(signers, func(k kin) bool { return l.crl.SignedBy(&k.who) })
 }
 
 // listTerms returns the terms for lists of a CA, which any of its keys may sign.

@@ -18,7 +18,7 @@ import (
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
 	if c.listFromStore(ctx, l) {
 		known, now := l.current.Load(), c.config.Now()
-		if known != nil && !c.isTooOld(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
+		if known != nil && !c.isOutdated(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
 			return nil
 		}
 	}
@@ -190,6 +190,10 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	if err := base.Edition().Begun(now, c.skew); err != nil {
 		return nil, err
 	}
+	next := &loadedList{
+		crl: base, base: base, by: []*authority{l.authority},
+		fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified,
+	}
 	old := l.current.Load()
 	if old != nil {
 		err := c.mayReplace(old.base.Edition(), base.Edition(), now)
@@ -197,15 +201,18 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}
+		switch isRevoked := c.isByRevoked(next, l.authority, now); {
+		case isRevoked == c.isByRevoked(old, l.authority, now):
+		case !isRevoked:
+			err = nil // whatever number and times the revoked key has given its list
+		case old.base.Edition().Current(now, c.skew) == nil:
+			err = errRevokedSigner
+		}
 		if err != nil {
 			return nil, err
 		}
 	} else if seen := l.newest.Load(); seen != nil && errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
 		return nil, evidence.ErrRollback
-	}
-	next := &loadedList{
-		crl: base, base: base, by: []*authority{l.authority},
-		fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified,
 	}
 	if old != nil {
 		next.replace(old)

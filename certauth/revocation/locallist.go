@@ -276,9 +276,6 @@ func (m *localLists) isRecent(now time.Time) bool {
 // waitAMoment waits for a reading that look returned. When its moment is over, later requests do
 // not wait for it.
 func (m *localLists) waitAMoment(ctx context.Context, reading *flight) {
-	if reading == nil {
-		return
-	}
 	reading.waitAMoment(ctx)
 	if ctx.Err() == nil {
 		m.overdue.CompareAndSwap(reading, nil)

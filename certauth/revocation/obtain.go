@@ -132,10 +132,9 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainLists(ctx, r, want)
-	says := c.listsWord(r, &r.state.Load().knowledge, c.config.Now())
-	if says.kept != nil {
-		r.update(func(e *knowledge) bool { return e.keep(says.kept) })
-	}
+	now := c.config.Now()
+	c.judge(r, now) // a revocation becomes known
+	says := c.listsWord(r, &r.state.Load().knowledge, now)
 	if says.result.Status == Good && says.result.ThisUpdate.Before(r.state.Load().against) {
 		says.word = word{err: ErrNotFresh}
 	}
@@ -172,9 +171,6 @@ func setbackOf(now time.Time, causes ...error) setback {
 
 // obtainOCSP queries the Store, then the responders.
 func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error {
-	if len(r.responders) == 0 {
-		return fmt.Errorf("%w: no responder", ErrNoSource)
-	}
 	cert, err := x509.ParseCertificate(r.raw)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrArgument, err)
@@ -274,17 +270,18 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	if known == nil || known.crl.Edition().Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
-	if c.isTooOld(known, r, now) {
+	if c.isOutdated(known, r, now) {
 		return hasCome(known.fetched.Add(minSoft), now, minSoft)
 	}
 	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// isTooOld reports whether a list, or its delta, is too old to count for a certificate.
-func (c *Checker) isTooOld(l *loadedList, r *record, now time.Time) bool {
+// isOutdated reports whether a list, or its delta, is too old to count for a certificate, or its signer is
+// revoked, so that the CA must have a newer one.
+func (c *Checker) isOutdated(l *loadedList, r *record, now time.Time) bool {
 	terms := c.terms(now)
 	_, err := l.crl.LookupSubject(&r.who, &terms)
-	return errors.Is(err, ErrNotFresh)
+	return errors.Is(err, ErrNotFresh) || c.isByRevoked(l, r.authority, now)
 }
 
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has

@@ -92,9 +92,7 @@ func (c *Checker) ocspFromStore(ctx context.Context, r *record, cert *x509.Certi
 	if !isForStore(&result) || known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
 		return nil
 	}
-	if c.learn(r, cert, result, true) != nil {
-		return nil
-	}
+	_ = c.learn(r, cert, result, true) // what has arrived meanwhile may be newer
 	c.stats.storeHits.Add(1)
 	return r.state.Load().ocsp
 }

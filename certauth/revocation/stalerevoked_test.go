@@ -110,6 +110,8 @@ func TestChecker_UnknownDoesNotHideAnExpiredResponseOfTheStore(t *testing.T) {
 		for range 2 {
 			found, err := w.check(t, restarted)
 			require.ErrorContains(t, err, "expired evidence said revoked")
+			// finding K144: it said that there is no evidence yet.
+			require.ErrorContains(t, err, "the authority does not know the certificate")
 			assert.Equal(t, isUnavailable.String(), found.Status.String())
 		}
 		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))

@@ -74,8 +74,8 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	if next.until.IsZero() && lists.kept == known.revoked && next.against.Equal(known.against) {
 		return &next.verdict // nothing to remember
 	}
-	if !r.state.CompareAndSwap(known, &next) && lists.kept != nil { // another update was faster, and a revocation must not be lost
-		r.update(func(e *knowledge) bool { return e.keep(lists.kept) })
+	if !r.state.CompareAndSwap(known, &next) { // another update was faster
+		return c.judge(r, now)
 	}
 	return &next.verdict
 }
@@ -104,16 +104,15 @@ func (e *knowledge) weigh(ocsp, lists *word) {
 func (s *state) keepUntil(ocsp *word, lists *listsWord, now time.Time) {
 	v := &s.verdict
 	if !v.settled || v.due || v.result.Stale {
-		s.until = time.Time{}
 		return
 	}
 	until := now.Add(usedWithin) // in any case
 	ask := until
 	for _, w := range []*word{ocsp, &lists.word} {
-		if w.err == nil && w.result.Status != Revoked {
+		if w.result.Status != Revoked {
 			until = earliest(until, w.result.UsableUntil)
 		}
-		if w.err == nil && !w.result.RefreshAfter.IsZero() && now.Before(w.result.RefreshAfter.Round(0)) {
+		if now.Before(w.result.RefreshAfter.Round(0)) {
 			until, ask = earliest(until, w.result.RefreshAfter), earliest(ask, w.result.RefreshAfter)
 		}
 	}
@@ -123,15 +122,13 @@ func (s *state) keepUntil(ocsp *word, lists *listsWord, now time.Time) {
 	s.until, s.ask = earliest(until, lists.changes).Round(0), ask
 }
 
-// keep remembers what a list says against the certificate. Only a permanent or a newer revocation
+// stricter returns what stays known of two revocations by lists. Only a permanent or a newer one
 // replaces a hold, and nothing replaces a permanent one.
-func (e *knowledge) keep(revoked *Result) bool {
-	kept := e.revoked
-	if kept != nil && (kept.RevokedForGood() || !revoked.RevokedForGood() && !revoked.ThisUpdate.After(kept.ThisUpdate)) {
-		return false
+func stricter(known, next *Result) *Result {
+	if known != nil && (known.RevokedForGood() || !next.RevokedForGood() && !next.ThisUpdate.After(known.ThisUpdate)) {
+		return known
 	}
-	e.revoked = revoked
-	return true
+	return next
 }
 
 // accuse remembers when an expired response said permanently revoked.

@@ -67,7 +67,8 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 		}
 		fresh.follow(r)
 	}
-	for s.count >= t.perShard && s.evict() {
+	for s.count >= t.perShard {
+		s.evict()
 	}
 	fresh.used.Store(now.Unix())
 	fresh.partner.records.Add(1)
@@ -79,7 +80,7 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 // evict forgets the least recently used of a few records: of the partner that has most, so that none
 // can displace the records of others. Its revocations stay unless they are most of what is there,
 // because the responder may be gone by the time they are needed again.
-func (s *shard) evict() bool {
+func (s *shard) evict() {
 	const sample = 8
 	type candidate struct {
 		*record
@@ -96,9 +97,6 @@ func (s *shard) evict() bool {
 			break
 		}
 	}
-	if len(looked) == 0 {
-		return false
-	}
 	most := slices.MaxFunc(looked, func(a, b candidate) int { return cmp.Compare(a.share, b.share) }).share
 	looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.share < most })
 	free := slices.DeleteFunc(slices.Clone(looked), func(one candidate) bool { return one.holds })
@@ -112,7 +110,6 @@ func (s *shard) evict() bool {
 	}
 	victim.partner.records.Add(-1)
 	s.count--
-	return true
 }
 
 func (t *table) all() (all []*record) {

@@ -77,7 +77,6 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 	case v.result.Status == Good && !v.result.Stale: // the second choice
 		v.settled, v.due, v.err = waits || failed.isRecent(now), !waits, nil
 	default:
-		v.result.StaleRevoked = against && v.result.Status == Unknown
 		v.settled, v.due, v.err = waits, !waits, nil
 	}
 	return v

@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"os"
@@ -190,4 +191,25 @@ func TestParseCRL_TwoMillionEntries(t *testing.T) {
 		result, err := list.Lookup(of.cert, at(now))
 		expect(t, result, err, want, nil)
 	}
+}
+
+// finding R42: for each entry that is no permanent revocation the reader of a list remembered where it is, so that a list
+// of holds took several times the memory of any other, which no bound counted.
+func TestParseCRL_HoldsTakeNoMoreMemory(t *testing.T) {
+	if racing {
+		t.Skip("the race detector allocates")
+	}
+	s := newScene(t)
+	taken := func(reason byte) uint64 {
+		l := s.list()
+		l.RawEntries = bytes.ReplaceAll(manyEntries(20_000, 16), []byte{0x55, 0x1D, 0x15, 4, 3, 0x0A, 1, 4}, []byte{0x55, 0x1D, 0x15, 4, 3, 0x0A, 1, reason})
+		der := encode(t, l)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := evidence.ParseCRL(der, s.ca.cert, at(now))
+		runtime.ReadMemStats(&after)
+		require.NoError(t, err)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	assert.InEpsilon(t, taken(4), taken(6), 0.25)
 }

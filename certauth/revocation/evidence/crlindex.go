@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/seed2886b8ae/go-certauth/internal/serials"
 )
@@ -20,21 +19,24 @@ type index struct {
 // exactly the memory that they need.
 func newIndex(l *list) (*index, error) {
 	var counts [listingKinds]serials.Count
-	var exceptions []exception
 	x := &index{header: l.header}
 	for s := cryptobyte.String(l.entries); !s.Empty(); x.entries++ {
 		one, err := l.readEntry(&s)
 		if err != nil {
 			return nil, err
 		}
-		as := one.listedAs()
-		counts[as].Add(one.serial)
-		if as != listedRevoked {
-			exceptions = append(exceptions, exception{x.entries, as})
-		}
+		counts[one.listedAs()].Add(one.serial)
 	}
-	if err := x.fill(l.entries, &counts, exceptions); err != nil {
-		return nil, err
+	var sets [listingKinds]*serials.Builder
+	for as := range sets {
+		sets[as] = serials.NewBuilder(&counts[as])
+	}
+	for s := cryptobyte.String(l.entries); !s.Empty(); {
+		one, _ := l.readEntry(&s) // as before
+		sets[one.listedAs()].Add(one.serial)
+	}
+	for as := range sets {
+		x.listed[as] = sets[as].Done()
 	}
 	x.issuer, x.signerKey = bytes.Clone(l.issuer), bytes.Clone(l.signerKey)
 	return x, nil
@@ -59,36 +61,6 @@ func (e *entry) listedAs() listing {
 		return listedRemoved
 	}
 	return listedRevoked
-}
-
-// exception is an entry that is not a permanent revocation. There are few of them, and remembering
-// them saves reading all extensions twice.
-type exception struct {
-	entry int
-	as    listing
-}
-
-// fill adds the serial numbers to the sets. They have been checked and counted.
-func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Count, exceptions []exception) error {
-	var sets [listingKinds]*serials.Builder
-	for as := range sets {
-		sets[as] = serials.NewBuilder(&counts[as])
-	}
-	for n := 0; !entries.Empty(); n++ {
-		var inner, serial cryptobyte.String
-		if !entries.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1(&serial, cbasn1.INTEGER) {
-			return malformed("entry")
-		}
-		as := listedRevoked
-		if len(exceptions) > 0 && exceptions[0].entry == n {
-			as, exceptions = exceptions[0].as, exceptions[1:]
-		}
-		sets[as].Add(serial)
-	}
-	for as := range sets {
-		x.listed[as] = sets[as].Done()
-	}
-	return nil
 }
 
 // find returns the strictest entry for the serial number.
