@@ -111,7 +111,7 @@ func (c *Checker) complain(ctx context.Context, message string, err error) {
 // ends, however many callers it affects.
 func (c *Checker) outageChanged(ctx context.Context, o fetch.Outage) {
 	attrs := []slog.Attr{slog.String("host", o.Host), slog.String("anchor", o.Partner)}
-	message := "revocation: a host begins to fail; it is left alone for a while after each failure"
+	message := "revocation: a host begins to fail; it is not contacted for a while after each failure"
 	if o.Over {
 		message = "revocation: the host answers again"
 		attrs = append(attrs, slog.Int("callers_refused", o.Refused))

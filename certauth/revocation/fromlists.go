@@ -118,7 +118,7 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 		}
 	}
 	if l.crl.SignedBy(&r.who) { // a CA's certificate is not cleared by its own key
-		result, err = Result{}, evidence.ErrOwnWitness
+		result, err = Result{}, evidence.ErrSignedBySubject
 	}
 	if then, isWithin := c.withinGrace(r, l, terms); isWithin && errors.Is(err, ErrNotFresh) {
 		result, err = l.crl.LookupSubject(&r.who, &then)

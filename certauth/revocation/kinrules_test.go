@@ -129,7 +129,7 @@ func TestKin_AConfiguredListClearsNotItsOwnSigner(t *testing.T) {
 			})
 			found, err := checker.CheckChain(t.Context(), certs(client, newer, older))
 			if byNewer {
-				require.ErrorIs(t, err, evidence.ErrOwnWitness)
+				require.ErrorIs(t, err, evidence.ErrSignedBySubject)
 				return
 			}
 			require.NoError(t, err)

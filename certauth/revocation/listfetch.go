@@ -187,7 +187,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	if err := base.ServesAny(&audience, issuer); err != nil {
 		return nil, err
 	}
-	if err := base.Edition().Begun(now, c.skew); err != nil {
+	if err := base.Edition().CheckBegun(now, c.skew); err != nil {
 		return nil, err
 	}
 	next := &loadedList{
@@ -248,7 +248,7 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 		return false
 	}
 	if old := l.current.Load(); old != nil { // a list that is in memory already is not parsed again
-		there, isDelta, err := evidence.Look(der)
+		there, isDelta, err := evidence.ReadEdition(der)
 		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
 			return false
 		}

@@ -47,8 +47,8 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 	now, before := c.config.Now(), l.current.Load()
 	aside := before != nil && (before.lone != nil) != (next.lone != nil)
 	switch {
-	case next.edition().Begun(now, c.skew) != nil:
-		return next.edition().Begun(now, c.skew)
+	case next.edition().CheckBegun(now, c.skew) != nil:
+		return next.edition().CheckBegun(now, c.skew)
 	case before == nil || aside:
 	case next.lone != nil:
 		if errors.Is(before.edition().CheckNewer(next.edition()), evidence.ErrRollback) {
@@ -146,7 +146,7 @@ func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 // CA that signs its lists with another key is among Issuers with both, and listsOf finds the lists
 // of either. A list that belonged to a CA by its kin would displace the list of that CA's own key.
 func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, error) {
-	there, isDelta, err := evidence.Look(content)
+	there, isDelta, err := evidence.ReadEdition(content)
 	if err != nil {
 		return nil, err
 	}

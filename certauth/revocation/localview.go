@@ -105,7 +105,7 @@ func (m *localLists) forgetGone(view *localView) (some bool) {
 // edition, which a CA must not make (RFC 5280, section 5.2.3): the order in which they are read decides
 // nothing. A list from the future displaces none.
 func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
-	isAhead := func(l *loadedList) bool { return l.edition().Begun(now, m.checker.skew) != nil }
+	isAhead := func(l *loadedList) bool { return l.edition().CheckBegun(now, m.checker.skew) != nil }
 	if isAhead(next) {
 		return append(lists, next)
 	}

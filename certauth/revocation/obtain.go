@@ -151,7 +151,7 @@ var errUnknown = errors.New("revocation: the authority does not know the certifi
 func setbackOf(now time.Time, causes ...error) setback {
 	f := setback{at: now, err: errors.Join(causes...)}
 	for _, err := range causes {
-		left, isLeftAlone := errors.AsType[*fetch.LeftAloneError](err)
+		left, isOpen := errors.AsType[*fetch.BreakerOpenError](err)
 		refused, _ := errors.AsType[evidence.ResponderStatusError](err)
 		until := now.Add(keepBadEvidence)
 		switch {
@@ -161,7 +161,7 @@ func setbackOf(now time.Time, causes ...error) setback {
 			until = now.Add(keepUnauthorized)
 		case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
 			until = now.Add(pauseAfterTransport)
-		case isLeftAlone: // as soon as the host may be contacted
+		case isOpen: // as soon as the host may be contacted
 			until = earliest(left.Until, now.Add(pauseAfterTransport))
 		}
 		f.until = earliest(f.until, until)

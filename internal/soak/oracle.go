@@ -206,7 +206,7 @@ func reason(c *call) string {
 		err  error
 	}{
 		{"closed", revocation.ErrClosed},
-		{"left alone", revocation.ErrBreakerOpen},
+		{"breaker open", revocation.ErrBreakerOpen},
 		{"timeout", revocation.ErrTimeout},
 		{"transport", revocation.ErrTransport},
 		{"HTTP status", revocation.ErrHTTPStatus},

@@ -119,10 +119,10 @@ func (l *list) checkForm(o *VerifyOptions) error {
 // maxListKeys bounds the signature checks for one list.
 const maxListKeys = 8
 
-// ErrOwnWitness reports that the list is signed by the key of the certificate in question.
+// ErrSignedBySubject reports that the list is signed by the key of the certificate in question.
 // errors.Is also finds ErrCRLIssuer. RFC 6960, section 4.2.2.2, has this rule for responders: the
 // holder of the key of a revoked CA certificate must not be able to clear it.
-var ErrOwnWitness = fmt.Errorf("%w: signed by the key of the certificate in question", ErrCRLIssuer)
+var ErrSignedBySubject = fmt.Errorf("%w: signed by the key of the certificate in question", ErrCRLIssuer)
 
 // findSigner is rule C3: the signer is the issuer's key or, after a change of key, that of a
 // certificate with the issuer's name that the caller has verified. Key identifiers determine only

@@ -41,7 +41,7 @@ var (
 // certificate's own key clears it only if it is the issuer's.
 func (h *header) scope(s *Subject, issuer *x509.Certificate) (uint16, error) {
 	if bytes.Equal(h.signerKey, s.key) && !bytes.Equal(h.signerKey, issuer.RawSubjectPublicKeyInfo) {
-		return 0, ErrOwnWitness
+		return 0, ErrSignedBySubject
 	}
 	reasons, err := h.reasonsFor(s)
 	if err == errOtherPoint { //nolint:errorlint // exactly this one

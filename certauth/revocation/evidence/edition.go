@@ -49,8 +49,8 @@ func (e Edition) CheckNewer(next Edition) error {
 	return nil
 }
 
-// Begun returns [ErrFuture] for a list whose thisUpdate is in the future, allowing for skew.
-func (e Edition) Begun(now time.Time, skew time.Duration) error {
+// CheckBegun returns [ErrFuture] for a list whose thisUpdate is in the future, allowing for skew.
+func (e Edition) CheckBegun(now time.Time, skew time.Duration) error {
 	if e.ThisUpdate.After(now.Add(skew)) {
 		return fromFuture("the CRL", e.ThisUpdate, now)
 	}
@@ -61,7 +61,7 @@ func (e Edition) Begun(now time.Time, skew time.Duration) error {
 // one whose nextUpdate has passed, allowing for skew. Such a list is kept for its revocations, but
 // another is needed.
 func (e Edition) Current(now time.Time, skew time.Duration) error {
-	if err := e.Begun(now, skew); err != nil {
+	if err := e.CheckBegun(now, skew); err != nil {
 		return err
 	}
 	if e.IsOver(now, skew) {
@@ -78,9 +78,9 @@ func (e Edition) IsOver(now time.Time, skew time.Duration) bool {
 // Issuer returns the issuer's name in DER.
 func (e Edition) Issuer() []byte { return e.issuer }
 
-// Look reads a CRL, in DER or as one PEM block, up to its entries and verifies nothing. It is for
+// ReadEdition reads a CRL, in DER or as one PEM block, up to its entries and verifies nothing. It is for
 // selecting a list to verify.
-func Look(content []byte) (there Edition, isDelta bool, err error) {
+func ReadEdition(content []byte) (there Edition, isDelta bool, err error) {
 	l, err := parseList(content)
 	if err != nil {
 		return Edition{}, false, err

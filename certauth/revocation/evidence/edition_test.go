@@ -29,7 +29,7 @@ func TestEdition_OfAListWithItsDelta(t *testing.T) {
 // more than the skew.
 func TestEdition_CurrentBetweenItsTimes(t *testing.T) {
 	s := newScene(t)
-	edition, isDelta, err := evidence.Look(encode(t, s.list())) // from an hour ago to a day from now
+	edition, isDelta, err := evidence.ReadEdition(encode(t, s.list())) // from an hour ago to a day from now
 	require.NoError(t, err)
 	assert.False(t, isDelta)
 	const skew = 5 * time.Minute
@@ -47,7 +47,7 @@ func TestEdition_CurrentBetweenItsTimes(t *testing.T) {
 func TestLook_OfWhatIsNoList(t *testing.T) {
 	s := newScene(t)
 	list, delta := encode(t, s.list()), encode(t, s.delta(7, 8))
-	_, isDelta, err := evidence.Look(delta)
+	_, isDelta, err := evidence.ReadEdition(delta)
 	require.NoError(t, err)
 	assert.True(t, isDelta)
 	for name, content := range map[string][]byte{
@@ -57,7 +57,7 @@ func TestLook_OfWhatIsNoList(t *testing.T) {
 		"half a delta":      delta[:len(delta)/2],
 		"a delta and bytes": append(delta[:len(delta):len(delta)], 0),
 	} {
-		_, isDelta, err := evidence.Look(content)
+		_, isDelta, err := evidence.ReadEdition(content)
 		assert.Error(t, err, name)
 		assert.False(t, isDelta, name)
 	}

@@ -45,9 +45,9 @@ func (o *outage) fail(round int, now time.Time) bool {
 // works ends the outage.
 func (o *outage) works() { *o = outage{round: o.round, probe: o.probe} }
 
-// LeftAloneError is returned if a host is not contacted because it has failed. errors.Is finds
+// BreakerOpenError is returned if a host is not contacted because it has failed. errors.Is finds
 // ErrBreakerOpen.
-type LeftAloneError struct {
+type BreakerOpenError struct {
 	Until time.Time // when it may be contacted again
 
 	host, why string
@@ -55,12 +55,12 @@ type LeftAloneError struct {
 }
 
 // Error names the host and the time since which it has been failing.
-func (e *LeftAloneError) Error() string {
+func (e *BreakerOpenError) Error() string {
 	return fmt.Sprintf("%v: %s: %s, failing since %s", ErrBreakerOpen, e.host, e.why, e.since.UTC().Format(time.RFC3339))
 }
 
 // Unwrap returns ErrBreakerOpen.
-func (e *LeftAloneError) Unwrap() error { return ErrBreakerOpen }
+func (e *BreakerOpenError) Unwrap() error { return ErrBreakerOpen }
 
 // isResting reports whether until is in the future by both clocks of the machine, and not so far
 // ahead that the clock must have been set back.

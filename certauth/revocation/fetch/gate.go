@@ -77,8 +77,8 @@ func (p *Partner) Refused(urls ...string) {
 	}
 }
 
-// LeftAlone returns the hosts that are not contacted at present because of repeated failures.
-func (p *Partner) LeftAlone() (names []string) {
+// OpenBreakers returns the hosts that are not contacted at present because of repeated failures.
+func (p *Partner) OpenBreakers() (names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range p.hosts {
@@ -134,7 +134,7 @@ type Pass struct {
 // pause is over, one caller contacts the host. Until it has an answer the others wait, or are
 // refused if the host has failed many times in a row. After the fetch call [Pass.Leave].
 //
-// The error is a [*LeftAloneError] if the host is paused, [ErrTimeout] together with the error of
+// The error is a [*BreakerOpenError] if the host is paused, [ErrTimeout] together with the error of
 // ctx if that ended, [ErrOverloaded] if too many callers wait, and [ErrBlockedURL] if the address
 // is not a URL with a host.
 func (p *Partner) Enter(ctx context.Context, address string) (*Pass, error) {
@@ -208,7 +208,7 @@ func (p *Pass) refusal(because *outage) error {
 	if p.host.isOpen() {
 		why = fmt.Sprintf("%d failures in a row", p.host.failures)
 	}
-	return &LeftAloneError{host: p.host.label, why: why, Until: because.until, since: because.since}
+	return &BreakerOpenError{host: p.host.label, why: why, Until: because.until, since: because.since}
 }
 
 // stillAdmitted checks again after the wait for a place: the host may have failed meanwhile.

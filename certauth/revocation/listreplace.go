@@ -78,7 +78,7 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 			})
 			if err != nil {
 				// One that has expired is not the newest: the server withholds that.
-				there, _, unreadable := evidence.Look(response.Body)
+				there, _, unreadable := evidence.ReadEdition(response.Body)
 				missing = base.Delta() == nil && (unreadable != nil || there.IsOver(c.config.Now(), c.skew))
 				return Result{}, err
 			}
