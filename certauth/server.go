@@ -176,7 +176,8 @@ func (w *upgradable) FlushError() error {
 
 // CloseNotify implements [http.CloseNotifier], without which the Stream method of gin's Context panics.
 func (w *upgradable) CloseNotify() <-chan bool {
-	if to, ok := w.ResponseWriter.(http.CloseNotifier); ok { //nolint:staticcheck // see above
+	//lint:ignore SA1019 gin asks for it
+	if to, ok := w.ResponseWriter.(http.CloseNotifier); ok { //nolint:staticcheck // SA1019: as above
 		return to.CloseNotify()
 	}
 	return nil

@@ -320,7 +320,8 @@ func TestHandler_TheWriterHasWhatTheServersHas(t *testing.T) {
 			assert.Implements(t, (*http.Flusher)(nil), w)
 			assert.Implements(t, (*http.Hijacker)(nil), w)
 			assert.Implements(t, (*interface{ FlushError() error })(nil), w)
-			if notifier, ok := w.(http.CloseNotifier); assert.True(t, ok) { //nolint:staticcheck // that of gin
+			//lint:ignore SA1019 gin asks for it
+			if notifier, ok := w.(http.CloseNotifier); assert.True(t, ok) { //nolint:staticcheck // SA1019: as above
 				assert.NotNil(t, notifier.CloseNotify())
 			}
 			control := http.NewResponseController(w)
@@ -348,7 +349,8 @@ func TestHandler_TheWriterHasWhatTheServersHas(t *testing.T) {
 
 	flushed := errors.New("not called")
 	outside := http.TimeoutHandler(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if notifier, ok := w.(http.CloseNotifier); ok { //nolint:staticcheck // that of gin
+		//lint:ignore SA1019 gin asks for it
+		if notifier, ok := w.(http.CloseNotifier); ok { //nolint:staticcheck // SA1019: as above
 			assert.Nil(t, notifier.CloseNotify(), "it never tells")
 		}
 		flushed = http.NewResponseController(w).Flush()
