@@ -110,7 +110,8 @@ func logRecords(content []byte) (records []*logRecord, others int) {
 		for err == nil {
 			var value json.RawMessage
 			if err = decoder.Decode(&value); err == nil {
-				records = append(records, recordsIn(value)...)
+				found, unread := recordsIn(value)
+				records, others = append(records, found...), others+unread
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -123,8 +124,8 @@ func logRecords(content []byte) (records []*logRecord, others int) {
 }
 
 // recordsIn returns the record, or those in the result of a Log Analytics query: a list of rows, of which the column
-// ResultDescription of AppServiceConsoleLogs is a record.
-func recordsIn(value json.RawMessage) (records []*logRecord) {
+// ResultDescription of AppServiceConsoleLogs is a line of the log. It counts the lines that are no JSON.
+func recordsIn(value json.RawMessage) (records []*logRecord, others int) {
 	rows := []json.RawMessage{value}
 	if err := json.Unmarshal(value, &rows); err != nil {
 		rows = []json.RawMessage{value}
@@ -132,12 +133,14 @@ func recordsIn(value json.RawMessage) (records []*logRecord) {
 	for _, row := range rows {
 		one := &logRecord{}
 		_ = json.Unmarshal(row, one) // attributes of other types stay empty
-		if one.ResultDescription != "" {
-			_ = json.Unmarshal([]byte(one.ResultDescription), one)
+		if line := []byte(one.ResultDescription); json.Valid(line) {
+			_ = json.Unmarshal(line, one)
+		} else if len(line) > 0 {
+			others++
 		}
 		records = append(records, one)
 	}
-	return records
+	return records, others
 }
 
 // kept explains a reload that failed. Nobody was refused: the last good set stays in use.

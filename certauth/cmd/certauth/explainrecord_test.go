@@ -271,9 +271,13 @@ func TestExplain_IgnoresOtherOutputInALog(t *testing.T) {
 		assert.Equal(t, exitNo, got.code, "%s: %s", export, got.errs)
 		assert.Contains(t, got.out, "refused: chain_untrusted\n", export)
 	}
-	got := certauthRun(t, "level=WARN msg=\"certauth: denied\"\nlevel=WARN\n", "explain", "-record", "-")
-	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.errs, "2 lines are no JSON, as slog.JSONHandler writes it")
+	// finding O54: of rows it said only that none has the attribute reason.
+	const text = "level=WARN msg=\"certauth: denied\" reason=chain_untrusted"
+	for _, log := range []string{text + "\n" + text + "\n", "[" + row(text) + "," + row(text) + "]"} {
+		got := certauthRun(t, log, "explain", "-record", "-")
+		assert.Equal(t, exitFailed, got.code)
+		assert.Contains(t, got.errs, "2 lines are no JSON, as slog.JSONHandler writes it")
+	}
 }
 
 // finding O52: the query of the runbook returns the newest record first, so that the oldest refusal was explained, and
