@@ -68,6 +68,9 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			c.RequestCtx().SetConnectionClose()
 			return c.SendStatus(fiber.StatusBadRequest)
 		}
+		if upgrade := admitted.Header["Upgrade"]; len(upgrade) == 1 { // without h2c
+			c.Request().Header.Set("Upgrade", upgrade[0])
+		}
 		defer func() { // the next handlers may write to the header too
 			ctx := c.RequestCtx()
 			switch late := ctx.LastTimeoutErrorResponse(); {

@@ -551,3 +551,27 @@ func TestHandler_ARewrittenRequestIsNotExcluded(t *testing.T) {
 		assert.Equal(t, tc.status, status, "%s, %s: %s", tc.path, tc.name, tc.value)
 	}
 }
+
+// finding T87: only an Upgrade header with h2c alone was removed, as Authenticator.Handler promises for h2c
+// beside another protocol too.
+func TestHandler_NoHandlerSeesARequestForHTTP2(t *testing.T) {
+	p := newPartner(t)
+	app := fiber.New(whole)
+	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+	app.Get("/health", func(c fiber.Ctx) error { return c.SendString(fmt.Sprint(c.GetReqHeaders()["Upgrade"])) })
+	url := serve(t, app)
+	for _, tc := range []struct {
+		lines []string
+		want  string
+	}{
+		{[]string{"h2c"}, "[]"},
+		{[]string{"h2c, websocket"}, "[websocket]"},
+		{[]string{"websocket,H2C ,other"}, "[websocket, other]"},
+		{[]string{"websocket, other"}, "[websocket, other]"},
+		{[]string{"websocket", "other"}, "[websocket other]"},
+	} {
+		status, _, body := get(t, url+"/health", http.Header{"Upgrade": tc.lines})
+		assert.Equal(t, http.StatusOK, status, "%q", tc.lines)
+		assert.Equal(t, tc.want, body, "%q", tc.lines)
+	}
+}

@@ -29,6 +29,7 @@ func TestLimits_WorkIsBounded(t *testing.T) {
 	for _, places := range []int{1, 3} {
 		bubble.Test(t, func(t *testing.T) {
 			q := New(places)
+			assert.Equal(t, 1024*places, q.MaxWaiting())
 			var running, most, done atomic.Int32
 			goOn := make(chan struct{})
 			work := func() {

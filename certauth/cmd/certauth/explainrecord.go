@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
@@ -21,9 +22,11 @@ func (e *explainer) record(name string) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	var last, kept *logRecord
+	var last *logRecord
+	var kept []*logRecord               // of failed reloads that none of the same rule has followed
 	first := map[[2]string]*logRecord{} // by reason and rule, with the words that a summary omits
 	records, others := logRecords(content)
+	slices.SortStableFunc(records, func(a, b *logRecord) int { return a.at().Compare(b.at()) }) // queries return the newest first
 	inUse := ""
 	for _, one := range records {
 		inUse = cmp.Or(one.InUse, inUse)
@@ -31,17 +34,21 @@ func (e *explainer) record(name string) (*explanation, error) {
 		key := [2]string{one.Reason, one.Rule}
 		switch {
 		case one.Msg != "" && !strings.HasPrefix(one.Msg, "certauth: "): // of the service itself, or of another package
-		case one.Reason == "" && slices.Contains(keptMessages, one.Msg):
-			kept = one
 		case one.Reason == "":
+			if failed, ok := reloadMessages[one.Msg]; ok {
+				kept = slices.DeleteFunc(kept, func(earlier *logRecord) bool { return earlier.Rule == one.Rule })
+				if failed {
+					kept = append(kept, one)
+				}
+			}
 		case one.Detail != "" || first[key] == nil:
 			first[key], last = one, one
 		default:
 			last = first[key]
 		}
 	}
-	if last == nil && kept != nil {
-		return e.kept(kept), nil
+	if last == nil && len(kept) > 0 {
+		return e.kept(kept[len(kept)-1]), nil
 	}
 	if last == nil {
 		text := "none has the attribute reason"
@@ -62,8 +69,8 @@ func (e *explainer) record(name string) (*explanation, error) {
 		answer.Where = ""
 		answer.Notes = append(answer.Notes, "the rule stands in the program, at the Require of this route, and not in the document")
 	}
-	if kept != nil {
-		answer.Notes = append(answer.Notes, "a reload failed as well, so that the service may judge by older material: "+kept.Detail)
+	if len(kept) > 0 {
+		answer.Notes = append(answer.Notes, "a reload failed as well, so that the service may judge by older material: "+kept[len(kept)-1].Detail)
 	}
 	if answer.Subject = last.Subject; answer.Subject == "" {
 		answer.Subject = last.Unverified
@@ -103,7 +110,8 @@ func logRecords(content []byte) (records []*logRecord, others int) {
 		for err == nil {
 			var value json.RawMessage
 			if err = decoder.Decode(&value); err == nil {
-				records = append(records, recordsIn(value)...)
+				found, unread := recordsIn(value)
+				records, others = append(records, found...), others+unread
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -116,8 +124,8 @@ func logRecords(content []byte) (records []*logRecord, others int) {
 }
 
 // recordsIn returns the record, or those in the result of a Log Analytics query: a list of rows, of which the column
-// ResultDescription of AppServiceConsoleLogs is a record.
-func recordsIn(value json.RawMessage) (records []*logRecord) {
+// ResultDescription of AppServiceConsoleLogs is a line of the log. It counts the lines that are no JSON.
+func recordsIn(value json.RawMessage) (records []*logRecord, others int) {
 	rows := []json.RawMessage{value}
 	if err := json.Unmarshal(value, &rows); err != nil {
 		rows = []json.RawMessage{value}
@@ -125,12 +133,14 @@ func recordsIn(value json.RawMessage) (records []*logRecord) {
 	for _, row := range rows {
 		one := &logRecord{}
 		_ = json.Unmarshal(row, one) // attributes of other types stay empty
-		if one.ResultDescription != "" {
-			_ = json.Unmarshal([]byte(one.ResultDescription), one)
+		if line := []byte(one.ResultDescription); json.Valid(line) {
+			_ = json.Unmarshal(line, one)
+		} else if len(line) > 0 {
+			others++
 		}
 		records = append(records, one)
 	}
-	return records
+	return records, others
 }
 
 // kept explains a reload that failed. Nobody was refused: the last good set stays in use.
@@ -147,8 +157,11 @@ func (e *explainer) kept(record *logRecord) *explanation {
 // decisionKept is the decision for a record of a failed reload.
 const decisionKept = "kept"
 
-// keptMessages are the messages of failed reloads: of a rule's material, and of a document.
-var keptMessages = []string{"certauth: reload failed, last good set kept", "certauth: policy document kept"}
+// reloadMessages are the messages of reloads, of a rule's material and of a document, and whether they failed.
+var reloadMessages = map[string]bool{
+	"certauth: reload failed, last good set kept": true, "certauth: policy document kept": true,
+	"certauth: reloaded": false, "certauth: policy document in use": false,
+}
 
 // logRecord is a record of a refusal or a failed reload as slog.JSONHandler writes it.
 type logRecord struct {
@@ -158,4 +171,10 @@ type logRecord struct {
 
 	Unverified string `json:"subject_unverified"`
 	InUse      string `json:"in_use"` // of this record, or of the one before
+}
+
+// at is the time of the record, or the zero time.
+func (r *logRecord) at() time.Time {
+	at, _ := time.Parse(time.RFC3339, r.Time)
+	return at
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -270,7 +271,61 @@ func TestExplain_IgnoresOtherOutputInALog(t *testing.T) {
 		assert.Equal(t, exitNo, got.code, "%s: %s", export, got.errs)
 		assert.Contains(t, got.out, "refused: chain_untrusted\n", export)
 	}
-	got := certauthRun(t, "level=WARN msg=\"certauth: denied\"\nlevel=WARN\n", "explain", "-record", "-")
-	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.errs, "2 lines are no JSON, as slog.JSONHandler writes it")
+	// finding O54: of rows it said only that none has the attribute reason.
+	const text = "level=WARN msg=\"certauth: denied\" reason=chain_untrusted"
+	for _, log := range []string{text + "\n" + text + "\n", "[" + row(text) + "," + row(text) + "]"} {
+		got := certauthRun(t, log, "explain", "-record", "-")
+		assert.Equal(t, exitFailed, got.code)
+		assert.Contains(t, got.errs, "2 lines are no JSON, as slog.JSONHandler writes it")
+	}
+}
+
+// finding O52: the query of the runbook returns the newest record first, so that the oldest refusal was explained, and
+// by the document that came into use after it. The fractions have no zeros at their end, as slog writes them.
+func TestExplain_ExplainsTheNewestRecordInAnyOrder(t *testing.T) {
+	w := newWorld(t)
+	policy := w.named("policy", chain)
+	text, err := os.ReadFile(policy)
+	require.NoError(t, err)
+	log := []string{
+		`{"time": "2026-01-01T01:59:59.9+01:00", "msg": "certauth: policy document in use", "in_use": "00"}`,
+		`{"time": "2026-01-01T01:00:00Z", "msg": "certauth: denied", "reason": "certificate_expired", "rule": "Policy.Chain", "detail": "old", "hint": "renew"}`,
+		fmt.Sprintf(`{"time": "2026-01-01T01:00:00.12Z", "msg": "certauth: policy document in use", "in_use": "%x"}`, sha256.Sum256(text)),
+		`{"time": "2026-01-01T01:00:00.123Z", "msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "new", "hint": "add it"}`,
+	}
+	rows := make([]string, 0, len(log))
+	for _, record := range log {
+		rows = append(rows, `{"ResultDescription": `+strconv.Quote(record)+`}`)
+	}
+	for range 2 {
+		for _, log := range []string{strings.Join(log, "\n"), "[" + strings.Join(rows, ",") + "]"} {
+			got := certauthRun(t, log, "explain", "-policy", policy, "-record", "-")
+			assert.Contains(t, got.out, "refused: chain_untrusted\n", log)
+			assert.NotContains(t, got.out, "another version", log)
+		}
+		slices.Reverse(log)
+		slices.Reverse(rows)
+	}
+}
+
+// finding O53: a failed reload was explained, or noted beside a refusal, also if the log shows that the file was repaired.
+func TestExplain_IgnoresAFailedReloadThatWasRepaired(t *testing.T) {
+	const (
+		failed   = `{"msg": "certauth: reload failed, last good set kept", "rule": "Policy.Chain.Roots", "detail": "gone"}` + "\n"
+		reloaded = `{"msg": "certauth: reloaded", "rule": "Policy.Chain.Roots"}` + "\n"
+		other    = `{"msg": "certauth: reloaded", "rule": "Policy.Chain.Intermediates"}` + "\n"
+		kept     = `{"msg": "certauth: policy document kept", "rule": "policy.json", "detail": "bad"}` + "\n"
+		inUse    = `{"msg": "certauth: policy document in use", "rule": "policy.json", "in_use": "00"}` + "\n"
+		denied   = `{"msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "no way", "hint": "add it"}` + "\n"
+	)
+	for log, noted := range map[string]string{
+		failed + other: "gone", reloaded + failed: "gone", inUse + kept: "bad", failed + reloaded: "", kept + inUse: "",
+		kept + failed + reloaded: "bad", failed + kept + inUse: "gone",
+	} {
+		got := certauthRun(t, log+denied, "explain", "-record", "-")
+		assert.Equal(t, noted != "", strings.Contains(got.out, "a reload failed as well"), log)
+		assert.Contains(t, got.out, noted, log)
+		got = certauthRun(t, log, "explain", "-record", "-")
+		assert.Equal(t, noted != "", strings.Contains(got.out, "kept: not_configured"), log)
+	}
 }
