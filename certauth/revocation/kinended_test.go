@@ -136,3 +136,26 @@ func TestKin_AListOfACAInNoChainRevokesTheSigner(t *testing.T) {
 		})
 	}
 }
+
+// finding K153: as K139 for a list among Config.Lists, if the CA itself is not among Issuers, because it signs no lists.
+func TestKin_AConfiguredListByARevokedSignerIsFetchedAgainThoughItsCAIsNotConfigured(t *testing.T) {
+	inBubble(t, "at a URL", func(t *testing.T) {
+		w := kinSigns(t)
+		next := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
+		w.net.serve(configuredURL, body(encode(t, w.signedBy(w.kin))))
+		w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
+		checker := w.checker(t, sources(revocation.CRLOnly), func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{URL: configuredURL}}, certs(w.kin, next)
+		})
+		bare := w.issue(t, "bare", noResponder, noPoints)
+		w.says(t, checker, bare, isGood, nil)
+		w.net.serve(configuredURL, body(encode(t, w.signedBy(next))))
+		w.revokes(t, w.list())
+		for range 3 {
+			_, _ = checker.CheckChain(t.Context(), w.chain(bare)) // fetches the root's list
+			synctest.Wait()
+			w.clock.advance(2 * time.Minute)
+		}
+		w.says(t, checker, bare, isGood, nil)
+	})
+}
