@@ -40,6 +40,24 @@ func TestKin_AHoldOfTheSignerOutlivesTheListThatContainsIt(t *testing.T) {
 	}
 }
 
+// A permanent revocation of the signer's certificate stays, although there was a newer list of another scope without
+// it when it was published, as for any other certificate.
+func TestKin_ANewerListOfAnotherScopeLiftsNoRevocationOfTheSigner(t *testing.T) {
+	inBubble(t, "in a directory", func(t *testing.T) {
+		w := kinSigns(t)
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin))))
+		ofCAs := w.listAt(now.Add(-time.Hour), now.Add(7*day))
+		ofCAs.Extensions = append(ofCAs.Extensions, ocsptest.IssuingPoint(ocsptest.Flag(2)))
+		write(t, filepath.Join(w.dir, "cas.crl"), w.ofRoot(t, ofCAs))
+		checker := w.inDir(t)
+		w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(11, now.Add(7*day))))
+		w.clock.advance(2 * time.Minute)
+		w.nudge(t, checker)
+		w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
+	})
+}
+
 // finding K146: the revoked certificate of a signer was forgotten when it had expired and another key of the CA
 // became known, so that StaleGrace accepted what its last list says.
 func TestKin_ARevokedSignerIsRememberedAfterItsCertificateHasExpired(t *testing.T) {

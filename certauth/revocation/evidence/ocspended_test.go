@@ -46,6 +46,11 @@ func TestVerifyOCSP_ARevocationOutlivesTheCertificateOfItsResponder(t *testing.T
 			assert.Equal(t, c.stale, result.StaleRevoked)
 		})
 	}
+	t.Run("the issuer is that of a chain that was verified", func(t *testing.T) {
+		expired := makeCert(t, "Clients CA", s.ca.key, s.root, asCA, over)
+		result, err := evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, expired.cert, at(now))
+		expect(t, result, err, evidence.Good, nil)
+	})
 	t.Run("a renewed certificate comes first", func(t *testing.T) {
 		renewed := makeCert(t, "responder", ofCA.key, s.ca, asDelegate)
 		r := s.by(ofCA)
