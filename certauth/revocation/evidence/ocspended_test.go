@@ -46,6 +46,13 @@ func TestVerifyOCSP_ARevocationOutlivesTheCertificateOfItsResponder(t *testing.T
 			assert.Equal(t, c.stale, result.StaleRevoked)
 		})
 	}
+	t.Run("a trusted responder that is not yet valid", func(t *testing.T) {
+		trusted := makeCert(t, "responder", newKey(t), nil, asDelegate, valid(now.Add(skew+time.Second), now.Add(day)))
+		r, o := s.by(trusted), at(now)
+		r.ProducedAt, o.TrustedResponders = ocsptest.At(now.Add(2*time.Second)), certs(trusted) // within skew of the beginning and of now
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
+		expect(t, result, err, evidence.Unavailable, evidence.ErrResponderNotAuthorized)
+	})
 	t.Run("the issuer is that of a chain that was verified", func(t *testing.T) {
 		expired := makeCert(t, "Clients CA", s.ca.key, s.root, asCA, over)
 		result, err := evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, expired.cert, at(now))
