@@ -271,3 +271,25 @@ func TestChecker_AnExpiredConfiguredDeltaKeepsNoneOut(t *testing.T) {
 		w.says(t, checker, w.client, isRevoked, nil)
 	})
 }
+
+// finding K154: a delta that calls a client revoked was ignored if the list that it continues had expired and an older
+// one, which has not, was in its place.
+func TestChecker_ADeltaOfAnExpiredListAccuses(t *testing.T) {
+	for name, list := range map[string]int64{"of the newer list, which has expired": 11, "of a later list, which is not there": 13} {
+		inBubble(t, name, func(t *testing.T) {
+			w, dir := wire(t), t.TempDir()
+			write(t, filepath.Join(dir, "0.crl"), encode(t, w.numberedBase(10, now.Add(7*day))))
+			newer := w.numberedBase(11, now.Add(-skew-time.Minute))
+			newer.ThisUpdate = ocsptest.UTCAt(now.Add(-time.Hour))
+			write(t, filepath.Join(dir, "1.crl"), encode(t, newer))
+			write(t, filepath.Join(dir, "delta.crl"), encode(t, w.numberedDelta(list, 14, now.Add(-time.Minute), now.Add(day), entryFor(w.client))))
+			checker := w.operated(t, revocation.List{Dir: dir}, softFail)
+			w.says(t, checker, w.issue(t, "another"), isGood, nil)
+			if list == 11 {
+				w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+				return
+			}
+			w.says(t, checker, w.client, isGood, nil)
+		})
+	}
+}
