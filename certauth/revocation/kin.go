@@ -194,10 +194,10 @@ func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
 		}
 		for _, l := range view.completed(k.by, l, terms) {
 			for ; l != nil; l = l.lapsed {
-				switch found, _ := l.crl.LookupSubject(&k.who, terms); {
-				case found.Status == Revoked:
+				switch found, _ := l.crl.LookupSubject(&k.who, terms); found.Status {
+				case Revoked:
 					isRevoked, next = true, stricter(next, new(found))
-				case found.Status == Good:
+				case Good:
 					lifts = latest(lifts, found.ThisUpdate)
 				default:
 					isRevoked = isRevoked || found.StaleRevoked
