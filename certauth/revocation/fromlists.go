@@ -117,7 +117,7 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 			t.since = latest(t.since, since)
 		}
 	}
-	if l.crl.SignedBy(&r.who) { // a CA's certificate is not cleared by its own key
+	if l.edition().SignedBy(&r.who) { // a CA's certificate is not cleared by its own key
 		result, err = Result{}, evidence.ErrSignedBySubject
 	}
 	if then, isWithin := c.withinGrace(r, l, terms); isWithin && errors.Is(err, ErrNotFresh) {

@@ -23,8 +23,9 @@ type kin struct {
 	cert *x509.Certificate
 	key  string // authorityKey
 	who  evidence.Subject
-	by   *authority   // the CA that issued cert; nil if it is in no chain that was seen
-	gone *atomic.Bool // once a list has revoked cert for good
+	by   *authority // the CA that issued cert; nil if it is neither in the chain nor among Issuers
+	// revoked is what a list has said against cert, kept when the list has expired or is gone.
+	revoked *atomic.Pointer[Result]
 }
 
 // kinNow returns the kin known now.
@@ -140,8 +141,8 @@ func hasSigned(by, cert *x509.Certificate) bool {
 
 // addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
 // certificate has the CA's name by mistake. It takes the place of one of the same key that expires
-// sooner, and of those that have expired. addKin returns when the certificate becomes valid, if it is
-// not yet. above begins with a certificate of the CA.
+// sooner, and of those that have expired, once StaleGrace does not apply to their lists any more. addKin
+// returns when the certificate becomes valid, if it is not yet. above begins with a certificate of the CA.
 func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Certificate, now time.Time) (next time.Time) {
 	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
 		return begins
@@ -153,13 +154,16 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	if err != nil {
 		return next
 	}
-	one := kin{cert: cert, key: authorityKey(cert), who: who, gone: new(atomic.Bool)}
+	one := kin{cert: cert, key: authorityKey(cert), who: who, revoked: new(atomic.Pointer[Result])}
 	a.adding.Lock()
 	defer a.adding.Unlock()
 	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool {
-		return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) || !evidence.ValidAt(k.cert, now, c.skew)
+		return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) || !evidence.ValidAt(k.cert, now, c.skew+c.config.StaleGrace)
 	})
 	if one.key != a.key && len(all) < maxKin && !slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
+		for _, issuer := range c.local.issuers {
+			above = append(slices.Clip(above), issuer.cert())
+		}
 		if by := slices.IndexFunc(above, func(ca *x509.Certificate) bool { return hasSigned(ca, cert) }); by >= 0 {
 			one.by = c.authorities.intern(above[by])
 		}
@@ -176,38 +180,48 @@ func (c *Checker) revokedKin(a *authority, terms *VerifyOptions) []kin {
 	return slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return !c.isRevoked(k, terms) })
 }
 
-// isRevoked reports whether a list in memory revokes the certificate or puts it on hold, or one has revoked
-// it for good.
+// isRevoked reports whether a list in memory revokes the certificate or puts it on hold, or one has, and no
+// newer one has lifted the hold.
 func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
-	if k.by == nil || k.gone.Load() {
-		return k.gone.Load()
+	known := k.revoked.Load()
+	if k.by == nil || known != nil && known.RevokedForGood() {
+		return known != nil
 	}
-	view, isRevoked := c.local.view.Load(), false
+	view, isRevoked, next, lifts := c.local.view.Load(), false, known, time.Time{}
 	for _, l := range slices.Concat(view.listsOf(k.by, terms), c.remote.ofCA(k.by)) {
 		if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
 			continue
 		}
 		for _, l := range view.completed(k.by, l, terms) {
 			for ; l != nil; l = l.lapsed {
-				found, _ := l.crl.LookupSubject(&k.who, terms)
-				isRevoked = isRevoked || found.Status == Revoked || found.StaleRevoked
-				if found.RevokedForGood() {
-					k.gone.Store(true)
+				switch found, _ := l.crl.LookupSubject(&k.who, terms); found.Status {
+				case Revoked:
+					isRevoked, next = true, stricter(next, new(found))
+				case Good:
+					lifts = latest(lifts, found.ThisUpdate)
+				default:
+					isRevoked = isRevoked || found.StaleRevoked
 				}
 			}
 		}
 	}
-	return isRevoked
+	if !isRevoked && next != nil && !next.ThisUpdate.After(lifts) {
+		next = nil
+	}
+	if next != known && !k.revoked.CompareAndSwap(known, next) { // another update was faster
+		return c.isRevoked(k, terms)
+	}
+	return isRevoked || next != nil
 }
 
 // isByRevoked reports whether the certificate of the key that signed the list is revoked now.
-func (c *Checker) isByRevoked(l *loadedList, a *authority, now time.Time) bool {
+func (c *Checker) isByRevoked(l evidence.Edition, a *authority, now time.Time) bool {
 	terms := c.terms(now)
-	return slices.ContainsFunc(a.kinNow(), func(k kin) bool { return l.crl.SignedBy(&k.who) && c.isRevoked(k, &terms) })
+	return slices.ContainsFunc(a.kinNow(), func(k kin) bool { return l.SignedBy(&k.who) && c.isRevoked(k, &terms) })
 }
 
 func (l *loadedList) isByAny(signers []kin) bool {
-	return slices.ContainsFunc(signers, func(k kin) bool { return l.crl.SignedBy(&k.who) })
+	return slices.ContainsFunc(signers, func(k kin) bool { return l.edition().SignedBy(&k.who) })
 }
 
 // listTerms returns the terms for lists of a CA, which any of its keys may sign.

@@ -201,17 +201,18 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}
-		switch isRevoked := c.isByRevoked(next, l.authority, now); {
-		case isRevoked == c.isByRevoked(old, l.authority, now):
+		switch isRevoked := c.isByRevoked(base.Edition(), l.authority, now); {
+		case isRevoked == c.isByRevoked(old.edition(), l.authority, now):
 		case !isRevoked:
 			err = nil // whatever number and times the revoked key has given its list
-		case old.base.Edition().Current(now, c.skew) == nil:
+		default: // even if the old one has expired, because of what it revokes
 			err = errRevokedSigner
 		}
 		if err != nil {
 			return nil, err
 		}
-	} else if seen := l.newest.Load(); seen != nil && errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
+	} else if seen := l.newest.Load(); seen != nil && !c.isByRevoked(*seen, l.authority, now) &&
+		errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
 		return nil, evidence.ErrRollback
 	}
 	if old != nil {

@@ -46,19 +46,19 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 	defer m.mu.Unlock()
 	now, before := c.config.Now(), l.current.Load()
 	aside := before != nil && (before.lone != nil) != (next.lone != nil)
+	// Another CA may have the same name, and another key of the CA, with numbers of its own.
+	isOther := before != nil && slices.ContainsFunc(before.by, func(known *authority) bool { return !slices.Contains(next.by, known) })
 	switch {
 	case next.edition().CheckBegun(now, c.skew) != nil:
 		return next.edition().CheckBegun(now, c.skew)
 	case before == nil || aside:
 	case next.lone != nil:
-		if errors.Is(before.edition().CheckNewer(next.edition()), evidence.ErrRollback) {
+		if !isOther && errors.Is(c.mayReplace(before.edition(), next.edition(), now), evidence.ErrRollback) {
 			return evidence.ErrRollback
 		}
 		aside = !before.isReplacedBy(next)
 	default:
 		err := c.mayReplace(before.edition(), next.edition(), now)
-		// Another CA may have the same name, with numbers of its own.
-		isOther := slices.ContainsFunc(before.by, func(known *authority) bool { return !slices.Contains(next.by, known) })
 		aside = errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback))
 		if err != nil && !aside {
 			return err

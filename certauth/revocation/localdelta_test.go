@@ -234,3 +234,62 @@ func TestChecker_DeltaAmongTheOperatorsLists(t *testing.T) {
 		w.says(t, checker, w.client, isRevoked, nil)
 	})
 }
+
+// finding K148: a delta by a revoked key with a number that no CA reaches kept out each delta that the CA signed
+// with another key and put in the same place.
+func TestKin_ADeltaByAnotherKeyKeepsNoDeltaOut(t *testing.T) {
+	inBubble(t, "in a file", func(t *testing.T) {
+		w := kinSigns(t)
+		path := filepath.Join(w.dir, "delta.crl")
+		write(t, filepath.Join(w.dir, "own.crl"), encode(t, w.numberedBase(10, now.Add(7*day))))
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin))))
+		forged := w.numberedDelta(10, 1<<60, now.Add(-time.Hour), now.Add(day))
+		forged.Key, forged.Extensions[0] = w.kin.key, ocsptest.AuthorityKeyID(w.kin.cert.SubjectKeyId)
+		write(t, path, encode(t, forged))
+		checker := w.inDir(t)
+		w.says(t, checker, w.about, isGood, nil)
+		write(t, path, encode(t, w.numberedDelta(10, 11, now.Add(-time.Minute), now.Add(day), entryFor(w.about))))
+		w.clock.advance(2 * time.Minute)
+		w.nudge(t, checker)
+		w.says(t, checker, w.about, isRevoked, nil)
+	})
+}
+
+// finding K151: a delta that has expired kept out one with a lower number, as a CA makes them that was restored from
+// a backup. For complete lists it does not.
+func TestChecker_AnExpiredConfiguredDeltaKeepsNoneOut(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w, dir := wire(t), t.TempDir()
+		path := filepath.Join(dir, "delta.crl")
+		write(t, filepath.Join(dir, "base.crl"), encode(t, w.numberedBase(10, now.Add(7*day))))
+		write(t, path, encode(t, w.numberedDelta(10, 50, now.Add(-time.Hour), now.Add(time.Hour))))
+		checker := w.operated(t, revocation.List{Dir: dir})
+		w.says(t, checker, w.client, isGood, nil)
+		w.clock.advance(2 * time.Hour)
+		write(t, path, encode(t, w.numberedDelta(10, 11, w.clock.now(), now.Add(day), entryFor(w.client))))
+		w.nudge(t, checker)
+		w.says(t, checker, w.client, isRevoked, nil)
+	})
+}
+
+// finding K154: a delta that calls a client revoked was ignored if the list that it continues had expired and an older
+// one, which has not, was in its place.
+func TestChecker_ADeltaOfAnExpiredListAccuses(t *testing.T) {
+	for name, list := range map[string]int64{"of the newer list, which has expired": 11, "of a later list, which is not there": 13} {
+		inBubble(t, name, func(t *testing.T) {
+			w, dir := wire(t), t.TempDir()
+			write(t, filepath.Join(dir, "0.crl"), encode(t, w.numberedBase(10, now.Add(7*day))))
+			newer := w.numberedBase(11, now.Add(-skew-time.Minute))
+			newer.ThisUpdate = ocsptest.UTCAt(now.Add(-time.Hour))
+			write(t, filepath.Join(dir, "1.crl"), encode(t, newer))
+			write(t, filepath.Join(dir, "delta.crl"), encode(t, w.numberedDelta(list, 14, now.Add(-time.Minute), now.Add(day), entryFor(w.client))))
+			checker := w.operated(t, revocation.List{Dir: dir}, softFail)
+			w.says(t, checker, w.issue(t, "another"), isGood, nil)
+			if list == 11 {
+				w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+				return
+			}
+			w.says(t, checker, w.client, isGood, nil)
+		})
+	}
+}

@@ -175,6 +175,9 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 	for i, crl := range best {
 		next := *l
 		next.crl, next.deltaMissing = crl, !known
+		if l.lapsed != nil {
+			next.lapsed = view.completed(a, l.lapsed, terms)[0]
+		}
 		all[i] = &next
 	}
 	return all

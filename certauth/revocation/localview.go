@@ -20,7 +20,7 @@ func (m *localLists) newView() *localView {
 	for _, s := range m.sources {
 		failed = append(failed, s.err)
 		view.unread, view.byURL = view.unread || !s.read, view.byURL || s.list.URL != ""
-		for _, l := range s.lists {
+		for _, l := range s.goneFirst() {
 			held := l.current.Load()
 			if held == nil {
 				continue
@@ -47,6 +47,18 @@ func (m *localLists) newView() *localView {
 		view.of[at.by] = append(view.of[at.by], scopes[at]...)
 	}
 	return view
+}
+
+// goneFirst returns the lists that are gone before the others, which replace equal ones.
+func (s *localSource) goneFirst() (all []*localList) {
+	for _, gone := range []bool{true, false} {
+		for _, l := range s.lists {
+			if l.gone == gone {
+				all = append(all, l)
+			}
+		}
+	}
+	return all
 }
 
 // used returns the lists that count, because no other one of their scope has displaced them, and the

@@ -281,7 +281,7 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 func (c *Checker) isOutdated(l *loadedList, r *record, now time.Time) bool {
 	terms := c.terms(now)
 	_, err := l.crl.LookupSubject(&r.who, &terms)
-	return errors.Is(err, ErrNotFresh) || c.isByRevoked(l, r.authority, now)
+	return errors.Is(err, ErrNotFresh) || c.isByRevoked(l.edition(), r.authority, now)
 }
 
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has

@@ -242,6 +242,17 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 	return known
 }
 
+func (a *authorities) list() (all []*authority) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, one := range a.all {
+		if known := one.Value(); known != nil {
+			all = append(all, known)
+		}
+	}
+	return all
+}
+
 // forget removes an authority that is no longer used, unless there is another one for its key by now.
 func (a *authorities) forget(key string) {
 	a.mu.Lock()

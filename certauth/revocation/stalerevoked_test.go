@@ -119,3 +119,23 @@ func TestChecker_UnknownDoesNotHideAnExpiredResponseOfTheStore(t *testing.T) {
 		w.says(t, restarted, w.client, isGood, nil)
 	})
 }
+
+// finding K147: the same response said nothing after the certificate of the responder had expired, so that SoftFail
+// accepted the client after a restart in an outage.
+func TestChecker_AStoredRevocationOutlivesTheCertificateOfItsResponder(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w, kept := wire(t), newShelf()
+		config := both(ocspOnly, softFail, stored(kept))
+		delegate := w.delegate(t, valid(now.Add(-13*day), now.Add(day)))
+		w.net.serve(ocspURL, w.answering(t, revokedAt(now.Add(-3*day), 1), func(_ revocation.Request, r *ocsptest.Response) {
+			r.Responder, r.Key, r.Certificates = ocsptest.ByName(delegate.cert.RawSubject), delegate.key, [][]byte{delegate.cert.Raw}
+		}))
+		w.says(t, w.checker(t, config), w.client, isRevoked, nil)
+		synctest.Wait() // it is stored by now
+		w.outage()
+		w.clock.advance(2 * day)
+		found, err := w.check(t, w.checker(t, config))
+		require.ErrorContains(t, err, "expired evidence said revoked")
+		assert.Equal(t, isUnavailable.String(), found.Status.String())
+	})
+}

@@ -31,7 +31,8 @@ func newIndex(l *list) (*index, error) {
 	for as := range sets {
 		sets[as] = serials.NewBuilder(&counts[as])
 	}
-	for s := cryptobyte.String(l.entries); !s.Empty(); {
+	s := cryptobyte.String(l.entries)
+	for range x.entries {
 		one, _ := l.readEntry(&s) // as before
 		sets[one.listedAs()].Add(one.serial)
 	}

@@ -155,9 +155,6 @@ func (l *CRL) Size() int {
 // Signer returns the name of the signer, quoted, for logs.
 func (l *CRL) Signer() string { return l.base.responder }
 
-// SignedBy reports whether the certificate's own key has signed the list.
-func (l *CRL) SignedBy(s *Subject) bool { return bytes.Equal(l.base.signerKey, s.key) }
-
 // Scope identifies the key that has signed the list and its issuing distribution point. A CA may have
 // a list for each of its keys and points.
 func (l *CRL) Scope() string { return string(l.base.signerKey) + string(l.base.pointDER) }

@@ -26,7 +26,7 @@ type header struct {
 
 // edition refers to the header, which must not change afterwards.
 func (h *header) edition() Edition {
-	return Edition{h.thisUpdate, h.nextUpdate, h.issuer, h.pointDER, h.number}
+	return Edition{h.thisUpdate, h.nextUpdate, h.issuer, h.pointDER, h.signerKey, h.number}
 }
 
 // The reasons why a list does not cover a certificate.

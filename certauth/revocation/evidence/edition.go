@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
@@ -14,12 +15,13 @@ import (
 
 var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 
-// Edition identifies one issue of a list: its issuer, its distribution point, its number and its
-// times. It can be kept after the list was dropped.
+// Edition identifies one issue of a list: its issuer, its signer, its distribution point, its number
+// and its times. It can be kept after the list was dropped.
 type Edition struct {
 	ThisUpdate, NextUpdate time.Time // NextUpdate is zero if the list has none
 
 	issuer, point []byte // point is the extension unchanged, nil if absent
+	signerKey     []byte // nil before it is verified
 	number        *big.Int
 }
 
@@ -74,6 +76,9 @@ func (e Edition) Current(now time.Time, skew time.Duration) error {
 func (e Edition) IsOver(now time.Time, skew time.Duration) bool {
 	return !e.NextUpdate.IsZero() && now.After(e.NextUpdate.Add(skew))
 }
+
+// SignedBy reports whether the certificate's own key has signed the list.
+func (e Edition) SignedBy(s *Subject) bool { return bytes.Equal(e.signerKey, s.key) }
 
 // Issuer returns the issuer's name in DER.
 func (e Edition) Issuer() []byte { return e.issuer }

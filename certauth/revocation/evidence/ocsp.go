@@ -74,6 +74,9 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 		return Result{}, err
 	}
 	chosen, err := strictest(matching, cert, &o)
+	if err == nil && by.delegate && hasEnded(by.cert, &o) {
+		err = fmt.Errorf("%w: %w: the responder's certificate has expired", ErrNotFresh, ErrResponderNotAuthorized)
+	}
 	if err != nil {
 		if chosen.severity() == 4 && !errors.Is(err, ErrFuture) {
 			return Result{StaleRevoked: true, ThisUpdate: chosen.thisUpdate}, err

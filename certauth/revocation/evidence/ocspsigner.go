@@ -51,8 +51,8 @@ func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issu
 }
 
 // candidates returns those of the issuer, the trusted responders, and the embedded certificates at
-// any position that have the responder's name or key. Certificates that cannot be parsed are
-// skipped.
+// any position that have the responder's name or key, those that have expired last. Certificates that
+// cannot be parsed are skipped.
 func (r *basicResponse) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
 	all := append([]*x509.Certificate{issuer}, o.TrustedResponders...)
 	for _, der := range r.embedded {
@@ -60,13 +60,17 @@ func (r *basicResponse) candidates(issuer *x509.Certificate, o *VerifyOptions) [
 			all = append(all, cert)
 		}
 	}
-	var candidates []*x509.Certificate
+	var current, ended []*x509.Certificate
 	for _, cert := range all {
-		if cert != nil && r.names(cert) && !slices.ContainsFunc(candidates, cert.Equal) {
-			candidates = append(candidates, cert)
+		switch {
+		case cert == nil || !r.names(cert) || slices.ContainsFunc(slices.Concat(current, ended), cert.Equal):
+		case hasEnded(cert, o):
+			ended = append(ended, cert)
+		default:
+			current = append(current, cert)
 		}
 	}
-	return candidates
+	return append(current, ended...)
 }
 
 func (r *basicResponse) names(cert *x509.Certificate) bool {
@@ -91,7 +95,7 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 		return signer{cert: candidate}, nil
 	}
 	if slices.ContainsFunc(o.TrustedResponders, candidate.Equal) {
-		if !ValidAt(candidate, o.Now, o.Tolerance()) {
+		if !ValidAt(candidate, o.Now, o.Tolerance()) && (!hasEnded(candidate, o) || !ValidAt(candidate, r.producedAt, o.Tolerance())) {
 			return signer{}, fmt.Errorf("%w: trusted responder is not valid now", ErrResponderNotAuthorized)
 		}
 		if sameKey(candidate, cert) {
@@ -129,7 +133,7 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 		return refuse("may not sign by its key usage")
 	case slices.ContainsFunc(delegate.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNoCheck) }):
 		return refuse("has a critical extension that is not understood")
-	case !ValidAt(delegate, o.Now, o.Tolerance()) || !ValidAt(delegate, r.producedAt, o.Tolerance()):
+	case !ValidAt(delegate, o.Now, o.Tolerance()) && !hasEnded(delegate, o) || !ValidAt(delegate, r.producedAt, o.Tolerance()):
 		return refuse("is not valid now or was not when it signed")
 	case sameKey(delegate, cert):
 		return refuse("is the certificate in question, or has its key")
@@ -140,6 +144,12 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 		return fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, o.MaxDelegateLifetime)
 	}
 	return nil
+}
+
+// hasEnded reports whether a certificate has expired. What it signed before only counts against a
+// certificate, like an expired response.
+func hasEnded(cert *x509.Certificate, o *VerifyOptions) bool {
+	return o.Now.Add(-o.Tolerance()).After(cert.NotAfter)
 }
 
 // sameKey compares the keys, not only their encodings.

@@ -101,7 +101,8 @@ type Result struct {
 	DelegateUnchecked bool
 
 	// StaleRevoked reports, together with ErrNotFresh, that the evidence is authentic but
-	// too old, and that it called the certificate permanently revoked; or that a fresh delta
+	// too old, or the certificate of the responder that signed it has expired, and that it
+	// called the certificate permanently revoked; or that a fresh delta
 	// calls it revoked or on hold, and only the base is too old. For an OCSP response ThisUpdate
 	// is set, too.
 	StaleRevoked bool
