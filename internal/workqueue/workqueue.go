@@ -21,9 +21,9 @@ const (
 	maxPause = 20 * time.Millisecond
 )
 
-// Queue has a number of places, in each of which one work runs at a time. Where it leaves no
-// processor to the rest of the program, because there is only one, it pauses between the works of
-// strangers. It is safe for concurrent use.
+// Queue has a number of places, in each of which one work runs at a time. While there are known
+// callers, it pauses before the work of each stranger that waited, so that they have a share even where
+// a place takes the only processor. It is safe for concurrent use.
 type Queue struct {
 	running  chan struct{}
 	stranger chan struct{} // held by the one stranger that waits for a place, with the known callers
