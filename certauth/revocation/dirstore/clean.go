@@ -1,11 +1,10 @@
 package dirstore
 
 import (
-	"errors"
-	"io"
+	"fmt"
+	"io/fs"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -18,6 +17,9 @@ const (
 	maxCleanInterval = time.Hour
 )
 
+// maxDifference is that between the clocks of two processes, and the longest time that writing a file takes.
+const maxDifference = 10 * time.Minute
+
 // room is what the store holds, as far as this process knows: what the last look found, and what
 // this process has written since. Other processes also write, and look.
 type room struct {
@@ -27,7 +29,7 @@ type room struct {
 
 func (r room) exceeds(most room) bool { return r.files > most.files || r.bytes > most.bytes }
 
-// kept is one file, as its first line describes it.
+// kept is one file, as its header describes it.
 type kept struct {
 	name    string
 	size    int64
@@ -56,8 +58,8 @@ func (s *Store) clean() {
 		return
 	}
 	defer root.Close()
-	files, ok := s.sweep(root, now)
-	if !ok {
+	files, err := sweep(root, now)
+	if err != nil {
 		return
 	}
 	slices.SortFunc(files, func(a, b kept) int { return a.written.Compare(b.written) })
@@ -86,35 +88,21 @@ func (s *Store) clean() {
 }
 
 // sweep removes expired files, and returns the rest.
-func (s *Store) sweep(root *os.Root, now time.Time) (files []kept, ok bool) {
-	dir, err := root.Open(".")
-	if err != nil {
-		return nil, false
-	}
-	defer dir.Close()
-	for {
-		names, err := dir.Readdirnames(1024)
-		for _, name := range names {
-			base, isOurs := strings.CutPrefix(name, filePrefix)
-			switch {
-			case !isOurs:
-			case strings.HasSuffix(base, tempSuffix):
-				if isAbandoned(base, now) {
-					_ = root.Remove(name)
-				}
-			case strings.HasSuffix(base, evidenceSuffix):
-				if f, counts := look(root, name, now); counts {
-					files = append(files, f)
-				}
+func sweep(root *os.Root, now time.Time) (files []kept, err error) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	for _, entry := range entries {
+		name := entry.Name()
+		base, isOurs := strings.CutPrefix(name, filePrefix)
+		switch {
+		case isOurs && strings.HasSuffix(base, tempSuffix) && isAbandoned(base, now):
+			_ = root.Remove(name)
+		case isOurs && strings.HasSuffix(base, fileSuffix):
+			if f, counts := look(root, name, now); counts {
+				files = append(files, f)
 			}
 		}
-		if errors.Is(err, io.EOF) {
-			return files, true
-		}
-		if err != nil {
-			return nil, false
-		}
 	}
+	return files, err
 }
 
 // look removes a file that has expired or is not evidence, and describes any other. A file dated
@@ -128,7 +116,7 @@ func look(root *os.Root, name string, now time.Time) (kept, bool) {
 		}
 		return kept{}, false
 	}
-	says, ok, err := readHead(file, size, now)
+	head, ok, err := readHeader(file, now)
 	_ = file.Close()
 	if err != nil {
 		return kept{}, false
@@ -137,18 +125,17 @@ func look(root *os.Root, name string, now time.Time) (kept, bool) {
 		_ = root.Remove(name)
 		return kept{}, false
 	}
-	if says.written.After(now.Add(filePeriod)) {
-		says.written = time.Time{}
+	written := time.UnixMicro(head.Written)
+	if written.After(now.Add(maxDifference)) {
+		written = time.Time{}
 	}
-	return kept{name, size, says.written}, true
+	return kept{name, size, written}, true
 }
 
 // isAbandoned reports whether the time in the name of a temporary file is long past, or so far in
 // the future that a wrong clock made it.
 func isAbandoned(base string, now time.Time) bool {
-	_, rest, _ := strings.Cut(base, "-")
-	text, _, _ := strings.Cut(rest, ".")
-	period, err := strconv.ParseInt(text, 10, 64)
-	age := periodOf(now) - period
-	return err != nil || age > 1 || age < -1
+	var begun int64
+	_, err := fmt.Sscanf(base, "%d-", &begun)
+	return err != nil || now.Sub(time.Unix(begun, 0)).Abs() > maxDifference
 }

@@ -128,41 +128,44 @@ func TestStore_IsBoundedOverProcesses(t *testing.T) {
 }
 
 // A process died while it wrote. Its remains are removed when no process can still be writing them,
-// and not before.
+// and not before. What is not from this store, or not from this version, is not touched.
 func TestStore_LeftoversOfACrash(t *testing.T) {
 	s, dir, c := newDirectory(t)
-	period := func(ahead int) string { return fmt.Sprint(now.Unix()/600 + int64(ahead)) }
+	fill(t, s, "key", 1, time.Hour)
+	whole := read(t, onlyFile(t, dir))
+	at := func(ahead time.Duration) string { return fmt.Sprint(now.Add(time.Minute + ahead).Unix()) }
 	kept, removed := []string{}, []string{}
 	for name, old := range map[string]bool{
-		"certauth1-ABC-" + period(0) + ".tmp":    false,
-		"certauth1-ABC-" + period(-1) + ".tmp":   false,
-		"certauth1-ABC-" + period(1) + ".tmp":    false,
-		"certauth1-ABC-" + period(-2) + ".tmp":   true,
-		"certauth1-ABC-" + period(-900) + ".tmp": true,
-		"certauth1-ABC-" + period(2) + ".tmp":    true,
-		"certauth1-.tmp":                         true,
-		// Not from this store, or not from this version.
-		"certauth2-ABC-" + period(-2) + ".tmp": false,
-		"certauth1-ABC":                        false,
-		"certauth1-abc.lease.bak":              false,
-		"evidence":                             false,
-		"other.tmp":                            false,
-		".tmp":                                 false,
-		"x-certauth1-ABC-1.tmp":                false,
+		"certauth1-" + at(0) + "-ABC.tmp":               false,
+		"certauth1-" + at(-10*time.Minute) + "-ABC.tmp": false,
+		"certauth1-" + at(10*time.Minute) + "-ABC.tmp":  false,
+		"certauth1-" + at(-11*time.Minute) + "-ABC.tmp": true,
+		"certauth1-" + at(-11*time.Hour) + "-ABC.tmp":   true,
+		"certauth1-" + at(11*time.Minute) + "-ABC.tmp":  true,
+		"certauth1-.tmp":          true,
+		"certauth1-ABC-12.tmp":    true,
+		"certauth1-abc.evidence":  true, // half a file is not evidence
+		"certauth2-12-ABC.tmp":    false,
+		"certauth2-abc.evidence":  false,
+		"certauth1-ABC":           false,
+		"certauth1-abc.lease.bak": false,
+		"evidence":                false,
+		"other.tmp":               false,
+		".tmp":                    false,
+		"x-certauth1-1-ABC.tmp":   false,
 	} {
 		path := filepath.Join(dir, name)
-		require.NoError(t, os.WriteFile(path, []byte("half of a li"), 0o600))
+		require.NoError(t, os.WriteFile(path, whole[:headerSize-1], 0o600))
 		if old {
 			removed = append(removed, path)
 		} else {
 			kept = append(kept, path)
 		}
 	}
-	// Half a file with a name of the store is not evidence.
-	half := filepath.Join(dir, "certauth1-abc.evidence")
-	require.NoError(t, os.WriteFile(half, []byte("certauth-evidence-1 2030-"), 0o600))
-	removed = append(removed, half)
-	fill(t, s, "key", 1, time.Hour)
+	half := filepath.Join(dir, "certauth1-def.evidence")
+	require.NoError(t, os.WriteFile(half, whole[:headerSize+1], 0o600))
+	c.Advance(time.Minute)
+	fill(t, s, "next", 1, 2*time.Hour)
 	for _, path := range kept {
 		assert.FileExists(t, path)
 	}
@@ -170,6 +173,10 @@ func TestStore_LeftoversOfACrash(t *testing.T) {
 		assert.NoFileExists(t, path)
 	}
 	found(t, openDirectory(t, dir, c), "key-0", "value")
+	assert.FileExists(t, half)
+	c.Advance(time.Hour)
+	fill(t, s, "last", 1, time.Hour)
+	assert.NoFileExists(t, half, "it has expired")
 }
 
 // Cleaning removes a link, not its target.

@@ -16,10 +16,10 @@ func (s *Store) WithLimits(files int, bytes int64) *Store {
 
 // Settle waits until no background work is left.
 func (s *Store) Settle() {
-	for range cap(s.slots) {
-		s.slots <- struct{}{}
+	for range cap(s.calls) {
+		s.calls <- struct{}{}
 	}
-	for range cap(s.slots) {
-		<-s.slots
+	for range cap(s.calls) {
+		<-s.calls
 	}
 }

@@ -17,7 +17,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-const maxStored = 33 << 20
+const (
+	maxStored  = 33 << 20
+	headerSize = 56
+)
 
 // onlyFile returns the only file in dir.
 func onlyFile(t testing.TB, dir string) string {
@@ -70,23 +73,20 @@ func TestStore_SizeHasALimit(t *testing.T) {
 	assert.Len(t, files(t, dir, ""), 1)
 }
 
-// A file of 512 GiB that takes no space on the disk, and then one that is a byte over the limit and
-// states its own size correctly.
+// A file of 512 GiB that takes no space on the disk, and then one that is a byte over the limit.
 func TestStore_FilesOverTheLimitAreNotRead(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
 	s.Settle()
-	head, _, _ := strings.Cut(string(read(t, onlyFile(t, dir))), "\n")
-	fields := strings.Split(head, " ")
+	head := read(t, onlyFile(t, dir))[:headerSize]
 	for name, length := range map[string]int64{"far over": 512 << 30, "a byte over": maxStored + 1, "far over, of somebody else": 40 << 30} {
 		t.Run(name, func(t *testing.T) {
-			fields[3] = fmt.Sprint(length)
-			line := strings.Join(fields, " ") + "\n"
+			begin := head
 			if strings.Contains(name, "else") {
-				line = ""
+				begin = bytes.Repeat([]byte{'x'}, len(head))
 			}
-			require.NoError(t, os.WriteFile(onlyFile(t, dir), []byte(line), 0o600))
-			if err := os.Truncate(onlyFile(t, dir), int64(len(line))+length); err != nil {
+			require.NoError(t, os.WriteFile(onlyFile(t, dir), begin, 0o600))
+			if err := os.Truncate(onlyFile(t, dir), headerSize+length); err != nil {
 				t.Skipf("the file system does not support such files: %v", err)
 			}
 			var before, after runtime.MemStats
@@ -119,36 +119,31 @@ func TestStore_ForeignFilesAreMisses(t *testing.T) {
 	require.NoError(t, os.Remove(onlyFile(t, dir)))
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value of the key"), time.Hour))
 	whole, name := read(t, onlyFile(t, dir)), onlyFile(t, dir)
-	head, value, _ := bytes.Cut(whole, []byte("\n"))
-	fields := strings.Split(string(head), " ")
-	with := func(i int, field string) []byte {
-		changed := append([]string{}, fields...)
-		changed[i] = field
-		return append([]byte(strings.Join(changed, " ")+"\n"), value...)
+	head, value := whole[:headerSize], whole[headerSize:]
+	with := func(at int, field string) []byte {
+		changed := bytes.Clone(whole)
+		copy(changed[at:], field)
+		return changed
 	}
+	const writtenAt, expiresAt, sumAt = 8, 16, 24
 	cases := map[string][]byte{
-		"nothing":                        {},
-		"zeros, as after a crash":        make([]byte, len(whole)),
-		"zeros in place of the value":    append(append([]byte{}, whole[:len(head)+1]...), make([]byte, len(value))...),
-		"a byte more":                    append(append([]byte{}, whole...), 'x'),
-		"the DER alone":                  value,
-		"text of somebody else":          []byte("#!/bin/sh\nexit 0\n"),
-		"another key's file":             other,
-		"a long line":                    bytes.Repeat([]byte("a"), 10_000),
-		"a negative length":              with(3, "-1"),
-		"a length that is no number":     with(3, "1e1"),
-		"a length of 30 digits":          with(3, strings.Repeat("9", 30)),
-		"a later version":                with(0, "certauth-evidence-3"),
-		"a time that is none":            with(2, "tomorrow"),
-		"written at a time that is none": with(1, "yesterday"),
-		"the version before":             with(0, "certauth-evidence-1"),
-		"a checksum cut in half":         with(4, fields[4][:32]),
-		"no checksum":                    with(4, ""),
-		"a sixth field":                  with(4, fields[4]+" more"),
+		"nothing":                     {},
+		"zeros, as after a crash":     make([]byte, len(whole)),
+		"zeros in place of the value": append(bytes.Clone(head), make([]byte, len(value))...),
+		"a byte more":                 append(bytes.Clone(whole), 'x'),
+		"the DER alone":               value,
+		"text of somebody else":       []byte("#!/bin/sh\nexit 0\n"),
+		"another key's file":          other,
+		"a long line":                 bytes.Repeat([]byte("a"), 10_000),
+		"a later version":             with(0, "certaut4"),
+		"the version before":          append([]byte("certauth-evidence-2 2026-03-02T12:00:00Z 2026-03-02T13:00:00Z 16 00\n"), value...),
+		"a time before 1970":          with(expiresAt, "\xff"),
+		"a time that is none":         with(expiresAt, strings.Repeat("\x00", 8)),
+		"the checksum of nothing":     with(sumAt, strings.Repeat("\x00", 32)),
 	}
 	for i := range whole {
 		cases[fmt.Sprintf("cut after %d bytes", i)] = whole[:i]
-		if i > len(head) { // a changed line can have the same meaning, or another time
+		if i < writtenAt || i >= sumAt { // in between there is another time
 			changed := bytes.Clone(whole)
 			changed[i] ^= 1
 			cases[fmt.Sprintf("byte %d changed", i)] = changed

@@ -5,12 +5,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,8 +17,8 @@ import (
 )
 
 const (
-	maxStored      = 33 << 20 // bytes of a value; the longest CRL that is fetched has 32 MiB
-	directorySlots = 16       // goroutines of a Store whose file system hangs
+	maxStored = 33 << 20 // bytes of a value; the longest CRL that is fetched has 32 MiB
+	maxCalls  = 16       // of a Store whose file system hangs
 )
 
 // Store keeps evidence in a directory of files. It is for a service whose processes share a disk
@@ -27,9 +26,8 @@ const (
 // [revocation.Store] and safe for concurrent use by goroutines and by processes. Between calls it
 // holds no open file, so it needs no Close. Make it with [New]; the zero value returns errors.
 //
-// Keys are as [revocation.Store] describes and have at most 128 bytes; any other key is
-// [revocation.ErrArgument]. Values have at most 33 MiB; a longer one, whether stored or found, is
-// [revocation.ErrTooLarge]. A file that is missing, expired, truncated, altered, or not a regular
+// Any key is possible, because files are named by its hash. Values have at most 33 MiB; a longer one,
+// whether stored or found, is [revocation.ErrTooLarge]. A file that is missing, expired, truncated, altered, or not a regular
 // file counts as absent; symbolic links are not followed. If the operating system refuses access,
 // or the directory is gone, the call returns an error. A call returns when its ctx ends, even if
 // the file system hangs; at most 16 hanging calls are left behind, and further calls wait until
@@ -50,7 +48,7 @@ const (
 type Store struct {
 	dir   string
 	now   func() time.Time
-	slots chan struct{}
+	calls chan struct{} // that are running
 
 	most room
 
@@ -83,7 +81,7 @@ func New(dir string) (*Store, error) {
 	return &Store{
 		dir:   absolute,
 		now:   time.Now, //nolint:forbidigo // the default of the injected clock
-		slots: make(chan struct{}, directorySlots),
+		calls: make(chan struct{}, maxCalls),
 
 		most: room{files: 10_000, bytes: 1 << 30},
 	}, nil
@@ -91,9 +89,6 @@ func New(dir string) (*Store, error) {
 
 // Get returns the evidence stored under the key, or false.
 func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
-	if err := s.check(key); err != nil {
-		return nil, false, err
-	}
 	var found []byte // not der: the caller may have returned by then
 	err = s.beside(ctx, func() error {
 		root, err := os.OpenRoot(s.dir)
@@ -113,9 +108,6 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 // Set stores a copy of der for at most ttl, replacing the previous value. Readers see the old or
 // the new value, never a part. If ttl is not positive, Set does nothing.
 func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
-	if err := s.check(key); err != nil {
-		return err
-	}
 	if len(der) > maxStored {
 		return directoryError(tooLarge(int64(len(der))))
 	}
@@ -136,15 +128,17 @@ func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 	}
 	defer root.Close()
 	now := s.now()
-	temp := fmt.Sprintf("%s%s-%d%s", filePrefix, rand.Text(), periodOf(now), tempSuffix)
+	temp := fmt.Sprintf("%s%d-%s%s", filePrefix, now.Unix(), rand.Text(), tempSuffix)
 	file, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // an existing one is neither followed nor changed
 	if err != nil {
 		return err
 	}
-	head := evidenceHead(key, der, now, now.Add(ttl))
-	_, err = io.Copy(file, io.MultiReader(bytes.NewReader(head), bytes.NewReader(der)))
+	head := header{[8]byte([]byte(formatName)), now.UnixMicro(), now.Add(ttl).UnixMicro(), checksum(key, der)}
+	if err = binary.Write(file, binary.BigEndian, head); err == nil {
+		_, err = file.Write(der)
+	}
 	if err = errors.Join(err, file.Close()); err == nil {
-		err = root.Rename(temp, evidenceName(key))
+		err = root.Rename(temp, fileName(key))
 	}
 	if err != nil {
 		_ = root.Remove(temp)
@@ -158,19 +152,22 @@ func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 }
 
 // beside runs f and then then in a goroutine, because a file system that hangs must not block the
-// caller beyond ctx. The number of these goroutines is limited by slots.
+// caller beyond ctx. The number of these goroutines is limited by calls.
 func (s *Store) beside(ctx context.Context, f func() error, then func()) error {
+	if s == nil || s.calls == nil {
+		return fmt.Errorf("%w: not made by New", revocation.ErrArgument)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case s.slots <- struct{}{}:
+	case s.calls <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	done := make(chan error, 1)
 	go func() {
-		defer func() { <-s.slots }()
+		defer func() { <-s.calls }()
 		done <- f()
 		then()
 	}()
@@ -182,23 +179,9 @@ func (s *Store) beside(ctx context.Context, f func() error, then func()) error {
 	}
 }
 
-func (s *Store) check(key string) error {
-	if s == nil || s.slots == nil {
-		return fmt.Errorf("%w: directory store: not made by New", revocation.ErrArgument)
-	}
-	if len(key) == 0 || len(key) > 128 {
-		return fmt.Errorf("%w: directory store: key of %d bytes, want 1 to 128", revocation.ErrArgument, len(key))
-	}
-	if rest := strings.TrimLeft(key, "abcdefghijklmnopqrstuvwxyz0123456789-"); rest != "" {
-		return fmt.Errorf("%w: directory store: key has byte %#02x at %d, want lower-case letters, digits and hyphens",
-			revocation.ErrArgument, rest[0], len(key)-len(rest))
-	}
-	return nil
-}
-
 func directoryError(err error) error {
-	if err == nil || errors.Is(err, revocation.ErrArgument) {
-		return err
+	if err == nil {
+		return nil
 	}
 	return fmt.Errorf("revocation: directory store: %w", err)
 }
