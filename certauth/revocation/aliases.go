@@ -72,9 +72,6 @@ var (
 	ErrTimeout        = fetch.ErrTimeout
 	ErrHTTPStatus     = fetch.ErrHTTPStatus
 	ErrTooLarge       = fetch.ErrTooLarge
-	ErrOverloaded     = fetch.ErrOverloaded
-	ErrBreakerOpen    = fetch.ErrBreakerOpen
-	ErrBudget         = fetch.ErrBudget
 )
 
 // VerifyOCSP is [evidence.VerifyOCSP]: it verifies an OCSP response about cert, which issuer has

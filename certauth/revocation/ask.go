@@ -83,13 +83,13 @@ func hedge(after time.Duration, asked *sync.WaitGroup, n int, attempt func(i int
 
 // askResponder sends at most two requests to one responder.
 func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certificate, to responder) (a answerOf, err error) {
-	pass, err := r.partner.Enter(ctx, to.url)
+	pass, err := r.partner.enter(ctx, to.url)
 	if err != nil {
 		return answerOf{}, err
 	}
 	began := c.config.Now()
 	a, err = safely.Do(func() (answerOf, error) { return c.converse(ctx, r, cert, to) })
-	pass.Leave(ctx, err)
+	pass.leave(ctx, err)
 	serial := logtext.Clip(cert.SerialNumber.Text(16), maxSerialText)
 	c.tell(ctx, Event{Kind: SourceOCSP, Serial: serial, Latency: c.config.Now().Sub(began), Bytes: len(a.der), Err: err}, to.url, a.result)
 	return a, err

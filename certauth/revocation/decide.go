@@ -75,7 +75,7 @@ func (c *Checker) refused(depth int, j *judgement) error {
 	if r == nil {
 		return withAdvice(fmt.Errorf("%s: %w", which, why))
 	}
-	r.partner.Refused(r.sources()...)
+	r.partner.refused(r.sources()...)
 	err := fmt.Errorf("%s, issued by %s: %w", which, dn.Quote(r.authority.cert().RawSubject), why)
 	if c.hasSource(r) && r.names.Unused != "" {
 		err = fmt.Errorf("%w; not asked: %s", err, r.names.Unused)

@@ -10,9 +10,12 @@ import (
 
 // Reasons why the Checker has no answer, for errors.Is; see also those of packages evidence and fetch.
 var (
-	ErrNoSource = errors.New("revocation: no source to ask") // neither the certificate nor the Config names a source
-	ErrClosed   = errors.New("revocation: checker closed")   // after Close
-	ErrNotReady = errors.New("revocation: not ready")        // a list of Config.Lists or Preload is missing
+	ErrNoSource    = errors.New("revocation: no source to ask")                  // neither the certificate nor the Config names a source
+	ErrClosed      = errors.New("revocation: checker closed")                    // after Close
+	ErrNotReady    = errors.New("revocation: not ready")                         // a list of Config.Lists or Preload is missing
+	ErrOverloaded  = errors.New("revocation: too many fetches")                  // too many fetches are running or waiting
+	ErrBreakerOpen = errors.New("revocation: host not contacted after failures") // the responder failed too often and is not contacted for a while
+	ErrBudget      = errors.New("revocation: memory for CRLs used up")           // the CRLs in memory, or being read, would exceed their memory limit
 )
 
 // The steps for the operator if there is no source, or no room for a list.

@@ -52,13 +52,13 @@ func (c *Checker) tell(ctx context.Context, e Event, url string, result Result) 
 	if errors.Is(e.Err, context.Canceled) { // another responder was faster, or no request is waiting any more
 		return
 	}
-	e.Time, e.Host = c.config.Now(), fetch.HostOf(url)
+	e.Time, e.Host = c.config.Now(), hostOf(url)
 	e.Status, e.ThisUpdate, e.NextUpdate = result.Status, result.ThisUpdate, result.NextUpdate
 	c.stats.count(&e)
 	level, message := slog.LevelDebug, "revocation: fetched"
 	switch {
 	case e.Err == nil:
-	case fetch.CountsAgainstHost(e.Err), errors.Is(e.Err, ErrBreakerOpen): // the outage has a record of its own
+	case countsAgainstHost(e.Err), errors.Is(e.Err, ErrBreakerOpen): // the outage has a record of its own
 		message = "revocation: no evidence"
 	case isFromTheFuture(e.Err):
 		level, message = slog.LevelWarn, "revocation: evidence from the future: the clock of this machine or that of the signer is wrong"
@@ -107,19 +107,19 @@ func (c *Checker) complain(ctx context.Context, message string, err error) {
 	c.write(ctx, slog.LevelError, "revocation: "+message, withError(nil, err)...)
 }
 
-// outageChanged is called by the gate. An outage has one record when it begins and one when it
+// outageChanged is called by a partner's gate. An outage has one record when it begins and one when it
 // ends, however many callers it affects.
-func (c *Checker) outageChanged(ctx context.Context, o fetch.Outage) {
-	attrs := []slog.Attr{slog.String("host", o.Host), slog.String("anchor", o.Partner)}
+func (c *Checker) outageChanged(ctx context.Context, partner string, e Event) {
+	attrs := []slog.Attr{slog.String("host", e.Host), slog.String("anchor", partner)}
 	message := "revocation: a host begins to fail; it is not contacted for a while after each failure"
-	if o.Over {
+	if e.Over {
 		message = "revocation: the host answers again"
-		attrs = append(attrs, slog.Int("callers_refused", o.Refused))
+		attrs = append(attrs, slog.Int("callers_refused", e.Refused))
 	}
-	if o.Partner != configured || c.said.may(o.Host+message, c.config.Now()) { // each of Lists has an outage of its own
-		c.write(ctx, slog.LevelWarn, message, withError(append(attrs, slog.Time("since", o.Since)), o.Err)...)
+	if partner != configured || c.said.may(e.Host+message, e.Time) { // each of Lists has an outage of its own
+		c.write(ctx, slog.LevelWarn, message, withError(append(attrs, slog.Time("since", e.Since)), e.Err)...)
 	}
-	c.observe(ctx, Event{Time: c.config.Now(), Host: o.Host, Since: o.Since, Over: o.Over, Refused: o.Refused, Err: o.Err})
+	c.observe(ctx, e)
 }
 
 // signersAhead remembers the host of the last evidence from the future.

@@ -74,7 +74,7 @@ func (r *inHand) drop() {
 // the fetch. The body counts against what the partner may have in hand, from its first byte until
 // use drops it or returns.
 func (c *Checker) get(ctx context.Context, by *partner, request Request, use func(*inHand) (Result, error)) error {
-	pass, err := by.Enter(ctx, request.URL)
+	pass, err := by.enter(ctx, request.URL)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 	if errors.Is(err, ErrTooLarge) {
 		err = advice.New(helpSize, err, "MaxListBytes allows %d", request.MaxBytes)
 	}
-	pass.Leave(ctx, err)
+	pass.leave(ctx, err)
 	took := c.config.Now().Sub(began)
 	response.size = len(response.Body)
 	if err == nil && response.size > response.counted { // from a Fetcher that does not call Grow

@@ -9,16 +9,12 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-const (
-	pauseAfterTransport = 5 * time.Second // of one certificate; the gate pauses the host
-	flightLimit         = 2 * time.Minute
-	mostPause           = 5 * time.Minute // of a failed source
-)
+// flightLimit bounds an attempt to get evidence.
+const flightLimit = 2 * time.Minute
 
 // wanted says which evidence a request accepts. The zero value accepts any that counts.
 type wanted struct {
@@ -151,7 +147,7 @@ var errUnknown = errors.New("revocation: the authority does not know the certifi
 func setbackOf(now time.Time, causes ...error) setback {
 	f := setback{at: now, err: errors.Join(causes...)}
 	for _, err := range causes {
-		left, isOpen := errors.AsType[*fetch.BreakerOpenError](err)
+		paused, isPaused := errors.AsType[*pausedError](err)
 		refused, _ := errors.AsType[evidence.ResponderStatusError](err)
 		until := now.Add(keepBadEvidence)
 		switch {
@@ -159,10 +155,10 @@ func setbackOf(now time.Time, causes ...error) setback {
 			continue
 		case refused.Status == 6:
 			until = now.Add(keepUnauthorized)
-		case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
-			until = now.Add(pauseAfterTransport)
-		case isOpen: // as soon as the host may be contacted
-			until = earliest(left.Until, now.Add(pauseAfterTransport))
+		case countsAgainstHost(err), isExhausted(err):
+			until = now.Add(firstPause)
+		case isPaused: // as soon as the host may be contacted
+			until = earliest(paused.until, now.Add(firstPause))
 		}
 		f.until = earliest(f.until, until)
 	}

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
@@ -26,7 +26,7 @@ const (
 // trust. Everything that can run short is allotted to partners and not to CAs, because one partner
 // can have as many CAs, and name as many hosts, as it likes.
 type partner struct {
-	*fetch.Partner
+	*gate
 	anchor *x509.Certificate // nil for the operator
 
 	refreshers chan struct{}
@@ -39,9 +39,10 @@ type partner struct {
 
 // partners finds the partner of an anchor, or of one of Config.Lists.
 type partners struct {
-	gate     *fetch.Gate
-	inHand   int   // bytes, for one partner
-	operator *hand // of all of Config.Lists: several large ones, because they are read concurrently
+	now      func() time.Time
+	tell     func(ctx context.Context, partner string, e Event) // when an outage begins and ends
+	inHand   int                                                // bytes, for one partner
+	operator *hand                                              // of all of Config.Lists: several large ones, because they are read concurrently
 
 	mu  sync.Mutex
 	all map[string]*partner
@@ -70,7 +71,8 @@ func (g *partners) named(key string, anchor *x509.Certificate, hand *hand) *part
 		if anchor != nil {
 			name = dn.Quote(anchor.RawSubject)
 		}
-		p = &partner{Partner: g.gate.NewPartner(name), anchor: anchor, hand: hand, refreshers: make(chan struct{}, maxRefreshes)}
+		tell := func(ctx context.Context, e Event) { g.tell(ctx, name, e) }
+		p = &partner{gate: newGate(g.now, tell), anchor: anchor, hand: hand, refreshers: make(chan struct{}, maxRefreshes)}
 		g.all[key] = p
 	}
 	return p

@@ -4,18 +4,15 @@ import (
 	"context"
 	"crypto/x509"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 func testPartners() (hostile, honest *partner) {
-	gate := fetch.NewGate(func() time.Time { return time.Unix(0, 0) }, func(context.Context, fetch.Outage) {})
-	all := &partners{gate: gate, inHand: 1000}
+	all := &partners{inHand: 1000}
 	hostile = all.of(&x509.Certificate{RawSubject: []byte("hostile")})
 	honest = all.of(&x509.Certificate{RawSubject: []byte("honest")})
 	return hostile, honest

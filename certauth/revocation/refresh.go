@@ -66,7 +66,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	}
 	anew := c.crew.refreshes.Add(1)
 	for _, p := range c.partners.list() {
-		p.EndPauses()
+		p.endPauses()
 	}
 	c.remote.endPauses()
 	var mu sync.Mutex

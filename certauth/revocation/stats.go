@@ -70,7 +70,7 @@ func (c *Checker) Stats() Stats {
 		ListsUnloaded: c.lists.unloaded.Load(), Records: len(c.table.all()),
 	}
 	for _, p := range c.partners.list() {
-		s.OpenBreakers = append(s.OpenBreakers, p.OpenBreakers()...)
+		s.OpenBreakers = append(s.OpenBreakers, p.openBreakers()...)
 	}
 	slices.Sort(s.OpenBreakers)
 	s.OpenBreakers = slices.Compact(s.OpenBreakers)

@@ -2,9 +2,7 @@
 //
 // A CA may be asked to write any URL into a certificate. Therefore [HTTPFetcher] connects only to
 // public addresses on ports 80 and 443 unless [HTTPOptions] permit others, bounds time and size,
-// and checks every redirect like the URL itself. [Gate] bounds the number of concurrent fetches
-// and pauses requests to failing hosts, separately for each partner (a trust anchor and its
-// clients).
+// and checks every redirect like the URL itself.
 //
 // This package does not verify the bytes it downloads; package evidence does.
 package fetch

@@ -15,18 +15,15 @@ import (
 
 // Reasons why nothing could be fetched, for errors.Is. None of them is evidence.
 var (
-	ErrBlockedURL     = errors.New("revocation: URL not allowed")                   // the scheme, port, or form of the URL is not allowed
-	ErrBlockedAddress = errors.New("revocation: address not allowed")               // the host resolves to an address that is not allowed
-	ErrRedirect       = errors.New("revocation: redirect not followed")             // the redirect is not allowed
-	ErrTimeout        = errors.New("revocation: timeout")                           // there was no response in time
-	ErrTooLarge       = errors.New("revocation: answer too large")                  // the response is longer than allowed
-	ErrHTTPStatus     = errors.New("revocation: HTTP status")                       // the HTTP status is not a success; see HTTPStatusError
-	ErrTransport      = errors.New("revocation: transport")                         // the connection failed
-	ErrOverloaded     = errors.New("revocation: too many fetches")                  // too many fetches are running or waiting
-	ErrBreakerOpen    = errors.New("revocation: host not contacted after failures") // the responder failed too often and is not contacted for a while
-	ErrEncoding       = errors.New("revocation: content encoding")                  // the body is compressed
-	ErrRequest        = errors.New("revocation: wrong request")                     // the request is invalid
-	ErrBudget         = errors.New("revocation: memory for CRLs used up")           // the CRLs in memory, or being read, would exceed their memory limit
+	ErrBlockedURL     = errors.New("revocation: URL not allowed")       // the scheme, port, or form of the URL is not allowed
+	ErrBlockedAddress = errors.New("revocation: address not allowed")   // the host resolves to an address that is not allowed
+	ErrRedirect       = errors.New("revocation: redirect not followed") // the redirect is not allowed
+	ErrTimeout        = errors.New("revocation: timeout")               // there was no response in time
+	ErrTooLarge       = errors.New("revocation: answer too large")      // the response is longer than allowed
+	ErrHTTPStatus     = errors.New("revocation: HTTP status")           // the HTTP status is not a success; see HTTPStatusError
+	ErrTransport      = errors.New("revocation: transport")             // the connection failed
+	ErrEncoding       = errors.New("revocation: content encoding")      // the body is compressed
+	ErrRequest        = errors.New("revocation: wrong request")         // the request is invalid
 )
 
 // Is reports whether target is ErrHTTPStatus.

@@ -47,7 +47,8 @@ const (
 //
 // It speaks HTTP/1.1, keeps no cookies, and ignores proxies in the environment. The zero value
 // fetches nothing; [NewHTTPFetcher] makes one. It is safe for concurrent use. It does not limit
-// the number of concurrent fetches or how often a host is contacted; [Gate] does.
+// the number of concurrent fetches or how often a host is contacted; the Checker of package
+// revocation does.
 type HTTPFetcher struct {
 	options HTTPOptions
 	guard   *guard
