@@ -14,13 +14,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
+// hedgeAfter is how long a responder or distribution point may take before the next one is asked, too.
+const hedgeAfter = 700 * time.Millisecond
+
 type answerOf struct {
 	result Result
 	der    []byte
 }
 
 // askResponders asks the responders in order, the next one as soon as one fails or takes longer
-// than HedgeAfter. The first Good or Revoked ends the search.
+// than hedgeAfter. The first Good or Revoked ends the search.
 func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, failed error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
@@ -31,7 +34,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		answers[i], err = c.askResponder(ctx, r, cert, r.responders[i])
 		return err
 	}
-	hedge(c.config.HedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
+	hedge(hedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
 		a := answers[i]
 		if err != nil {
 			failed = errors.Join(failed, err)

@@ -58,7 +58,6 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 		{func(c *revocation.Config) { c.Issuers = []*x509.Certificate{s.ca.cert, {}} }, "Issuers[1]: nil or empty"},
 		{func(c *revocation.Config) { c.IgnoreCertificateURLs = true }, "IgnoreCertificateURLs: leaves no source"},
 		{func(c *revocation.Config) { c.MaxWait = -1 }, "MaxWait: -1ns is negative"},
-		{func(c *revocation.Config) { c.HedgeAfter = -1 }, "HedgeAfter: -1ns is negative"},
 		{func(c *revocation.Config) { c.PollInterval = -1 }, "PollInterval: -1ns is negative"},
 		{func(c *revocation.Config) { c.MaxRecords = -1 }, "MaxRecords: -1 is negative"},
 		{func(c *revocation.Config) { c.MaxListMemory = -1 }, "MaxListMemory: -1 is negative"},
@@ -170,18 +169,18 @@ func TestChecker_RespondersOfTheOperator(t *testing.T) {
 		_, err = w.check(t, w.checker(t, ocspOnly, trusting))
 		require.ErrorIs(t, err, evidence.ErrNoSigner, "the URL of the certificate is not the operator's responder")
 	})
-	inBubble(t, "are asked in order, the next when one fails or after HedgeAfter", func(t *testing.T) {
+	inBubble(t, "are asked in order, the next when one fails or after 700 ms", func(t *testing.T) {
 		const a, b, c = "http://a.example", "http://b.example", "http://c.example"
 		w := wire(t)
 		w.net.serve(a, hanging)
 		w.net.serve(b, failing(revocation.ErrTransport))
 		w.net.serve(c, w.responder(t, ocsptest.StatusGood))
 		checker := w.checker(t, ocspOnly, func(config *revocation.Config) {
-			config.Responders, config.HedgeAfter = []revocation.Responder{{URL: a}, {URL: b}, {URL: c}}, 2*time.Second
+			config.Responders = []revocation.Responder{{URL: a}, {URL: b}, {URL: c}}
 		})
 		began := time.Now()
 		w.says(t, checker, w.client, isGood, nil)
-		assert.Equal(t, 2*time.Second, time.Since(began))
+		assert.Equal(t, 700*time.Millisecond, time.Since(began))
 		var order []string
 		for _, r := range w.net.requests() {
 			order = append(order, r.URL[:len(a)])

@@ -156,9 +156,6 @@ type Config struct {
 	// context. The default is 5s. Of a caller with several verified chains at most four are
 	// checked, one after the other.
 	MaxWait time.Duration
-	// HedgeAfter is how long a responder or distribution point may take before the next one is
-	// asked as well. The default is 700ms.
-	HedgeAfter time.Duration
 	// MaxRecords bounds the number of remembered certificates. A certificate whose chains lead to
 	// several roots is remembered once for each. The default is 10000; each takes about 2 KB. When
 	// the limit is reached, those of the partner that has most are forgotten, the least recently

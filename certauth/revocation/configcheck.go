@@ -67,7 +67,6 @@ func (c Config) withDefaults() (Config, error) {
 	meaningless(&c, refuse)
 
 	setNumber(refuse, "MaxWait", &c.MaxWait, 5*time.Second)
-	setNumber(refuse, "HedgeAfter", &c.HedgeAfter, 700*time.Millisecond)
 	setNumber(refuse, "PollInterval", &c.PollInterval, 30*time.Second)
 	setNumber(refuse, "MaxRecords", &c.MaxRecords, 10_000)
 	setNumber(refuse, "MaxListMemory", &c.MaxListMemory, 64<<20)

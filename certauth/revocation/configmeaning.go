@@ -17,21 +17,17 @@ func asksLists(c *Config) bool {
 func meaningless(c *Config, refuse func(wrong bool, format string, args ...any)) {
 	ocsp, lists := asksOCSP(c), asksLists(c)
 	noOCSP, noLists := whyNotAsked(c, CRLOnly, "CRLOnly"), whyNotAsked(c, OCSPOnly, "OCSPOnly")
-	oneResponder := c.IgnoreCertificateURLs && len(c.Responders) == 1
 	lost := func(is bool, field, why string) { refuse(is, "%s: has no effect: %s", field, why) }
 
 	lost(c.AllowNoSource && c.Mode == SoftFail, "AllowNoSource", "SoftFail accepts such certificates anyway")
 	lost(c.AllowUnknown && !ocsp, "AllowUnknown", noOCSP+"; a CRL never says Unknown")
 	lost(c.CertIDHash != 0 && !ocsp, "CertIDHash", noOCSP)
-	lost(c.HedgeAfter > 0 && !ocsp && c.IgnoreCertificateURLs, "HedgeAfter", noOCSP)
-	lost(c.HedgeAfter > 0 && ocsp && oneResponder, "HedgeAfter", "there is only one responder")
 	lost(c.Verify.NonceMode != NonceOff && !ocsp, "Verify.NonceMode", noOCSP)
 	lost(c.Verify.NoNextUpdateMaxAge != 0 && !ocsp, "Verify.NoNextUpdateMaxAge", noOCSP+"; for CRLs see AllowNoNextUpdate")
 	lost(c.Verify.RequireNoCheck && !ocsp, "Verify.RequireNoCheck", noOCSP)
 	lost(c.Verify.MaxDelegateLifetime != 0 && !ocsp, "Verify.MaxDelegateLifetime", noOCSP)
 	lost(c.Verify.MaxDelegateLifetime != 0 && ocsp && c.Verify.RequireNoCheck, "Verify.MaxDelegateLifetime", "RequireNoCheck refuses the delegates that it bounds")
 	lost(c.HTTP.OCSPTimeout != 0 && !ocsp, "HTTP.OCSPTimeout", noOCSP)
-	lost(c.HTTP.OCSPRedirects != 0 && !ocsp, "HTTP.OCSPRedirects", noOCSP)
 
 	lost(len(c.Issuers) > 0 && !lists && len(c.Lists) == 0, "Issuers", noLists)
 	lost(c.IgnoreDeltas && !lists, "IgnoreDeltas", noLists)

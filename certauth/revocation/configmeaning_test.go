@@ -40,7 +40,6 @@ func configSettings(s *scene) map[string]func(*revocation.Config) {
 		"Fetcher":                      func(c *revocation.Config) { c.Fetcher = newNetwork() },
 		"Store":                        func(c *revocation.Config) { c.Store = newShelf() },
 		"MaxWait":                      func(c *revocation.Config) { c.MaxWait = time.Second },
-		"HedgeAfter":                   func(c *revocation.Config) { c.HedgeAfter = time.Second },
 		"MaxRecords":                   func(c *revocation.Config) { c.MaxRecords = 10 },
 		"MaxListMemory":                func(c *revocation.Config) { c.MaxListMemory = 1 << 20 },
 		"MaxListBytes":                 func(c *revocation.Config) { c.MaxListBytes = 1 << 20 },
@@ -72,7 +71,6 @@ func configSettings(s *scene) map[string]func(*revocation.Config) {
 		"HTTP.RootCAs":                 func(c *revocation.Config) { c.HTTP.RootCAs = x509.NewCertPool() },
 		"HTTP.OCSPTimeout":             func(c *revocation.Config) { c.HTTP.OCSPTimeout = time.Second },
 		"HTTP.CRLTimeout":              func(c *revocation.Config) { c.HTTP.CRLTimeout = time.Second },
-		"HTTP.OCSPRedirects":           func(c *revocation.Config) { c.HTTP.OCSPRedirects = 1 },
 		"HTTP.UserAgent":               func(c *revocation.Config) { c.HTTP.UserAgent = "a" },
 		"HTTP.Resolver":                func(c *revocation.Config) { c.HTTP.Resolver = &net.Resolver{} },
 	}
@@ -95,10 +93,10 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 	}
 	setByChecker := "Verify.Now Verify.Nonce Verify.TrustedResponders Verify.Previous"
 	ocspFields := "AllowUnknown CertIDHash Verify.NonceMode Verify.NoNextUpdateMaxAge Verify.RequireNoCheck Verify.MaxDelegateLifetime" +
-		" HTTP.OCSPTimeout HTTP.OCSPRedirects"
+		" HTTP.OCSPTimeout"
 	listFields := "IgnoreDeltas MaxListMemory MaxListBytes PollInterval Verify.AllowNoNextUpdate Verify.AllowV1CRL Verify.AllowEmptyRevokedList" +
 		" Verify.CRLIssuers HTTP.CRLTimeout"
-	httpFields := "HTTP.AllowNets HTTP.AllowHosts HTTP.AllowPorts HTTP.Proxy HTTP.RootCAs HTTP.OCSPTimeout HTTP.CRLTimeout HTTP.OCSPRedirects HTTP.UserAgent HTTP.Resolver"
+	httpFields := "HTTP.AllowNets HTTP.AllowHosts HTTP.AllowPorts HTTP.Proxy HTTP.RootCAs HTTP.OCSPTimeout HTTP.CRLTimeout HTTP.UserAgent HTTP.Resolver"
 	ignoring := func(more ...string) func(*revocation.Config) {
 		return func(c *revocation.Config) {
 			c.IgnoreCertificateURLs = true
@@ -127,12 +125,12 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 			"AllowUnknown IgnoreCertificateURLs PollInterval Verify.MaxDelegateLifetime",
 		},
 		{"Issuers", settings["Issuers"], "AllowUnknown"},
-		{"Lists alone", ignoring("Lists"), ocspFields + " HedgeAfter Store"},
-		{"Issuers alone, for Preload", ignoring("Issuers"), ocspFields + " HedgeAfter Store"},
+		{"Lists alone", ignoring("Lists"), ocspFields + " Store"},
+		{"Issuers alone, for Preload", ignoring("Issuers"), ocspFields + " Store"},
 		{"Responders alone", ignoring("Responders"), listFields + " AllowUnknown"},
 		{"one Responder alone", func(c *revocation.Config) {
 			c.IgnoreCertificateURLs, c.Responders = true, []revocation.Responder{{URL: ocspURL}}
-		}, listFields + " AllowUnknown HedgeAfter"},
+		}, listFields + " AllowUnknown"},
 		{"Responders and Lists alone", ignoring("Responders", "Lists"), "AllowUnknown"},
 		{"Responders and Lists alone, each time asked anew", ignoring("Responders", "Lists", "Verify.NonceMode"), "AllowUnknown Store"},
 		{"OCSPOnly, each time asked anew", func(c *revocation.Config) {

@@ -224,7 +224,7 @@ func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored
 
 // obtainLists loads the lists that the certificate names, as far as they are not in memory, until
 // the lists settle its status: the list of the next distribution point as soon as one fails or
-// takes longer than HedgeAfter. The operator's lists come first.
+// takes longer than hedgeAfter. The operator's lists come first.
 func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error {
 	if want.anew == 0 && c.listsSuffice(r) {
 		return nil
@@ -246,7 +246,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 		}
 		return c.update(r, r.lists[i], want).wait(ctx)
 	}
-	if hedge(c.config.HedgeAfter, &waiting, len(r.lists), ask, func(_ int, err error) bool {
+	if hedge(hedgeAfter, &waiting, len(r.lists), ask, func(_ int, err error) bool {
 		failed = errors.Join(failed, err)
 		return want.anew == 0 && c.listsSuffice(r)
 	}) {

@@ -15,13 +15,12 @@ import (
 
 // The bounds of a fetch that are not options.
 const (
-	tlsTimeout       = time.Second
-	idleTimeout      = 30 * time.Second
-	maxIdle          = 16
-	maxIdlePerHost   = 2
-	maxHeaderBytes   = 8 << 10
-	maxOCSPRedirects = 1
-	crlRedirects     = 2
+	tlsTimeout     = time.Second
+	idleTimeout    = 30 * time.Second
+	maxIdle        = 16
+	maxIdlePerHost = 2
+	maxHeaderBytes = 8 << 10
+	crlRedirects   = 2
 )
 
 // HTTPFetcher is the [Fetcher] for URLs in certificates. A CA may be asked to write any URL into
@@ -135,7 +134,7 @@ func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err err
 	if err != nil {
 		return Response{}, located(kind, err)
 	}
-	timeout, redirects := f.options.OCSPTimeout, f.options.OCSPRedirects
+	timeout, redirects := f.options.OCSPTimeout, 0
 	if r.Kind == CRL {
 		timeout, redirects = f.options.CRLTimeout, crlRedirects
 	}

@@ -57,9 +57,6 @@ type HTTPOptions struct {
 	// timeouts that are set explicitly, if that is longer.
 	OCSPTimeout, CRLTimeout time.Duration
 
-	// OCSPRedirects is the number of redirects that an OCSP fetch follows: 0, the default, or 1.
-	OCSPRedirects int
-
 	// UserAgent is the User-Agent of requests. The default is "go-certauth".
 	UserAgent string
 
@@ -91,7 +88,6 @@ func (o *HTTPOptions) check() error {
 	refuse(err != nil, "Proxy: %w", err)
 	refuse(o.OCSPTimeout < 0, "OCSPTimeout: %s, want 0 for %s, or more", o.OCSPTimeout, DefaultOCSPTimeout)
 	refuse(o.CRLTimeout < 0, "CRLTimeout: %s, want 0 for %s, or more", o.CRLTimeout, DefaultCRLTimeout)
-	refuse(o.OCSPRedirects < 0 || o.OCSPRedirects > maxOCSPRedirects, "OCSPRedirects: %d, want 0 or %d", o.OCSPRedirects, maxOCSPRedirects)
 	refuse(!isFieldText(o.UserAgent), "UserAgent: %s, want at most %d bytes of printable ASCII", logtext.Quote(o.UserAgent), maxFieldText)
 	return errors.Join(mistakes.Prefix("HTTPOptions.", found...)...)
 }

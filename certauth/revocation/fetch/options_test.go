@@ -67,8 +67,6 @@ func TestHTTPOptions_MistakesAreNamed(t *testing.T) {
 
 		{"a negative timeout for OCSP", fetch.HTTPOptions{OCSPTimeout: -time.Second}, "HTTPOptions.OCSPTimeout: -1s, want 0 for 3s, or more"},
 		{"a negative timeout for lists", fetch.HTTPOptions{CRLTimeout: -1}, "HTTPOptions.CRLTimeout: -1ns, want 0 for 30s, or more"},
-		{"two redirects", fetch.HTTPOptions{OCSPRedirects: 2}, "HTTPOptions.OCSPRedirects: 2, want 0 or 1"},
-		{"negative redirects", fetch.HTTPOptions{OCSPRedirects: -1}, "HTTPOptions.OCSPRedirects: -1, want 0 or 1"},
 		{"an agent on two lines", fetch.HTTPOptions{UserAgent: "a\r\nX: y"}, `HTTPOptions.UserAgent: "a\r\nX: y", want at most 256 bytes of printable ASCII`},
 		{"an agent beyond ASCII", fetch.HTTPOptions{UserAgent: "\u00e9"}, `HTTPOptions.UserAgent: "\u00e9", want at most 256 bytes of printable ASCII`},
 		{"an agent of 257 bytes", fetch.HTTPOptions{UserAgent: strings.Repeat("a", 257)}, "HTTPOptions.UserAgent: "},
@@ -91,11 +89,11 @@ func TestHTTPOptions_MistakesAreNamed(t *testing.T) {
 func TestHTTPOptions_AllMistakesComeAtOnce(t *testing.T) {
 	_, err := fetch.NewHTTPFetcher(fetch.HTTPOptions{
 		AllowNets: nets("127.0.0.0/8", "10.0.0.1/8"), AllowHosts: []string{"", "10.0.0.1"}, AllowPorts: []int{0, 70000}, Proxy: &url.URL{},
-		OCSPTimeout: -1, CRLTimeout: -1, OCSPRedirects: 9, UserAgent: "\n",
+		OCSPTimeout: -1, CRLTimeout: -1, UserAgent: "\n",
 	})
 	require.Error(t, err)
 	lines := strings.Split(err.Error(), "\n")
-	require.Len(t, lines, 11)
+	require.Len(t, lines, 10)
 	for _, line := range lines {
 		assert.Regexp(t, `^HTTPOptions\.[A-Z]`, line)
 	}

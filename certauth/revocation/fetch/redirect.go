@@ -34,7 +34,7 @@ func (f *HTTPFetcher) hop(ctx context.Context, t *target, r Request, redirects i
 	}
 	switch answer.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		next, err := f.redirect(answer, t, r, redirects)
+		next, err := f.redirect(answer, t, redirects)
 		return Response{}, next, err
 	}
 	response, err := readAnswer(answer, r, conditional)
@@ -81,13 +81,10 @@ func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
 }
 
 // redirect returns where the response leads. The operator configured only the first URL, so a
-// redirect is checked like a URL in a certificate unless it stays at the configured origin. A POST
-// is not redirected, because its body is meant for the original recipient.
-func (f *HTTPFetcher) redirect(answer *http.Response, t *target, r Request, redirects int) (*target, error) {
+// redirect is checked like a URL in a certificate unless it stays at the configured origin.
+func (f *HTTPFetcher) redirect(answer *http.Response, t *target, redirects int) (*target, error) {
 	locations := answer.Header["Location"]
 	switch {
-	case r.Method != http.MethodGet:
-		return nil, refuse(ErrRedirect, "status %d to a POST", answer.StatusCode)
 	case redirects <= 0:
 		return nil, refuse(ErrRedirect, "status %d, one too many", answer.StatusCode)
 	case len(locations) != 1 || locations[0] == "":

@@ -85,10 +85,10 @@ func TestFetch_RedirectsThatAreNotFollowed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server, seen := redirecting(t, http.StatusFound, map[string]string{"/secret": c.location})
-			f := newFetcher(t, fetch.HTTPOptions{OCSPRedirects: 1, Resolver: resolver})
+			f := newFetcher(t, fetch.HTTPOptions{Resolver: resolver})
 			dialled := fetch.Divert(f, server.Listener.Addr().String())
 			refused(t, f, forCRL("http://public.example/secret"), c.want...)
-			refused(t, f, forOCSP("http://public.example/secret"), c.want...)
+			refused(t, f, forOCSP("http://public.example/secret"), fetch.ErrRedirect)
 			assert.Equal(t, []string{"/secret", "/secret"}, seen.paths())
 			assert.Subset(t, []string{"9.9.9.9:80"}, dialled.Addresses())
 		})
@@ -108,25 +108,20 @@ func TestFetch_RedirectsAreCounted(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		kind      func(string) fetch.Request
-		allowed   int
 		path      string
 		requested []string
 		want      error
 	}{
-		{"54: a captive portal redirects OCSP", forOCSP, 0, "/2", []string{"/2"}, fetch.ErrRedirect},
-		{"one for OCSP by option", forOCSP, 1, "/2", []string{"/2", "/3"}, nil},
-		{"two for OCSP", forOCSP, 1, "/1", []string{"/1", "/2"}, fetch.ErrRedirect},
-		{"one for a list", forCRL, 0, "/2", []string{"/2", "/3"}, nil},
-		{"two for a list", forCRL, 0, "/1", []string{"/1", "/2", "/3"}, nil},
-		{"three for a list", forCRL, 0, "/0", []string{"/0", "/1", "/2"}, fetch.ErrRedirect},
-		{"61: a loop", forCRL, 0, "/loop", []string{"/loop", "/loop", "/loop"}, fetch.ErrRedirect},
+		{"54: a captive portal redirects OCSP", forOCSP, "/2", []string{"/2"}, fetch.ErrRedirect},
+		{"one for a list", forCRL, "/2", []string{"/2", "/3"}, nil},
+		{"two for a list", forCRL, "/1", []string{"/1", "/2", "/3"}, nil},
+		{"three for a list", forCRL, "/0", []string{"/0", "/1", "/2"}, fetch.ErrRedirect},
+		{"61: a loop", forCRL, "/loop", []string{"/loop", "/loop", "/loop"}, fetch.ErrRedirect},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, status := range []int{301, 302, 303, 307, 308} {
 				server, seen := redirecting(t, status, chain)
-				o := reaching(t, server.URL)
-				o.OCSPRedirects = c.allowed
-				f := newFetcher(t, o)
+				f := newFetcher(t, reaching(t, server.URL))
 				if c.want != nil {
 					err := refused(t, f, c.kind(server.URL+c.path), c.want)
 					assert.NotErrorIs(t, err, fetch.ErrBlockedURL)
@@ -153,9 +148,7 @@ func TestFetch_RedirectsAreCounted(t *testing.T) {
 func TestFetch_RedirectCarriesNothingOn(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		server, seen := redirecting(t, status, map[string]string{"/0": "/1"})
-		o := reaching(t, server.URL)
-		o.OCSPRedirects = 1
-		f := newFetcher(t, o)
+		f := newFetcher(t, reaching(t, server.URL))
 		refused(t, f, post(server.URL+"/0", "secret"), fetch.ErrRedirect)
 		assert.Equal(t, []string{"/0"}, seen.paths(), "a POST is not redirected")
 	}
