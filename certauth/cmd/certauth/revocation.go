@@ -73,7 +73,7 @@ type watched struct {
 func (w *watched) Fetch(ctx context.Context, r revocation.Request) (revocation.Response, error) {
 	begin := w.now()
 	response, err := w.Fetcher.Fetch(ctx, r)
-	s := step{Kind: r.Kind.String(), Method: r.Method, URL: r.URL, Bytes: len(response.Body), Took: w.now().Sub(begin)}
+	s := step{Kind: string(r.Kind), Method: r.Method, URL: r.URL, Bytes: len(response.Body), Took: w.now().Sub(begin)}
 	if err != nil {
 		s.Error = err.Error()
 	}

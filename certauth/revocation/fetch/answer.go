@@ -131,14 +131,8 @@ func maxAge(h http.Header) time.Duration {
 
 // deltaSeconds accepts only digits. A number that is too large is maxDelta.
 func deltaSeconds(s string) (int64, bool) {
-	if s == "" || strings.Trim(s, "0123456789") != "" {
-		return 0, false
-	}
-	seconds, err := strconv.ParseInt(s, 10, 64)
-	if errors.Is(err, strconv.ErrRange) || seconds > maxDelta {
-		return maxDelta, true
-	}
-	return seconds, err == nil
+	seconds, err := strconv.ParseUint(s, 10, 32) // the largest if it is out of range
+	return min(int64(seconds), maxDelta), err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // retryAfter reads seconds or a date. A date is compared with the response's own Date, because

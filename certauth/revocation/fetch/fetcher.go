@@ -6,24 +6,13 @@ import (
 )
 
 // Kind is the kind of evidence to fetch.
-type Kind uint8
+type Kind string
 
 // The kinds. The zero value is none.
 const (
-	OCSP Kind = iota + 1 // an OCSP response about one certificate
-	CRL                  // a certificate revocation list
+	OCSP Kind = "ocsp" // an OCSP response about one certificate
+	CRL  Kind = "crl"  // a certificate revocation list
 )
-
-// String returns "ocsp" or "crl".
-func (k Kind) String() string {
-	switch k {
-	case OCSP:
-		return "ocsp"
-	case CRL:
-		return "crl"
-	}
-	return "none"
-}
 
 // Fetcher downloads bytes from a responder or a CRL distribution point. It decides nothing,
 // because every byte that it returns is verified. The default is [HTTPFetcher]. Implementations
@@ -37,7 +26,7 @@ type Fetcher interface {
 // Request is one fetch. The URL comes from a certificate that chains to a trusted root, but it
 // must not be trusted: a CA may be asked to write anything into its certificates.
 type Request struct {
-	// Kind determines the timeout and whether redirects are followed.
+	// Kind determines the timeout, and whether redirects are followed.
 	Kind Kind
 	// Method is GET or POST.
 	Method string

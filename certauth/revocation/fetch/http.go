@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // The bounds of a fetch that are not options.
@@ -129,7 +131,7 @@ func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err err
 	if err := checkRequest(ctx, r); err != nil {
 		return Response{}, err
 	}
-	kind := r.Kind.String()
+	kind := string(r.Kind)
 	t, err := checkURL(r.URL, r.Configured, f.options.AllowPorts)
 	if err != nil {
 		return Response{}, located(kind, err)
@@ -162,7 +164,7 @@ func checkRequest(ctx context.Context, r Request) error {
 	case ctx == nil:
 		return refuse(ErrRequest, "no context")
 	case r.Kind != OCSP && r.Kind != CRL:
-		return refuse(ErrRequest, "Kind %d", r.Kind)
+		return refuse(ErrRequest, "Kind %s", logtext.Quote(string(r.Kind)))
 	case r.Method != http.MethodGet && r.Method != http.MethodPost:
 		return refuse(ErrRequest, "Method is neither GET nor POST")
 	case r.Kind == CRL && r.Method != http.MethodGet:

@@ -121,11 +121,7 @@ func checkProxy(proxy *url.URL) error {
 	if proxy.Opaque != "" || strings.Trim(proxy.Path, "/") != "" || proxy.RawQuery != "" || proxy.Fragment != "" {
 		return errors.New("want scheme, host and port alone")
 	}
-	_, port, err := splitAuthority(proxy.Host)
-	if err == nil {
-		err = checkPort(proxy.Scheme, port, true, nil)
-	}
-	if err != nil {
+	if CheckURL(proxy.Scheme+"://"+proxy.Host) != nil {
 		return fmt.Errorf("host %s, want a name or an address, and a port", logtext.Quote(proxy.Host))
 	}
 	return nil

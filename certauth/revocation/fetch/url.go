@@ -47,37 +47,30 @@ func checkURL(raw string, configured bool, ports []int) (*target, error) {
 	if err := checkCharacters(raw); err != nil {
 		return nil, err
 	}
-	scheme, rest, found := strings.Cut(raw, "://")
-	if !found || scheme == "" || strings.Trim(scheme, alphanumeric+"+-.") != "" { // it is not quoted
-		return nil, refuse(ErrBlockedURL, "no scheme and host, want http:// or https://")
-	}
-	scheme = strings.ToLower(scheme)
-	if scheme != "http" && scheme != "https" {
-		return nil, refuse(ErrBlockedURL, "scheme %s, want http or https", logtext.Quote(scheme))
-	}
-	authority := rest
-	if end := strings.IndexAny(rest, "/?"); end >= 0 {
-		authority = rest[:end]
-	}
-	if strings.Contains(authority, "@") {
-		return nil, refuse(ErrBlockedURL, "user information")
-	}
-	t, port, err := splitAuthority(authority)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkPort(scheme, port, configured, ports); err != nil {
-		return nil, err
-	}
-	t.url, err = url.Parse(raw)
-	if err != nil {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
 		return nil, refuse(ErrBlockedURL, "%s", describe(err))
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, refuse(ErrBlockedURL, "scheme %s, want http or https", logtext.Quote(u.Scheme))
+	case u.User != nil:
+		return nil, refuse(ErrBlockedURL, "user information")
+	case strings.HasSuffix(u.Host, ":"):
+		return nil, refuse(ErrBlockedURL, "empty port")
 	}
-	if t.url.Scheme != scheme || t.url.Host != authority || t.url.User != nil || t.url.Opaque != "" {
-		return nil, refuse(ErrBlockedURL, "can be read in two ways")
+	u.Host = strings.ToLower(u.Host) // one spelling, one pool of connections
+	t := &target{url: u, host: u.Hostname(), configured: configured}
+	if strings.HasPrefix(u.Host, "[") {
+		t.literal, err = netip.ParseAddr(t.host)
+		if err != nil || !t.literal.Is6() || t.literal.Zone() != "" {
+			return nil, refuse(ErrBlockedURL, "no IPv6 address in brackets")
+		}
+	} else if t.literal, err = checkHost(t.host); err != nil {
+		return nil, err
 	}
-	t.url.Host = strings.ToLower(t.url.Host) // one spelling, one pool of connections
-	t.configured = configured
+	if err := checkPort(u, configured, ports); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 
@@ -92,32 +85,6 @@ func checkCharacters(s string) error {
 	default:
 		return refuse(ErrBlockedURL, "byte 0x%02x", refused[0])
 	}
-}
-
-// splitAuthority separates host and port. The port is empty if there is none.
-func splitAuthority(authority string) (t *target, port string, err error) {
-	if literal, ok := strings.CutPrefix(authority, "["); ok {
-		literal, port, ok = strings.Cut(literal, "]")
-		address, err := netip.ParseAddr(literal)
-		if !ok || err != nil || !address.Is6() || address.Zone() != "" {
-			return nil, "", refuse(ErrBlockedURL, "no IPv6 address in brackets")
-		}
-		if port != "" {
-			if port, ok = strings.CutPrefix(port, ":"); !ok || port == "" {
-				return nil, "", refuse(ErrBlockedURL, "no port after the address")
-			}
-		}
-		return &target{host: literal, literal: address}, port, nil
-	}
-	host, port, found := strings.Cut(authority, ":")
-	if found && port == "" {
-		return nil, "", refuse(ErrBlockedURL, "empty port")
-	}
-	literal, err := checkHost(host)
-	if err != nil {
-		return nil, "", err
-	}
-	return &target{host: strings.ToLower(host), literal: literal}, port, nil
 }
 
 // checkHost accepts a dotted IPv4 address, which it returns, or a name of letters, digits, hyphens
@@ -162,16 +129,16 @@ func endsInNumber(host string) bool {
 	return len(last) >= 2 && strings.EqualFold(last[:2], "0x") && strings.Trim(last[2:], "0123456789abcdefABCDEF") == ""
 }
 
-func checkPort(scheme, text string, configured bool, ports []int) error {
+func checkPort(u *url.URL, configured bool, ports []int) error {
 	port := 80
-	switch {
+	switch text := u.Port(); {
 	case text != "":
 		number, err := strconv.ParseUint(text, 10, 16)
 		if err != nil || number == 0 || strconv.FormatUint(number, 10) != text {
 			return refuse(ErrBlockedURL, "port %s", logtext.Quote(text))
 		}
 		port = int(number)
-	case scheme == "https":
+	case u.Scheme == "https":
 		port = 443
 	}
 	if configured || port == 80 || port == 443 || slices.Contains(ports, port) {

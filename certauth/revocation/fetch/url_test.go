@@ -162,8 +162,8 @@ func TestFetch_RequestsThatCannotBeMade(t *testing.T) {
 	f := newFetcher(t, fetch.HTTPOptions{})
 	dialled := fetch.Divert(f, "")
 	for name, change := range map[string]func(*fetch.Request){
-		"no kind":                  func(r *fetch.Request) { r.Kind = fetch.Kind(0) },
-		"a kind that is not known": func(r *fetch.Request) { r.Kind = 9 },
+		"no kind":                  func(r *fetch.Request) { r.Kind = "" },
+		"a kind that is not known": func(r *fetch.Request) { r.Kind = "tsp" },
 		"no method":                func(r *fetch.Request) { r.Method = "" },
 		"another method":           func(r *fetch.Request) { r.Method = http.MethodHead },
 		"a method in lower case":   func(r *fetch.Request) { r.Method = "get" },
