@@ -25,16 +25,12 @@ type answerOf struct {
 // askResponders asks the responders in order, the next one as soon as one fails or takes longer
 // than hedgeAfter. The first Good or Revoked ends the search.
 func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, failed error) {
-	ctx, cancel := context.WithCancel(ctx)
-	var asked sync.WaitGroup
-	defer asked.Wait()
-	defer cancel()
 	answers := make([]answerOf, len(r.responders))
-	ask := func(i int) (err error) {
+	ask := func(ctx context.Context, i int) (err error) {
 		answers[i], err = c.askResponder(ctx, r, cert, r.responders[i])
 		return err
 	}
-	hedge(hedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
+	hedge(ctx, hedgeAfter, len(r.responders), ask, func(i int, err error) bool {
 		a := answers[i]
 		if err != nil {
 			failed = errors.Join(failed, err)
@@ -53,9 +49,13 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 }
 
 // hedge makes at most n attempts. It starts the next one when an attempt has ended without being
-// enough, or when the duration after has passed. It reports whether one was enough; attempts that
-// are still running then end in asked. A panic counts as the error of its attempt.
-func hedge(after time.Duration, asked *sync.WaitGroup, n int, attempt func(i int) error, isEnough func(i int, err error) bool) bool {
+// enough, or when the duration after has passed. It reports whether one was enough; those that are
+// still running then are cancelled. A panic counts as the error of its attempt.
+func hedge(ctx context.Context, after time.Duration, n int, attempt func(ctx context.Context, i int) error, isEnough func(i int, err error) bool) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	var attempts sync.WaitGroup
+	defer attempts.Wait()
+	defer cancel()
 	type end struct {
 		i   int
 		err error
@@ -65,7 +65,7 @@ func hedge(after time.Duration, asked *sync.WaitGroup, n int, attempt func(i int
 	defer patience.Stop()
 	for {
 		if i := begun; i < n {
-			asked.Go(func() { ended <- end{i, guarded(func() error { return attempt(i) })} })
+			attempts.Go(func() { ended <- end{i, guarded(func() error { return attempt(ctx, i) })} })
 			begun++
 			pending++
 		}

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -32,23 +31,21 @@ type attempt struct {
 // record. It runs once for all requests that wait. The second source is queried when the first has
 // failed, or has not answered for half of MaxWait.
 func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
-	var asking sync.WaitGroup
-	defer asking.Wait()
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	ocsp := func() attempt { return c.tryOCSP(ctx, r, want) }
-	lists := func() attempt { return c.tryLists(ctx, r, want) }
+	ocsp := func(ctx context.Context) attempt { return c.tryOCSP(ctx, r, want) }
+	lists := func(ctx context.Context) attempt { return c.tryLists(ctx, r, want) }
 	held := r.state.Load().heldByList()
 	var first, second attempt
 	switch sources, _ := c.sourcesOf(r); sources {
 	case OCSPOnly:
-		first = ocsp()
+		first = ocsp(ctx)
 	case CRLOnly:
-		first = lists()
+		first = lists(ctx)
 	case PreferOCSP:
-		first, second = c.inOrder(&asking, ocsp, lists, func() bool { return r.state.Load().heldByList() != nil })
+		first, second = c.inOrder(ctx, ocsp, lists, func() bool { return r.state.Load().heldByList() != nil })
 	case PreferCRL:
-		first, second = c.inOrder(&asking, lists, ocsp, func() bool { return r.state.Load().heldByOCSP() })
+		first, second = c.inOrder(ctx, lists, ocsp, func() bool { return r.state.Load().heldByOCSP() })
 	}
 	now := c.config.Now()
 	tried := setbackOf(now, first.err, second.err)
@@ -63,14 +60,14 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 // inOrder queries the first source and then, if that is not enough or the second source has put
 // the certificate on hold, the second. If the second answers and the first does not, the first has
 // failed.
-func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, otherHolds func() bool) (one, other attempt) {
-	sources, firstEnded := [...]func() attempt{first, second}, false
+func (c *Checker) inOrder(ctx context.Context, first, second func(context.Context) attempt, otherHolds func() bool) (one, other attempt) {
+	sources, firstEnded := [...]func(context.Context) attempt{first, second}, false
 	var tries [len(sources)]attempt
-	ask := func(i int) error {
-		tries[i] = sources[i]()
+	ask := func(ctx context.Context, i int) error {
+		tries[i] = sources[i](ctx)
 		return nil
 	}
-	if !hedge(c.config.MaxWait/2, asking, len(sources), ask, func(i int, panicked error) bool {
+	if !hedge(ctx, c.config.MaxWait/2, len(sources), ask, func(i int, panicked error) bool {
 		tried := tries[i]
 		if panicked != nil {
 			tried = attempt{err: panicked}
@@ -236,17 +233,13 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	if len(r.lists) == 0 {
 		return errors.Join(c.whyNoList(r, failed), failed)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
-	defer cancel()
-	ask := func(i int) error {
+	ask := func(ctx context.Context, i int) error {
 		if !c.needsUpdate(r, r.lists[i], want) {
 			return nil
 		}
 		return c.update(r, r.lists[i], want).wait(ctx)
 	}
-	if hedge(hedgeAfter, &waiting, len(r.lists), ask, func(_ int, err error) bool {
+	if hedge(ctx, hedgeAfter, len(r.lists), ask, func(_ int, err error) bool {
 		failed = errors.Join(failed, err)
 		return want.anew == 0 && c.listsSuffice(r)
 	}) {
