@@ -94,7 +94,7 @@ func TestSoftFail_LogsEachAcceptance(t *testing.T) {
 		says   string
 	}{
 		"no evidence": {failing(revocation.ErrTransport), revocation.ErrTransport.Error()},
-		"unknown":     {nil, "unknown to the authority"},
+		"unknown":     {nil, "the authority does not know the certificate"},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -64,10 +65,7 @@ func (c *Checker) accepts(j *judgement) bool {
 }
 
 func (c *Checker) refused(depth int, j *judgement) error {
-	why := j.err
-	if why == nil {
-		why = errUnknown
-	}
+	why := cmp.Or(j.err, errUnknown)
 	if j.result.StaleRevoked {
 		why = fmt.Errorf("expired evidence said revoked: %w", why)
 	}
@@ -92,11 +90,8 @@ func (c *Checker) softFailed(ctx context.Context, depth int, j *judgement) {
 	if c.config.Logger == nil {
 		return
 	}
-	why := "unknown to the authority"
-	if j.err != nil {
-		why = logtext.Clip(j.err.Error(), maxErrorText)
-	}
-	c.write(ctx, slog.LevelWarn, "revocation: accepted without evidence", slog.Int("depth", depth), slog.String("error", why))
+	attrs := withError([]slog.Attr{slog.Int("depth", depth)}, cmp.Or(j.err, errUnknown))
+	c.write(ctx, slog.LevelWarn, "revocation: accepted without evidence", attrs...)
 }
 
 // worse keeps, of several Goods, the one with the oldest evidence.

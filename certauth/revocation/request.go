@@ -22,9 +22,8 @@ import (
 var oidNonce = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
 
 const (
-	maxResponse = evidence.MaxResponse
-	nonceSize   = 32  // RFC 9654, section 2.1
-	maxGETURL   = 255 // bytes of the whole URL; RFC 5019, section 5
+	nonceSize = 32  // RFC 9654, section 2.1
+	maxGETURL = 255 // bytes of the whole URL; RFC 5019, section 5
 )
 
 // newOCSPRequest makes a request, never signed, about one certificate (RFC 6960, section 4.1.1). The
@@ -80,8 +79,8 @@ func requestTo(responder string, der []byte, mayGET bool) Request {
 			address += "?" + query
 		}
 		if len(address) <= maxGETURL {
-			return Request{Kind: fetch.OCSP, Method: http.MethodGet, URL: address, MaxBytes: maxResponse}
+			return Request{Kind: fetch.OCSP, Method: http.MethodGet, URL: address, MaxBytes: evidence.MaxResponse}
 		}
 	}
-	return Request{Kind: fetch.OCSP, Method: http.MethodPost, URL: responder, Body: der, MaxBytes: maxResponse}
+	return Request{Kind: fetch.OCSP, Method: http.MethodPost, URL: responder, Body: der, MaxBytes: evidence.MaxResponse}
 }
