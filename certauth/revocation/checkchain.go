@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
-	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // ChainResult holds the results for the certificates of a chain.
@@ -52,9 +51,6 @@ func (c *Checker) Check(ctx context.Context, chain []*x509.Certificate) (ChainRe
 // if a single step of the operator would help. An answer from memory takes no lock that a fetch
 // holds and does not allocate.
 func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
-	if known := c.allGood(ctx, chain); known.Status == certauth.RevocationGood {
-		return known, nil
-	}
 	var judged [maxDepth]judgement
 	n, err := c.judgeChain(ctx, chain, &judged)
 	if err != nil {
@@ -63,46 +59,13 @@ func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (ce
 	return c.decide(ctx, judged[:n])
 }
 
-// allGood returns the answer if the verdict on every certificate is Good and still valid. It
-// compares one deadline per certificate; all other cases are left to judgeChain.
-func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certauth.Revocation {
-	if !c.isMade() || len(chain) < 2 {
-		return certauth.Revocation{}
-	}
-	now := c.config.Now()
-	if !c.local.current(now) || presented.Beside(ctx) != nil {
-		return certauth.Revocation{}
-	}
-	var oldest *Result
-	n, depth, seconds, generation := c.inScope(chain), 0, now.Unix(), c.generation.Load()
-	if n > maxDepth || slices.Contains(chain, nil) {
-		return certauth.Revocation{}
-	}
-	for i, cert := range chain[:n] {
-		r := c.table.find(cert, chain[i+1], chain[len(chain)-1])
-		if r == nil || !r.authority.hasMet(chain[i+1:], now) {
-			return certauth.Revocation{}
-		}
-		known := r.state.Load()
-		if !known.holds(generation, now) || known.verdict.result.Status != Good || r.hidesRevocation(&known.verdict) {
-			return certauth.Revocation{}
-		}
-		r.touch(seconds)
-		if good := &known.verdict.result; oldest == nil || good.ThisUpdate.Before(oldest.ThisUpdate) {
-			oldest, depth = good, i
-		}
-	}
-	c.stats.remembered.Add(uint64(n)) //nolint:gosec // a length
-	return revocationOf(oldest, depth)
-}
-
 const maxDepth = 10
 
 // judgement is one certificate on its way to a decision.
 type judgement struct {
 	record *record
 	flight *flight // that is worth waiting for; if the verdict is settled, it may improve it
-	verdict
+	*verdict
 }
 
 // judgeChain judges every certificate in scope, with concurrent fetches.
@@ -119,15 +82,18 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 	case slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return cert == nil || len(cert.Raw) == 0 }):
 		return 0, fmt.Errorf("%w: nil certificate in the chain", ErrArgument)
 	case n == 0: // the certificate is its own anchor, so no CA above could revoke it
-		judged[0].err = ErrNoSource
+		judged[0].verdict = &verdict{err: ErrNoSource}
 		return 1, nil
 	}
 	now := c.config.Now()
 	for i := range judged[:n] {
-		j := &judged[i]
-		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
-			c.meetPresented(ctx, j.record.authority, chain[i+1:])
+		r, err := c.recordOf(chain[i], chain[i+1:], now)
+		if err != nil {
+			judged[i].verdict = &verdict{err: err}
+			continue
 		}
+		judged[i].record = r
+		c.meetPresented(ctx, r.authority, chain[i+1:])
 	}
 	moment, reading := ctx, c.local.look(ctx, now)
 	if c.local.isUnread() {
@@ -141,14 +107,15 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		moment, over = context.WithTimeout(ctx, min(aMoment, c.config.MaxWait/2)) // one timeout for all refreshes
 		defer over()
 		c.local.waitAMoment(moment, reading)
+		now = c.config.Now()
 	}
-	c.judgeAll(ctx, moment, judged[:n])
+	c.judgeAll(ctx, moment, judged[:n], now)
 	return n, nil
 }
 
 // judgeAll waits for refreshes until moment ends, and for required evidence until ctx ends.
-func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement) {
-	now, generation := c.config.Now(), c.generation.Load()
+func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement, now time.Time) {
+	generation := c.generation.Load()
 	for i := range judged {
 		if judged[i].record != nil {
 			c.start(&judged[i], now)
@@ -185,14 +152,14 @@ func (c *Checker) judgeUnread(ctx context.Context, judged []judgement) {
 	if slices.ContainsFunc(judged, c.mayBeListed) {
 		notReady = c.local.firstReading(half, func() bool { return !slices.ContainsFunc(judged, c.lacksList) })
 	}
-	c.judgeAll(ctx, ctx, judged)
+	c.judgeAll(ctx, ctx, judged, c.config.Now())
 	if notReady == nil {
 		return
 	}
 	for i := range judged {
 		j := &judged[i]
 		if j.result.Status != Revoked && c.lacksList(*j) {
-			j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, errors.Join(notReady, j.err)
+			j.verdict = &verdict{result: Result{StaleRevoked: j.result.StaleRevoked}, err: errors.Join(notReady, j.err)}
 		}
 	}
 }
@@ -239,7 +206,9 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 		r = c.table.add(fresh, cert, issuer, now)
 	}
 	r.authority.meet(issuer)
-	c.meetKin(r.authority, above)
+	if !r.authority.hasMet(above, now) {
+		c.meetKin(r.authority, above)
+	}
 	return r, nil
 }
 
@@ -247,14 +216,14 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 func (c *Checker) start(j *judgement, now time.Time) {
 	r := j.record
 	r.touch(now.Unix())
-	j.verdict = *c.judge(r, now)
+	j.verdict = c.judge(r, now)
 	if !j.settled {
 		j.flight = c.asking(r, wanted{})
 		return
 	}
 	c.stats.remembered.Add(1)
 	if j.due {
-		isOverdue := r.state.Load().isOverdue(&j.verdict, now) // before the refresh changes it
+		isOverdue := r.state.Load().isOverdue(j.verdict, now) // before the refresh changes it
 		if renewal := c.refresh(r); isOverdue {
 			j.flight = renewal
 		}
@@ -267,22 +236,22 @@ func (c *Checker) start(j *judgement, now time.Time) {
 func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 	if j.settled {
 		j.flight.waitAMoment(moment)
-		j.verdict = *c.judge(j.record, c.config.Now())
+		j.verdict = c.judge(j.record, c.config.Now())
 		return
 	}
 	c.stats.waited.Add(1)
 	waitErr := j.flight.wait(ctx)
 	now := c.config.Now()
-	j.verdict = *c.judge(j.record, now)
-	if j.settled && j.record.state.Load().isOverdue(&j.verdict, now) {
+	j.verdict = c.judge(j.record, now)
+	if j.settled && j.record.state.Load().isOverdue(j.verdict, now) {
 		c.refresh(j.record).waitAMoment(moment)
-		j.verdict = *c.judge(j.record, c.config.Now())
+		j.verdict = c.judge(j.record, c.config.Now())
 	}
 	wasNotAsked := isAny(waitErr, ErrClosed, ErrOverloaded, context.Canceled)
 	if j.result.Stale && !j.settled && wasNotAsked { // StaleGrace applies only if a source was asked and did not answer
-		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrNotFresh
+		j.verdict = &verdict{result: Result{StaleRevoked: j.result.StaleRevoked}, err: ErrNotFresh}
 	}
 	if j.err != nil && waitErr != nil {
-		j.err = waitErr
+		j.verdict = &verdict{result: j.result, err: waitErr}
 	}
 }

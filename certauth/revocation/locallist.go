@@ -129,11 +129,6 @@ func (m *localLists) serves(by *authority) bool {
 	return false
 }
 
-// current reports whether nothing needs to be read before a decision.
-func (m *localLists) current(now time.Time) bool {
-	return !m.present.Load() || m.isRecent(now) && !m.isUnread() && m.overdue.Load() == nil
-}
-
 // listsOf returns the lists of a CA, whichever of its keys signed them, those by the issuing key
 // first. It leaves out lists whose signer's certificate is not valid now.
 func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList {
