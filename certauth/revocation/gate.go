@@ -1,7 +1,6 @@
 package revocation
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,8 +95,7 @@ type pass struct {
 // refused if the host has failed many times in a row. After the fetch call leave.
 //
 // The error is a pausedError if the host is paused, [ErrTimeout] together with the error of ctx if
-// that ended, [ErrOverloaded] if too many callers wait, and [ErrBlockedURL] if the address is not a
-// URL with a host.
+// that ended, and [ErrOverloaded] if too many callers wait.
 func (g *gate) enter(ctx context.Context, address string) (*pass, error) {
 	for {
 		p, probe, err := g.admit(address)
@@ -122,14 +120,10 @@ func (g *gate) enter(ctx context.Context, address string) (*pass, error) {
 
 // admit returns a pass, or a channel that is closed when another caller's probe has ended.
 func (g *gate) admit(address string) (*pass, <-chan struct{}, error) {
-	key := hostKey(address)
-	if key == "" {
-		return nil, nil, ErrBlockedURL
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	h := g.use(key, hostOf(address), now)
+	h := g.use(hostKey(address), hostOf(address), now)
 	if h.slots == nil {
 		h.slots = make(chan struct{}, maxFetchesPerHost)
 	}
@@ -310,10 +304,10 @@ func (g *gate) forgetOne(now time.Time) {
 	delete(g.known, victim)
 }
 
-// hostKey returns the key of the host of a URL in gate.known, "" if there is none.
+// hostKey returns the key of the host of a URL in gate.known. The URL has been read before.
 func hostKey(address string) string {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
+	if err != nil {
 		return ""
 	}
 	port := u.Port()
@@ -326,5 +320,5 @@ func hostKey(address string) string {
 // hostOf returns the host and port of a URL, for messages.
 func hostOf(address string) string {
 	_, host, _ := strings.Cut(hostKey(address), "://")
-	return cmp.Or(host, "(unreadable)")
+	return host
 }
