@@ -164,7 +164,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 		then := waits.drop
 		if waits.hand.lend(waits.size, c.config.MaxListBytes/4) {
 			waits.drop()
-			then = func() { <-waits.hand.storing }
+			then = waits.hand.storing.Unlock
 		}
 		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
 	}

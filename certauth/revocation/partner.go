@@ -91,27 +91,17 @@ type hand struct {
 	held     atomic.Int64
 	building chan struct{}
 	stored   chan struct{} // held while a list is read from the Store, because its size is not known before
-	storing  chan struct{} // held for a small list until the Store has taken it
+	storing  sync.Mutex    // held for a small list until the Store has taken it
 }
 
 func newHand(most int) *hand {
-	return &hand{most: int64(most), building: make(chan struct{}, 1), stored: make(chan struct{}, 1), storing: make(chan struct{}, 1)}
+	return &hand{most: int64(most), building: make(chan struct{}, 1), stored: make(chan struct{}, 1)}
 }
 
 // lend reports whether a list may wait for the Store in addition to those in hand, so that a slow
 // Store does not keep other lists from being read: one of at most most bytes may, until the caller
-// receives from storing.
-func (h *hand) lend(n, most int) bool {
-	if n > most {
-		return false
-	}
-	select {
-	case h.storing <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
+// unlocks storing.
+func (h *hand) lend(n, most int) bool { return n <= most && h.storing.TryLock() }
 
 // take reserves bytes. It refuses at once what does not fit: if callers waited while they hold
 // part of a list, none of them could finish.

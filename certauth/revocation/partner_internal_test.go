@@ -65,6 +65,6 @@ func TestPartner_ASlowStoreHoldsOneSmallListApart(t *testing.T) {
 	assert.True(t, hostile.hand.lend(100, 100))
 	assert.False(t, hostile.hand.lend(1, 100), "one at a time")
 	assert.True(t, honest.hand.lend(1, 100))
-	<-hostile.hand.storing
+	hostile.hand.storing.Unlock()
 	assert.True(t, hostile.hand.lend(1, 100))
 }

@@ -59,10 +59,7 @@ func withNonce(der, nonce []byte) ([]byte, error) {
 	if rest, err := asn1.Unmarshal(der, &request); err != nil || len(rest) > 0 {
 		return nil, ErrArgument
 	}
-	value, err := asn1.Marshal(nonce)
-	if err != nil {
-		return nil, err
-	}
+	value := append([]byte{asn1.TagOctetString, nonceSize}, nonce...)
 	request.TBS.Extensions = []pkix.Extension{{Id: oidNonce, Value: value}}
 	return asn1.Marshal(request)
 }
