@@ -102,9 +102,6 @@ func (f *HTTPFetcher) redirect(answer *http.Response, t *target, redirects int) 
 
 // resolve reads a location, which may be relative (RFC 9110, section 10.2.2).
 func (f *HTTPFetcher) resolve(t *target, location string) (*target, error) {
-	if len(location) > maxURL {
-		return nil, refuse(ErrBlockedURL, "%d bytes, want at most %d", len(location), maxURL)
-	}
 	if err := checkCharacters(location); err != nil { // net/url would escape some of them
 		return nil, err
 	}
