@@ -95,7 +95,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		judged[i].record = r
 		c.meetPresented(ctx, r.authority, chain[i+1:])
 	}
-	moment, reading := ctx, c.local.look(ctx, now)
+	brief, reading := ctx, c.local.look(ctx, now)
 	if c.local.isUnread() {
 		c.judgeUnread(ctx, judged[:n])
 		return n, nil
@@ -104,17 +104,17 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		var cancel, over context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.config.MaxWait)
 		defer cancel()
-		moment, over = context.WithTimeout(ctx, min(aMoment, c.config.MaxWait/2)) // one timeout for all refreshes
+		brief, over = context.WithTimeout(ctx, min(briefWait, c.config.MaxWait/2)) // one timeout for all refreshes
 		defer over()
-		c.local.waitAMoment(moment, reading)
+		c.local.waitBriefly(brief, reading)
 		now = c.config.Now()
 	}
-	c.judgeAll(ctx, moment, judged[:n], now)
+	c.judgeAll(ctx, brief, judged[:n], now)
 	return n, nil
 }
 
-// judgeAll waits for refreshes until moment ends, and for required evidence until ctx ends.
-func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement, now time.Time) {
+// judgeAll waits for refreshes until brief ends, and for required evidence until ctx ends.
+func (c *Checker) judgeAll(ctx, brief context.Context, judged []judgement, now time.Time) {
 	generation := c.generation.Load()
 	for i := range judged {
 		if judged[i].record != nil {
@@ -126,7 +126,7 @@ func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement, now 
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait) // one for all of them
 	defer cancel()
-	moment, over := context.WithTimeout(moment, c.config.MaxWait)
+	brief, over := context.WithTimeout(brief, c.config.MaxWait)
 	defer over()
 	for i := range slices.Backward(judged) { // what revokes the signer of a list comes before the list
 		j := &judged[i]
@@ -134,7 +134,7 @@ func (c *Checker) judgeAll(ctx, moment context.Context, judged []judgement, now 
 			c.start(j, c.config.Now())
 		}
 		if j.flight != nil {
-			c.await(ctx, moment, j)
+			c.await(ctx, brief, j)
 		}
 	}
 }
@@ -233,9 +233,9 @@ func (c *Checker) start(j *judgement, now time.Time) {
 // await waits for the flight and judges again. It uses all verified evidence that is available by
 // then, even if the preferred source has not answered. Evidence from a store may be as old as the
 // known evidence; in that case the sources are asked once more.
-func (c *Checker) await(ctx, moment context.Context, j *judgement) {
+func (c *Checker) await(ctx, brief context.Context, j *judgement) {
 	if j.settled {
-		j.flight.waitAMoment(moment)
+		j.flight.waitBriefly(brief)
 		j.verdict = c.judge(j.record, c.config.Now())
 		return
 	}
@@ -244,7 +244,7 @@ func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 	now := c.config.Now()
 	j.verdict = c.judge(j.record, now)
 	if j.settled && j.record.state.Load().isOverdue(j.verdict, now) {
-		c.refresh(j.record).waitAMoment(moment)
+		c.refresh(j.record).waitBriefly(brief)
 		j.verdict = c.judge(j.record, c.config.Now())
 	}
 	wasNotAsked := isAny(waitErr, ErrClosed, ErrOverloaded, context.Canceled)

@@ -23,7 +23,7 @@ type Checker struct {
 	fetcher     Fetcher
 	ownFetcher  *fetch.HTTPFetcher // closed with the Checker
 	partners    partners
-	crew        *crew
+	background  *background
 	table       *table
 	authorities *authorities
 	remote      remoteLists
@@ -54,8 +54,8 @@ func New(config Config) (*Checker, error) {
 	}
 	inHand := config.MaxListBytes + config.MaxListBytes/4
 	c.partners = partners{now: config.Now, tell: c.outageChanged, inHand: inHand, operator: newHand(4 * inHand)}
-	c.crew, c.table = &crew{}, newTable(config.MaxRecords)
-	c.crew.base, c.crew.cancel = context.WithCancel(context.Background())
+	c.background, c.table = &background{}, newTable(config.MaxRecords)
+	c.background.base, c.background.cancel = context.WithCancel(context.Background())
 	c.lists.most, c.lists.now, c.lists.changed, c.lists.held = config.MaxListMemory, config.Now, &c.generation, map[*place]int{}
 	c.local = newLocalLists(c)
 	return c, nil
@@ -70,7 +70,7 @@ func (c *Checker) Close() error {
 	if !c.isMade() {
 		return nil
 	}
-	c.crew.close()
+	c.background.close()
 	return c.ownFetcher.Close() // does nothing if it is nil
 }
 
@@ -79,7 +79,7 @@ func (c *Checker) Close() error {
 // in Config.Issuers. Preload returns the errors of the lists that could not be read before ctx
 // ended, or within two minutes. If one of the URLs is invalid, it reads nothing.
 func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
-	if !c.isMade() || c.crew.isClosed() {
+	if !c.isMade() || c.background.isClosed() {
 		return ErrClosed
 	}
 	var mistakes error
@@ -103,10 +103,10 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 // the probe fails. A list may become unusable before its nextUpdate because of MaxAge in
 // Config.Verify.
 func (c *Checker) Ready() error {
-	if !c.isMade() || c.crew.isClosed() {
+	if !c.isMade() || c.background.isClosed() {
 		return ErrClosed
 	}
 	now := c.config.Now()
-	defer c.local.look(c.crew.base, now)
+	defer c.local.look(c.background.base, now)
 	return c.local.ready(now)
 }

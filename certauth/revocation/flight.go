@@ -16,17 +16,17 @@ type flight struct {
 	done chan struct{}
 	err  error // set before done is closed
 
-	soon <-chan struct{} // closed a moment after the start
-	over context.CancelFunc
+	brief <-chan struct{} // closed after briefWait
+	over  context.CancelFunc
 
 	anew uint64 // the call of Refresh for which it was started; 0 for none
 }
 
-// aMoment is how long a request waits for newer evidence when it already has an answer.
-const aMoment = time.Second
+// briefWait is how long a request waits for newer evidence when it already has an answer.
+const briefWait = time.Second
 
-// crew runs everything that outlives a request, and ends it on Close.
-type crew struct {
+// background runs everything that outlives a request, and ends it on Close.
+type background struct {
 	base   context.Context
 	cancel context.CancelFunc
 
@@ -37,16 +37,16 @@ type crew struct {
 }
 
 // begin starts a flight that nobody joins.
-func (w *crew) begin(f func(ctx context.Context) error) *flight { return w.join(new(slot), 0, f) }
+func (b *background) begin(f func(ctx context.Context) error) *flight { return b.join(new(slot), 0, f) }
 
-func (w *crew) close() {
-	w.mu.Lock()
-	w.cancel()
-	w.mu.Unlock()
-	w.wg.Wait()
+func (b *background) close() {
+	b.mu.Lock()
+	b.cancel()
+	b.mu.Unlock()
+	b.wg.Wait()
 }
 
-func (w *crew) isClosed() bool { return w.base.Err() != nil }
+func (b *background) isClosed() bool { return b.base.Err() != nil }
 
 // guarded turns a panic of a Fetcher, a Store or a parser into an error: evidence is then missing.
 func guarded(f func() error) error {
@@ -59,36 +59,36 @@ type slot = atomic.Pointer[flight]
 
 // join returns the flight in the slot, or starts one. For the call of Refresh with the number anew it
 // joins no flight that was not started for it or a later one, because any other accepts older
-// evidence: the new flight waits until that one has ended. If the crew is closed, the flight ends at
+// evidence: the new flight waits until that one has ended. If b is closed, the flight ends at
 // once, with ErrClosed. A panic of f becomes an error.
-func (w *crew) join(s *slot, anew uint64, f func(ctx context.Context) error) *flight {
+func (b *background) join(s *slot, anew uint64, f func(ctx context.Context) error) *flight {
 	before := s.Load()
 	if before != nil && before.anew >= anew {
 		return before
 	}
-	moment, over := context.WithTimeout(w.base, aMoment)
-	next := &flight{done: make(chan struct{}), soon: moment.Done(), over: over, anew: anew}
+	brief, over := context.WithTimeout(b.base, briefWait)
+	next := &flight{done: make(chan struct{}), brief: brief.Done(), over: over, anew: anew}
 	if !s.CompareAndSwap(before, next) { // another caller was faster
 		over()
-		return w.join(s, anew, f)
+		return b.join(s, anew, f)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.isClosed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isClosed() {
 		next.end(ErrClosed)
 		return next
 	}
-	w.wg.Go(func() {
+	b.wg.Go(func() {
 		next.end(guarded(func() error {
 			defer s.CompareAndSwap(next, nil) // those who wait for it may need another one
 			if before != nil {
 				select {
 				case <-before.done:
-				case <-w.base.Done():
+				case <-b.base.Done():
 					return ErrClosed
 				}
 			}
-			return f(w.base)
+			return f(b.base)
 		}))
 	})
 	return next
@@ -100,15 +100,15 @@ func (f *flight) end(err error) {
 	f.over()
 }
 
-// waitAMoment waits until the flight or the request ends, but no longer than aMoment after the
+// waitBriefly waits until the flight or the request ends, but no longer than briefWait after the
 // start of the flight. Requests that arrive later do not wait at all.
-func (f *flight) waitAMoment(ctx context.Context) {
+func (f *flight) waitBriefly(ctx context.Context) {
 	if f == nil {
 		return
 	}
 	select {
 	case <-f.done:
-	case <-f.soon:
+	case <-f.brief:
 	case <-ctx.Done():
 	}
 }

@@ -222,7 +222,7 @@ func (m *localLists) firstReading(ctx context.Context, enough func() bool) error
 		}
 		select {
 		case <-swapped:
-		case <-m.checker.crew.base.Done():
+		case <-m.checker.background.base.Done():
 			return ErrClosed
 		case <-ctx.Done():
 			return fmt.Errorf("%w: the configured lists: %w", ErrNotReady, ctx.Err())
@@ -254,7 +254,7 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
 	isOverdue := passed < 0 || passed/2 >= interval
 	if isOverdue && m.flight.Load() != nil {
-		m.countFrom(m.checker.crew.refreshes.Add(1)) // it may have read the files before the pause
+		m.countFrom(m.checker.background.refreshes.Add(1)) // it may have read the files before the pause
 	}
 	reading := m.reading()
 	if isOverdue {
@@ -271,10 +271,10 @@ func (m *localLists) isRecent(now time.Time) bool {
 	return passed > -interval && passed < interval
 }
 
-// waitAMoment waits for a reading that look returned. When its moment is over, later requests do
+// waitBriefly waits for a reading that look returned. When its moment is over, later requests do
 // not wait for it.
-func (m *localLists) waitAMoment(ctx context.Context, reading *flight) {
-	reading.waitAMoment(ctx)
+func (m *localLists) waitBriefly(ctx context.Context, reading *flight) {
+	reading.waitBriefly(ctx)
 	if ctx.Err() == nil {
 		m.overdue.CompareAndSwap(reading, nil)
 	}

@@ -24,7 +24,7 @@ import (
 func (m *localLists) reading() *flight { return m.start(&m.flight, m.read) }
 
 func (m *localLists) start(s *slot, run func(context.Context) error) *flight {
-	return m.checker.crew.join(s, m.anew.Load(), run)
+	return m.checker.background.join(s, m.anew.Load(), run)
 }
 
 // read starts to read the sources. Files are read one after the other, so that only one is in memory,
@@ -41,12 +41,12 @@ func (m *localLists) read(ctx context.Context) error {
 	}
 	for _, s := range sources {
 		if s.list.URL == "" {
-			m.start(&s.files, func(ctx context.Context) error { return m.readFiles(ctx, s) }).waitAMoment(ctx)
+			m.start(&s.files, func(ctx context.Context) error { return m.readFiles(ctx, s) }).waitBriefly(ctx)
 		}
 	}
 	m.swap(ctx)
 	for _, s := range sources { // requests may be waiting for these
-		s.flight.Load().waitAMoment(ctx)
+		s.flight.Load().waitBriefly(ctx)
 	}
 	return nil
 }

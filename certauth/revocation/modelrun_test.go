@@ -151,7 +151,7 @@ func (s *sequence) step(t *testing.T) {
 	}
 }
 
-// ask asks once, on the fast path, and waits for the background work that this triggers.
+// ask asks once, and waits for the background work that this triggers.
 func (s *sequence) ask(t *testing.T, i *modelled) (certauth.Revocation, error) {
 	t.Helper()
 	at, before := s.clock.now(), len(i.heard)
@@ -195,7 +195,7 @@ func (s *sequence) indexOf(i *modelled) int {
 }
 
 // check asks twice, because the first answer may be given before the evidence that it requested has
-// arrived, and once without the fast path.
+// arrived, and once by Check.
 func (s *sequence) check(t *testing.T, i *modelled) {
 	t.Helper()
 	_, _ = s.ask(t, i)

@@ -276,7 +276,7 @@ func (c *Checker) isOutdated(l *loadedList, r *record, now time.Time) bool {
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has
 // just failed. For Refresh, the failure of an attempt that began before it does not count.
 func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
-	return c.crew.join(&l.flight, want.anew, func(ctx context.Context) error {
+	return c.background.join(&l.flight, want.anew, func(ctx context.Context) error {
 		if tried := l.failed.Load(); tried.stands(c.config.Now()) && l.asked.Load() >= want.anew {
 			return tried.err
 		}

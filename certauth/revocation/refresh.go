@@ -12,7 +12,7 @@ import (
 // refreshes of the partner are waiting; the next request tries again. The attempt itself starts only
 // when the refresh has a place, so that a request that needs evidence never waits for a place.
 func (c *Checker) refresh(r *record) *flight {
-	return c.crew.join(&r.renewal, 0, func(ctx context.Context) error {
+	return c.background.join(&r.renewal, 0, func(ctx context.Context) error {
 		by := r.partner
 		defer by.refreshing.Add(-1)
 		if by.refreshing.Add(1) > maxRefreshQueue {
@@ -34,7 +34,7 @@ func (c *Checker) refresh(r *record) *flight {
 
 // asking joins an attempt to get evidence, or starts one.
 func (c *Checker) asking(r *record, want wanted) *flight {
-	return c.crew.join(&r.flight, want.anew, func(ctx context.Context) error {
+	return c.background.join(&r.flight, want.anew, func(ctx context.Context) error {
 		defer r.partner.flights.Add(-1)
 		if r.partner.flights.Add(1) > maxFlights { // a flight outlives the request that started it
 			return fmt.Errorf("%w: for certificates of one partner", ErrOverloaded)
@@ -61,10 +61,10 @@ func (s *state) isOverdue(v *verdict, now time.Time) bool {
 // Known evidence counts until newer evidence arrives. Refresh waits until all sources have
 // answered or ctx ends, and returns what could not be obtained.
 func (c *Checker) Refresh(ctx context.Context) error {
-	if !c.isMade() || c.crew.isClosed() {
+	if !c.isMade() || c.background.isClosed() {
 		return ErrClosed
 	}
-	anew := c.crew.refreshes.Add(1)
+	anew := c.background.refreshes.Add(1)
 	for _, p := range c.partners.list() {
 		p.endPauses()
 	}
@@ -89,7 +89,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 			after := anew
 			if by == nil {
 				<-read
-				after = c.crew.refreshes.Add(1) // an attempt that began while they were read may have missed them
+				after = c.background.refreshes.Add(1) // an attempt that began while they were read may have missed them
 			}
 			c.refreshAll(ctx, records, after, fail)
 		})

@@ -56,7 +56,7 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 		der []byte
 		ok  bool
 	}
-	err := c.crew.begin(func(context.Context) (err error) {
+	err := c.background.begin(func(context.Context) (err error) {
 		defer ended()
 		came.der, came.ok, err = c.config.Store.Get(ctx, key)
 		return err
@@ -143,7 +143,7 @@ func (c *Checker) ocspToStore(ctx context.Context, r *record, cert *x509.Certifi
 // toStore stores evidence without making a request wait, and calls then at the end.
 func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
-	c.crew.begin(func(base context.Context) error {
+	c.background.begin(func(base context.Context) error {
 		defer then()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(base), within) // Close waits for it
 		defer cancel()
