@@ -53,7 +53,7 @@ func New(config Config) (*Checker, error) {
 		return nil, fmt.Errorf("revocation: Config: %w", err)
 	}
 	inHand := config.MaxListBytes + config.MaxListBytes/4
-	c.partners = partners{now: config.Now, tell: c.outageChanged, inHand: inHand, operator: newHand(4 * inHand)}
+	c.partners = partners{now: config.Now, tell: c.outageChanged, inHand: inHand, operator: newListBudget(4 * inHand)}
 	c.background, c.table = &background{}, newTable(config.MaxRecords)
 	c.background.base, c.background.cancel = context.WithCancel(context.Background())
 	c.lists.most, c.lists.now, c.lists.changed, c.lists.held = config.MaxListMemory, config.Now, &c.generation, map[*place]int{}

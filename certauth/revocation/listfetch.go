@@ -61,12 +61,12 @@ func (c *Checker) listRequest(url string, known *loadedList) Request {
 type inHand struct {
 	Response
 	size    int
-	hand    *hand
+	budget  *listBudget
 	counted int // 0 for a file
 }
 
 func (r *inHand) drop() {
-	r.hand.give(r.counted)
+	r.budget.give(r.counted)
 	r.Body, r.counted = nil, 0
 }
 
@@ -79,10 +79,10 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 		return err
 	}
 	began := c.config.Now()
-	response := inHand{hand: by.hand}
+	response := inHand{budget: by.budget}
 	defer response.drop()
 	request.Grow = func(n int) error {
-		err := by.hand.take(n)
+		err := by.budget.take(n)
 		if err == nil {
 			response.counted += n
 		}
@@ -162,9 +162,9 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 		waits := *response // stays in hand until it is stored
 		response.counted = 0
 		then := waits.drop
-		if waits.hand.lend(waits.size, c.config.MaxListBytes/4) {
+		if waits.budget.lend(waits.size, c.config.MaxListBytes/4) {
 			waits.drop()
-			then = waits.hand.storing.Unlock
+			then = waits.budget.storing.Unlock
 		}
 		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
 	}
@@ -177,7 +177,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 
 // admitList checks everything that a list must satisfy before it counts.
 func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand, url string) (*loadedList, error) {
-	base, err := l.partner.hand.build(ctx, func() (*evidence.CRL, error) {
+	base, err := l.partner.budget.build(ctx, func() (*evidence.CRL, error) {
 		return evidence.ParseCRL(response.Body, l.authority.cert(), c.listTerms(l.authority, c.config.Now()))
 	})
 	if err != nil {
@@ -232,15 +232,15 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 	if c.config.Store == nil {
 		return false
 	}
-	hand := l.partner.hand
+	budget := l.partner.budget
 	turn, cancel := context.WithTimeout(ctx, min(storeTimeoutCRL, c.config.MaxWait/4))
 	defer cancel()
 	select {
-	case hand.stored <- struct{}{}:
+	case budget.stored <- struct{}{}:
 	case <-turn.Done():
 		return false
 	}
-	der, ok := c.fromStore(turn, listKey(l), storeTimeoutCRL, func() { <-hand.stored })
+	der, ok := c.fromStore(turn, listKey(l), storeTimeoutCRL, func() { <-budget.stored })
 	if !ok {
 		return false
 	}
@@ -254,10 +254,10 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 			return false
 		}
 	}
-	if hand.take(len(der)) != nil {
+	if budget.take(len(der)) != nil {
 		return false
 	}
-	response := inHand{Response: Response{Body: der}, hand: hand, counted: len(der)}
+	response := inHand{Response: Response{Body: der}, budget: budget, counted: len(der)}
 	defer response.drop()
 	if _, err := c.acceptList(ctx, l, &response, ""); err != nil {
 		c.storeLies(ctx, err)

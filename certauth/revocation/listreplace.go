@@ -73,7 +73,7 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 		}
 		merged, missing := base, false
 		err := c.get(ctx, p.partner, c.listRequest(url, nil), func(response *inHand) (Result, error) {
-			next, err := p.partner.hand.build(ctx, func() (*evidence.CRL, error) {
+			next, err := p.partner.budget.build(ctx, func() (*evidence.CRL, error) {
 				return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
 			})
 			if err != nil {

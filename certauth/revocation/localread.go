@@ -208,7 +208,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		return // l.err, if any, still says what is wrong with it
 	}
 	if err == nil {
-		err = m.accept(ctx, s, l, &inHand{Response: Response{Body: der}, hand: s.by.hand})
+		err = m.accept(ctx, s, l, &inHand{Response: Response{Body: der}, budget: s.by.budget})
 	}
 	m.ended(l, err)
 	// The same file may succeed after these errors. One that could not be opened was not seen, so that

@@ -34,7 +34,7 @@ type partner struct {
 	flights    atomic.Int64
 	records    atomic.Int64 // in the table
 	lists      int          // in remoteLists, whose mutex guards it
-	hand       *hand
+	budget     *listBudget
 }
 
 // partners finds the partner of an anchor, or of one of Config.Lists.
@@ -42,7 +42,7 @@ type partners struct {
 	now      func() time.Time
 	tell     func(ctx context.Context, partner string, e Event) // when an outage begins and ends
 	inHand   int                                                // bytes, for one partner
-	operator *hand                                              // of all of Config.Lists: several large ones, because they are read concurrently
+	operator *listBudget                                        // of all of Config.Lists: several large ones, because they are read concurrently
 
 	mu  sync.Mutex
 	all map[string]*partner
@@ -50,7 +50,7 @@ type partners struct {
 
 // of returns the partner of an anchor. Copies of its certificate are the same partner.
 func (g *partners) of(anchor *x509.Certificate) *partner {
-	return g.named(authorityKey(anchor), anchor, newHand(g.inHand))
+	return g.named(authorityKey(anchor), anchor, newListBudget(g.inHand))
 }
 
 // configured returns the partner for one of Config.Lists, because each may be of another partner.
@@ -59,7 +59,7 @@ func (g *partners) configured(name string) *partner {
 	return g.named("configured "+name, nil, g.operator)
 }
 
-func (g *partners) named(key string, anchor *x509.Certificate, hand *hand) *partner {
+func (g *partners) named(key string, anchor *x509.Certificate, budget *listBudget) *partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.all[key]
@@ -72,7 +72,7 @@ func (g *partners) named(key string, anchor *x509.Certificate, hand *hand) *part
 			name = dn.Quote(anchor.RawSubject)
 		}
 		tell := func(ctx context.Context, e Event) { g.tell(ctx, name, e) }
-		p = &partner{gate: newGate(g.now, tell), anchor: anchor, hand: hand, refreshers: make(chan struct{}, maxRefreshes)}
+		p = &partner{gate: newGate(g.now, tell), anchor: anchor, budget: budget, refreshers: make(chan struct{}, maxRefreshes)}
 		g.all[key] = p
 	}
 	return p
@@ -84,9 +84,9 @@ func (g *partners) list() []*partner {
 	return slices.Collect(maps.Values(g.all))
 }
 
-// hand bounds the lists of one partner that are in hand: from the first byte of the body until the
+// listBudget bounds the lists of one partner that are in hand: from the first byte of the body until the
 // index is built. One list is built at a time, and one is read from the Store.
-type hand struct {
+type listBudget struct {
 	most     int64
 	held     atomic.Int64
 	building chan struct{}
@@ -94,32 +94,32 @@ type hand struct {
 	storing  sync.Mutex    // held for a small list until the Store has taken it
 }
 
-func newHand(most int) *hand {
-	return &hand{most: int64(most), building: make(chan struct{}, 1), stored: make(chan struct{}, 1)}
+func newListBudget(most int) *listBudget {
+	return &listBudget{most: int64(most), building: make(chan struct{}, 1), stored: make(chan struct{}, 1)}
 }
 
 // lend reports whether a list may wait for the Store in addition to those in hand, so that a slow
 // Store does not keep other lists from being read: one of at most most bytes may, until the caller
 // unlocks storing.
-func (h *hand) lend(n, most int) bool { return n <= most && h.storing.TryLock() }
+func (b *listBudget) lend(n, most int) bool { return n <= most && b.storing.TryLock() }
 
 // take reserves bytes. It refuses at once what does not fit: if callers waited while they hold
 // part of a list, none of them could finish.
-func (h *hand) take(n int) error {
-	if h.held.Add(int64(n)) > h.most {
-		h.held.Add(-int64(n))
-		return fmt.Errorf("%w: %d bytes of lists are being read", ErrBudget, h.most)
+func (b *listBudget) take(n int) error {
+	if b.held.Add(int64(n)) > b.most {
+		b.held.Add(-int64(n))
+		return fmt.Errorf("%w: %d bytes of lists are being read", ErrBudget, b.most)
 	}
 	return nil
 }
 
-func (h *hand) give(n int) { h.held.Add(-int64(n)) }
+func (b *listBudget) give(n int) { b.held.Add(-int64(n)) }
 
 // build verifies one list at a time, because a list is in memory twice while it is built.
-func (h *hand) build(ctx context.Context, parse func() (*evidence.CRL, error)) (*evidence.CRL, error) {
+func (b *listBudget) build(ctx context.Context, parse func() (*evidence.CRL, error)) (*evidence.CRL, error) {
 	select {
-	case h.building <- struct{}{}:
-		defer func() { <-h.building }()
+	case b.building <- struct{}{}:
+		defer func() { <-b.building }()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
 	}

@@ -25,7 +25,7 @@ func TestPartner_BuildsWhileOthersDo(t *testing.T) {
 	inside, end := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		_, err := hostile.hand.build(t.Context(), func() (*evidence.CRL, error) {
+		_, err := hostile.budget.build(t.Context(), func() (*evidence.CRL, error) {
 			close(inside)
 			<-end
 			return nil, nil
@@ -33,13 +33,13 @@ func TestPartner_BuildsWhileOthersDo(t *testing.T) {
 		ended <- err
 	}()
 	<-inside
-	_, err := honest.hand.build(t.Context(), func() (*evidence.CRL, error) { return nil, nil })
+	_, err := honest.budget.build(t.Context(), func() (*evidence.CRL, error) { return nil, nil })
 	require.NoError(t, err)
 
 	// And one at a time for one partner.
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = hostile.hand.build(gone, func() (*evidence.CRL, error) { return nil, nil })
+	_, err = hostile.budget.build(gone, func() (*evidence.CRL, error) { return nil, nil })
 	assert.ErrorIs(t, err, ErrTimeout)
 	close(end)
 	require.NoError(t, <-ended)
@@ -49,22 +49,22 @@ func TestPartner_BuildsWhileOthersDo(t *testing.T) {
 // of a partner.
 func TestPartner_ListsInHandAreBounded(t *testing.T) {
 	hostile, honest := testPartners()
-	most := int(hostile.hand.most)
-	require.NoError(t, hostile.hand.take(most-10))
-	assert.ErrorIs(t, hostile.hand.take(11), ErrBudget)
-	require.NoError(t, hostile.hand.take(10))
-	require.NoError(t, honest.hand.take(most))
-	hostile.hand.give(20)
-	require.NoError(t, hostile.hand.take(20))
+	most := int(hostile.budget.most)
+	require.NoError(t, hostile.budget.take(most-10))
+	assert.ErrorIs(t, hostile.budget.take(11), ErrBudget)
+	require.NoError(t, hostile.budget.take(10))
+	require.NoError(t, honest.budget.take(most))
+	hostile.budget.give(20)
+	require.NoError(t, hostile.budget.take(20))
 }
 
 // A list that waits for a slow store prevented other lists of the partner from being read.
 func TestPartner_ASlowStoreHoldsOneSmallListApart(t *testing.T) {
 	hostile, honest := testPartners()
-	assert.False(t, hostile.hand.lend(101, 100), "a big one stays in hand")
-	assert.True(t, hostile.hand.lend(100, 100))
-	assert.False(t, hostile.hand.lend(1, 100), "one at a time")
-	assert.True(t, honest.hand.lend(1, 100))
-	hostile.hand.storing.Unlock()
-	assert.True(t, hostile.hand.lend(1, 100))
+	assert.False(t, hostile.budget.lend(101, 100), "a big one stays in hand")
+	assert.True(t, hostile.budget.lend(100, 100))
+	assert.False(t, hostile.budget.lend(1, 100), "one at a time")
+	assert.True(t, honest.budget.lend(1, 100))
+	hostile.budget.storing.Unlock()
+	assert.True(t, hostile.budget.lend(1, 100))
 }
