@@ -25,13 +25,10 @@ type answerOf struct {
 // askResponders asks the responders in order, the next one as soon as one fails or takes longer
 // than hedgeAfter. The first Good or Revoked ends the search.
 func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, failed error) {
-	answers := make([]answerOf, len(r.responders))
-	ask := func(ctx context.Context, i int) (err error) {
-		answers[i], err = c.askResponder(ctx, r, cert, r.responders[i])
-		return err
+	ask := func(ctx context.Context, i int) (answerOf, error) {
+		return c.askResponder(ctx, r, cert, r.responders[i])
 	}
-	hedge(ctx, hedgeAfter, len(r.responders), ask, func(i int, err error) bool {
-		a := answers[i]
+	hedge(ctx, hedgeAfter, len(r.responders), ask, func(_ int, a answerOf, err error) bool {
 		if err != nil {
 			failed = errors.Join(failed, err)
 			return false
@@ -51,21 +48,28 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 // hedge makes at most n attempts. It starts the next one when an attempt has ended without being
 // enough, or when the duration after has passed. It reports whether one was enough; those that are
 // still running then are cancelled. A panic counts as the error of its attempt.
-func hedge(ctx context.Context, after time.Duration, n int, attempt func(ctx context.Context, i int) error, isEnough func(i int, err error) bool) bool {
+func hedge[T any](
+	ctx context.Context, after time.Duration, n int,
+	attempt func(ctx context.Context, i int) (T, error), isEnough func(i int, result T, err error) bool,
+) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	var attempts sync.WaitGroup
 	defer attempts.Wait()
 	defer cancel()
 	type end struct {
-		i   int
-		err error
+		i      int
+		result T
+		err    error
 	}
 	ended, begun, pending := make(chan end, n), 0, 0
 	patience := time.NewTimer(after)
 	defer patience.Stop()
 	for {
 		if i := begun; i < n {
-			attempts.Go(func() { ended <- end{i, guarded(func() error { return attempt(ctx, i) })} })
+			attempts.Go(func() {
+				result, err := safely.Do(func() (T, error) { return attempt(ctx, i) })
+				ended <- end{i, result, err}
+			})
 			begun++
 			pending++
 		}
@@ -76,7 +80,7 @@ func hedge(ctx context.Context, after time.Duration, n int, attempt func(ctx con
 		select {
 		case one := <-ended:
 			pending--
-			if isEnough(one.i, one.err) {
+			if isEnough(one.i, one.result, one.err) {
 				return true
 			}
 		case <-patience.C:

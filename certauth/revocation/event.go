@@ -58,7 +58,7 @@ func (c *Checker) tell(ctx context.Context, e Event, url string, result Result) 
 	level, message := slog.LevelDebug, "revocation: fetched"
 	switch {
 	case e.Err == nil:
-	case countsAgainstHost(e.Err), errors.Is(e.Err, ErrBreakerOpen): // the outage has a record of its own
+	case countsAgainstHost(e.Err): // the outage has a record of its own
 		message = "revocation: no evidence"
 	case isFromTheFuture(e.Err):
 		level, message = slog.LevelWarn, "revocation: evidence from the future: the clock of this machine or that of the signer is wrong"

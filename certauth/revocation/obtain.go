@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -62,16 +63,9 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 // failed.
 func (c *Checker) inOrder(ctx context.Context, first, second func(context.Context) attempt, otherHolds func() bool) (one, other attempt) {
 	sources, firstEnded := [...]func(context.Context) attempt{first, second}, false
-	var tries [len(sources)]attempt
-	ask := func(ctx context.Context, i int) error {
-		tries[i] = sources[i](ctx)
-		return nil
-	}
-	if !hedge(ctx, c.config.MaxWait/2, len(sources), ask, func(i int, panicked error) bool {
-		tried := tries[i]
-		if panicked != nil {
-			tried = attempt{err: panicked}
-		}
+	ask := func(ctx context.Context, i int) (attempt, error) { return sources[i](ctx), nil }
+	if !hedge(ctx, c.config.MaxWait/2, len(sources), ask, func(i int, tried attempt, panicked error) bool {
+		tried.err = cmp.Or(tried.err, panicked)
 		if i == 0 {
 			one, firstEnded = tried, true
 			return one.done && !otherHolds()
@@ -233,13 +227,13 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	if len(r.lists) == 0 {
 		return errors.Join(c.whyNoList(r, failed), failed)
 	}
-	ask := func(ctx context.Context, i int) error {
-		if !c.needsUpdate(r, r.lists[i], want) {
-			return nil
+	ask := func(ctx context.Context, i int) (none struct{}, err error) {
+		if c.needsUpdate(r, r.lists[i], want) {
+			err = c.update(r, r.lists[i], want).wait(ctx)
 		}
-		return c.update(r, r.lists[i], want).wait(ctx)
+		return none, err
 	}
-	if hedge(ctx, hedgeAfter, len(r.lists), ask, func(_ int, err error) bool {
+	if hedge(ctx, hedgeAfter, len(r.lists), ask, func(_ int, _ struct{}, err error) bool {
 		failed = errors.Join(failed, err)
 		return want.anew == 0 && c.listsSuffice(r)
 	}) {
