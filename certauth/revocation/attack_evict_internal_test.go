@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The bucket of a certificate depends on its first bytes, and any CA may copy those of another CA's
-// certificate into its own. A revocation is kept wherever in the bucket it is.
+// The hash of a certificate depends on its first bytes, and any CA may copy those of another CA's
+// certificate into its own. A revocation is kept wherever among those of one hash it is.
 func TestAttack_ANeighbourEvictsNoRevocation(t *testing.T) {
 	for range 50 {
 		by := &partner{}
@@ -17,7 +17,7 @@ func TestAttack_ANeighbourEvictsNoRevocation(t *testing.T) {
 		elsewhere.state.Store(&state{})
 		behind.state.Store(&state{knowledge: knowledge{ocsp: &Result{Status: Revoked}}})
 		behind.used.Store(100)
-		s := &shard{count: 3, records: map[uint64][]*record{1: {bucketHead, behind}, 2: {elsewhere}}}
+		s := &table{count: 3, records: map[uint64][]*record{1: {bucketHead, behind}, 2: {elsewhere}}}
 		elsewhere.used.Store(50)
 		s.evict()
 		assert.Equal(t, []*record{behind}, s.records[1])

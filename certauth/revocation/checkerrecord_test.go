@@ -168,7 +168,7 @@ func TestChecker_BoundsWhatIsRemembered(t *testing.T) {
 			require.LessOrEqual(t, checker.Stats().Records, 32)
 		}
 	})
-	bubble.Test(t, func(t *testing.T) { // fewer than there are shards
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, ocspOnly, func(c *revocation.Config) { c.MaxRecords = 4 })
 		for range 60 {
