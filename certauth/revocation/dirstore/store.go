@@ -26,12 +26,12 @@ const (
 // [revocation.Store] and safe for concurrent use by goroutines and by processes. Between calls it
 // holds no open file, so it needs no Close. Make it with [New]; the zero value returns errors.
 //
-// Any key is possible, because files are named by its hash. Values have at most 33 MiB; a longer one,
-// whether stored or found, is [revocation.ErrTooLarge]. A file that is missing, expired, truncated, altered, or not a regular
-// file counts as absent; symbolic links are not followed. If the operating system refuses access,
-// or the directory is gone, the call returns an error. A call returns when its ctx ends, even if
-// the file system hangs; at most 16 hanging calls are left behind, and further calls wait until
-// their ctx ends.
+// Any key is possible, because files are named by its hash. Values have at most 33 MiB; a longer
+// one, whether stored or found, is [revocation.ErrTooLarge]. A file that is missing, expired,
+// truncated, altered, or not a regular file counts as absent; symbolic links are not followed. If
+// the operating system refuses access, or the directory is gone, the call returns an error. A call
+// returns when its ctx ends, even if the file system hangs; at most 16 hanging calls are left
+// behind, and further calls wait until their ctx ends.
 //
 // The directory holds at most 10 000 files of 1 GiB in total, plus what one write adds; beyond
 // that the oldest files are removed. Expired files are removed when others are written, at most
