@@ -81,6 +81,24 @@ func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T
 	})
 }
 
+// finding P131: Open waited without end, so that a service whose share hung at its start reported nothing.
+func TestOpen_WaitsNoLongerThanAMinute(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		path := f.write("policy.json", scoped)
+		hangs := make(chan struct{})
+		begun := time.Now()
+		_, err := policyfile.Open(path, certauth.Config{Now: func() time.Time {
+			<-hangs
+			return time.Now()
+		}})
+		require.ErrorContains(t, err, "policy.json\" has not been read within a minute")
+		assert.Equal(t, time.Minute, time.Since(begun))
+		close(hangs)
+		synctest.Wait()
+	})
+}
+
 // finding P7: a request that read the clock slightly earlier than another one started a second
 // check, as in finding S5.
 func TestHandler_ALateRequestBeginsNoCheck(t *testing.T) {
