@@ -134,6 +134,42 @@ func TestCheck_WarnsOfCasesThatWillFail(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(certauthRun(t, "", "check", document).out, `case "fails today"`))
 }
 
+// finding N124: a case in which the caller sends its issuing CA along passed, although App Service forwards the leaf alone, so
+// that each such caller is refused.
+func TestCheck_WarnsOfCasesThatNeedWhatTheFrontEndDoesNotForward(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.issuing.Issue(t, "orders")
+	w.write("sent.pem", string(leaf.PEM())+string(w.issuing.PEM()))
+	const anchored, gate = `{"chain": {"roots": {"pemFile": "root.pem"}}}`, `"from": {"peers": ["10.1.2.3"]}`
+	for _, tc := range []struct {
+		source, policy string
+		want           bool
+	}{
+		{`{"appService": {}}`, anchored, true},
+		{`{"nginx": {` + gate + `}}`, anchored, true},
+		{`{"rfc9440": {` + gate + `}}`, anchored, true},
+		{`{"appService": {}}`, chain, false},
+		{`{"rfc9440": {` + gate + `, "chain": true}}`, anchored, false},
+		{`{"envoy": {` + gate + `}}`, anchored, false},
+		{`{"tls": {}}`, anchored, false},
+	} {
+		document := w.write("policy.json", `{"source": `+tc.source+`, "policy": `+tc.policy+`, "cases": [
+  {"name": "partner", "at": "now", "certificate": {"pemFile": "sent.pem"}, "expect": "accepted"},
+  {"name": "nobody", "at": "now", "expect": "certificate_missing"}
+]}`)
+		found := warningsOf(t, document)
+		if !tc.want {
+			assert.Empty(t, found, tc)
+			continue
+		}
+		require.Len(t, found, 1, tc)
+		assert.Equal(t, "Cases[0]", found[0].Path)
+		assert.Equal(t, 2, found[0].Line)
+		assert.Contains(t, found[0].Text, `the front end forwards the client's alone: expected accepted, got chain_untrusted`)
+		assert.Contains(t, found[0].Text, "Chain.Intermediates")
+	}
+}
+
 // finding N54: the warning about a whole document had an empty path: "warning policy.json:1: : no cases".
 func TestCheck_AWarningAboutTheWholeDocumentHasNoPath(t *testing.T) {
 	w := newWorld(t)
