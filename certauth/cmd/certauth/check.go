@@ -155,7 +155,7 @@ func (p *program) printChecked(name string, result *checked) {
 		if w.Path != "" {
 			where += ": " + w.Path
 		}
-		fmt.Fprintf(p.out, "%s %s: %s\n", p.paint(yellow, "warning"), where, w.Text)
+		fmt.Fprintf(p.out, "%s %s: %s\n", p.paint(yellow, "warning"), where, visible(w.Text))
 	}
 	if result.Policy != "" {
 		fmt.Fprintf(p.out, "\n%s\n%d of %d cases pass.\n", result.Policy, passed, len(result.Cases))
