@@ -134,6 +134,24 @@ func TestCheck_WarnsOfCasesThatWillFail(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(certauthRun(t, "", "check", document).out, `case "fails today"`))
 }
 
+// finding N129: a serial number in decimal, as Go prints it, is another number in hex, so that the certificate was not blocked.
+func TestCheck_WarnsOfASerialThatReadsAsDecimal(t *testing.T) {
+	w := newWorld(t)
+	for serial, want := range map[string]bool{
+		"329465870123456789012345678901234567890123456789": true,
+		"32:94:65:87:01:23:45:67":                          true,
+		"3294658701234567a":                                false,
+		"10000":                                            false, // of a CA that counts
+	} {
+		found := warningsOf(t, w.policy(`{"all": [`+chain+`, {"denied": {"serials": [{"issuer": "CN=Partner Issuing CA", "serial": "`+serial+`"}]}}]}`))
+		at := slices.IndexFunc(found, func(one warning) bool { return one.Path == "Policy.All[1].Denied.Serials[0]" })
+		require.Equal(t, want, at >= 0, serial)
+		if want {
+			assert.Contains(t, found[at].Text, "is read as hex, and blocks nobody if it is decimal")
+		}
+	}
+}
+
 // finding N124: a case in which the caller sends its issuing CA along passed, although App Service forwards the leaf alone, so
 // that each such caller is refused.
 func TestCheck_WarnsOfCasesThatNeedWhatTheFrontEndDoesNotForward(t *testing.T) {

@@ -112,6 +112,12 @@ func (w *weak) policy(policy certauth.Policy, path string) {
 		w.chain(p, path+".Chain")
 	case certauth.IssuedBy:
 		w.ends(path+".IssuedBy.Certificates", materialOf(p.Certificates))
+	case certauth.Denied:
+		for i, entry := range p.Serials {
+			if digits := strings.NewReplacer(":", "", " ", "").Replace(entry.Serial); len(digits) >= 16 && strings.Trim(digits, "0123456789") == "" {
+				w.warn(fmt.Sprintf("%s.Denied.Serials[%d]", path, i), "%q has no letter: it is read as hex, and blocks nobody if it is decimal", entry.Serial)
+			}
+		}
 	case certauth.NotRevoked:
 		w.asked[p.Checker] = true
 	case certauth.DNSNames:
