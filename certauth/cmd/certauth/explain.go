@@ -157,6 +157,17 @@ type explainer struct {
 	given   []*x509.Certificate // if no header carries them
 }
 
+// checkersOf returns the revocation checks of the document by name, or another one in the place of each.
+func checkersOf(doc *policyfile.Document, instead certauth.RevocationChecker) map[string]certauth.RevocationChecker {
+	all := map[string]certauth.RevocationChecker{}
+	for name, own := range doc.Checkers {
+		if all[name] = own; instead != nil {
+			all[name] = instead
+		}
+	}
+	return all
+}
+
 // judge evaluates the whole policy and then each rule.
 func (e *explainer) judge(r *http.Request) (*explanation, error) {
 	config := e.config
@@ -186,12 +197,7 @@ func (e *explainer) judge(r *http.Request) (*explanation, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	j := &judge{ctx: e.p.ctx, doc: e.doc, certs: certs, now: e.now, verifies: sourceVerifies(config.Source), checkers: map[string]certauth.RevocationChecker{}}
-	for name, checker := range e.doc.Checkers {
-		if j.checkers[name] = checker; e.checker != nil {
-			j.checkers[name] = e.checker
-		}
-	}
+	j := &judge{ctx: e.p.ctx, doc: e.doc, certs: certs, now: e.now, verifies: sourceVerifies(config.Source), checkers: checkersOf(e.doc, e.checker)}
 	answer.Tree = j.tree(config.Policy)
 	if answer.Decision == "refused" {
 		mark(answer.Tree, answer.Rule)

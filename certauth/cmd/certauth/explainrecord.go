@@ -78,10 +78,7 @@ func (e *explainer) record(name string) (*explanation, error) {
 	if e.doc == nil {
 		return answer, nil
 	}
-	j := &judge{ctx: e.p.ctx, doc: e.doc, now: e.now, checkers: map[string]certauth.RevocationChecker{}}
-	for name, checker := range e.doc.Checkers {
-		j.checkers[name] = checker
-	}
+	j := &judge{ctx: e.p.ctx, doc: e.doc, now: e.now, checkers: checkersOf(e.doc, nil)}
 	if text, err := e.p.read(e.path); err == nil && last.InUse != "" && last.InUse != fmt.Sprintf("%x", sha256.Sum256(text)) {
 		answer.Notes = append(answer.Notes, "the service used another version of this document, whose SHA-256 is "+last.InUse)
 	}

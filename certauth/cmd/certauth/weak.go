@@ -203,11 +203,7 @@ func (w *weak) wider(members certauth.Any, path string) {
 
 // text returns the policy as it would be written in a document, or "".
 func (w *weak) text(policy certauth.Policy) string {
-	checkers := map[string]certauth.RevocationChecker{}
-	for name, checker := range w.doc.Checkers {
-		checkers[name] = checker
-	}
-	written, err := policyfile.MarshalPolicy(policy, checkers)
+	written, err := policyfile.MarshalPolicy(policy, checkersOf(w.doc, nil))
 	if err != nil {
 		return ""
 	}
