@@ -61,7 +61,12 @@ func (w *weak) cases(today []policyfile.CaseResult) error {
 			return
 		}
 		whole, err := headersOf(frontEnd, certs)
-		if leaf, failed := headersOf(frontEnd, certs[:1]); err == nil && failed == nil && reflect.DeepEqual(whole, leaf) {
+		leaf, failed := headersOf(frontEnd, certs[:1])
+		if err != nil || failed != nil {
+			return
+		}
+		// The first two have a name only if the source reads no chain of theirs.
+		if frontEnd == "HAProxy" || frontEnd == "Apache" || reflect.DeepEqual(whole, leaf) {
 			c.Certificate = certauth.Certificates(certs[0])
 		}
 	}))
