@@ -26,9 +26,10 @@ The request is exactly one of:
              would send with it
   -header    a header of the request, with all others given in the same way
   -request   a file with a whole HTTP request
-  -record    a file with the service's log records in JSON. The last refusal counts. It names the rule
-             but holds no certificate, so the other rules are not judged. Where nobody was refused, the
-             last reload that failed counts. Without -policy, the place in the document is not shown.
+  -record    a file with the service's log records in JSON, also as Log Analytics, Loki or Docker export
+             them. The last refusal counts. It names the rule but holds no certificate, so the other
+             rules are not judged. Where nobody was refused, the last reload that failed counts. Without
+             -policy, the place in the document is not shown.
 
 The gate is not judged: that needs the real connection. Each rule is asked by itself, with the
 anchors that stand beside it, so that one look shows everything that is wrong. A rule whose anchor
