@@ -1240,8 +1240,8 @@ func TestREADME_EverySnippetIsCompiled(t *testing.T) {
 func TestFindings_EachThatATestNamesIsInTheList(t *testing.T) {
 	list, err := os.ReadFile(".github/FINDINGS.md")
 	require.NoError(t, err)
-	named := regexp.MustCompile(`\bfindings? [TSRCKN][0-9]+(?:(?:, | and )[TSRCKN][0-9]+)*`)
-	id := regexp.MustCompile(`[TSRCKN][0-9]+`)
+	named := regexp.MustCompile(`\bfindings? [TSRCKNPO][0-9]+(?:(?:, | and )[TSRCKNPO][0-9]+)*`)
+	id := regexp.MustCompile(`[TSRCKNPO][0-9]+`)
 	seen := map[string]bool{}
 	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {

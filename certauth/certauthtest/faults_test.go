@@ -210,6 +210,27 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			},
 			rows: []string{"a wish for h2c", "a wish for H2C in other letters", "a stranger's wish for h2c", "the preface of HTTP/2"},
 		},
+		{ // finding N126, as the two after it
+			name: "the connection goes on after a wish for websocket", frontEnd: "Apache",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) { r.Header.Del("Upgrade") }))
+			},
+			rows: []string{"the client behind a refused wish for websocket"},
+		},
+		{
+			name: "CONNECT is a method like any other", frontEnd: "HAProxy",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) { r.Method = http.MethodGet }))
+			},
+			rows: []string{"CONNECT by the client"},
+		},
+		{
+			name: "the connection goes on after CONNECT", frontEnd: "Caddy",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) { r.Method = http.MethodGet }))
+			},
+			rows: []string{"the client behind a CONNECT"},
+		},
 		{
 			name: "early data is served", // finding N76
 			plant: func(t *testing.T, s *service) http.Handler {

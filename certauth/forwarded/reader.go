@@ -172,8 +172,11 @@ func (s *reader) saysVerified(header http.Header) (flag string, yes bool) {
 func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	for i, flag := range s.flags {
 		if value := o.Text(1 + i); value != flag.Value {
-			return s.refusal(certauth.ReasonFrontEndUnverified, fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)),
-				"the front end did not verify this certificate; look at its own log and its client CA")
+			hint := "the front end did not verify this certificate; look at its own log and its client CA"
+			if value == "" {
+				hint = "the front end sets no " + flag.Header + " on this route; the documentation of the source has its lines"
+			}
+			return s.refusal(certauth.ReasonFrontEndUnverified, fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)), hint)
 		}
 	}
 	if s.fingerprint == "" {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -36,6 +37,7 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 	p := newPartner(t)
 	anybody, nobody := forwarded.InsecureAnyPeer(), forwarded.SharedSecret("X-Gate", secret)
 	good := base64.StdEncoding.EncodeToString(p.client.Certificate.Raw)
+	escaped := url.PathEscape(string(p.client.PEM()))
 	nginx := func(value string) http.Header {
 		h := http.Header{"X-Client-Verify": {"SUCCESS"}}
 		if value != "" {
@@ -61,6 +63,9 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 		{"no certificate from a stranger", forwarded.RFC9440{From: nobody}, http.Header{}, certauth.ReasonCertificateMissing, missing + "Client-Cert;", ""},
 		{"no certificate, but its flag", forwarded.Nginx{From: anybody}, nginx(""), certauth.ReasonCertificateMissing, "", missing},
 		{"no certificate and another flag", forwarded.Nginx{From: anybody}, http.Header{"X-Client-Verify": {"NONE"}}, certauth.ReasonCertificateMissing, missing + "X-Client-Cert;", ""},
+		// finding N128: the hint was to look at the log and the client CA of a front end that had verified the certificate.
+		{"a certificate without its flag", forwarded.Nginx{From: anybody}, http.Header{"X-Client-Cert": {escaped}}, certauth.ReasonFrontEndUnverified, "the front end sets no X-Client-Verify on this route", "client CA"},
+		{"a certificate with another flag", forwarded.Nginx{From: anybody}, http.Header{"X-Client-Cert": {escaped}, "X-Client-Verify": {"NONE"}}, certauth.ReasonFrontEndUnverified, "the front end did not verify this certificate", "on this route"},
 		{"a stranger's", forwarded.Nginx{From: nobody}, nginx("x"), certauth.ReasonSourceUntrusted, untrusted, ""},
 		{"another form", forwarded.Nginx{From: anybody}, nginx(good), certauth.ReasonCertificateMalformed, pem + "; " + base64DER, ""},
 		{"a form that is known by its first words", forwarded.Nginx{From: anybody}, nginx("-----BEGIN CERTIFICATE-----"), certauth.ReasonCertificateMalformed, pem + "; it looks like PEM", base64DER},

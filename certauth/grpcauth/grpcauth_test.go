@@ -277,6 +277,11 @@ func TestInterceptors_LetNoRowIn(t *testing.T) {
 			client := grpc_health_v1.NewHealthClient(conn)
 			var refused atomic.Int64
 			bridge := http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodConnect { // gRPC has POST only, and such a proxy ends the connection
+					answer.Header().Set("Connection", "close")
+					answer.WriteHeader(http.StatusMethodNotAllowed)
+					return
+				}
 				sent := metadata.MD{}
 				for name, values := range r.Header {
 					sent.Append(name, values...)

@@ -1,6 +1,7 @@
 package outbound_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -181,6 +182,35 @@ func (f forgetful) RoundTrip(request *http.Request) (*http.Response, error) {
 		response.Request = nil
 	}
 	return response, err
+}
+
+// finding O55: to the transport, a server and one whose name has a capital I with a dot in the place of an i were the same,
+// but only some letters outside of ASCII are, by UTS #46, and the name of the latter is another one.
+func TestTransport_ARedirectToANameInOtherLettersIsOneToAnotherServer(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	transport, err := open(t, w.config()).Transport(&http.Transport{DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+		return nil, errors.New("dials " + address)
+	}})
+	require.NoError(t, err)
+	for _, tc := range []struct{ from, to, want string }{
+		{"https://partner.example/", "https://PARTNER.example:443/", "dials "},
+		{"https://partner.example/", "https://partner.example:8443/", "redirects to"},
+		{"https://partner.example/", "https://partner.example./", "redirects to"},
+		{"https://silk.example/", "https://s\u0130lk.example/", "redirects to"},
+		{"https://s\u0130lk.example/", "https://silk.example/", "redirects to"},
+	} {
+		before, err := http.NewRequestWithContext(t.Context(), http.MethodGet, tc.from, http.NoBody)
+		require.NoError(t, err)
+		next, err := http.NewRequestWithContext(t.Context(), http.MethodGet, tc.to, http.NoBody)
+		require.NoError(t, err)
+		next.Response = &http.Response{Request: before} // as http.Client sets it
+		response, err := transport.RoundTrip(next)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		assert.ErrorContains(t, err, tc.want, tc.to)
+	}
 }
 
 // finding O4: by a redirect, a server could send the application's next request, with its method, its body and

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
@@ -19,7 +20,7 @@ func (p *pool) chain(leaf *x509.Certificate, now time.Time) [][]byte {
 	chain := [][]byte{leaf.Raw}
 	for last := leaf; len(chain) < maxChain; {
 		issuer := p.issuerOf(last, now)
-		if issuer == nil || contains(chain, issuer.Raw) {
+		if issuer == nil || slices.ContainsFunc(chain, func(der []byte) bool { return bytes.Equal(der, issuer.Raw) }) {
 			break
 		}
 		chain = append(chain, issuer.Raw)
@@ -57,13 +58,4 @@ const maxIssuerBits = 16384
 func slowToVerify(cert *x509.Certificate) bool {
 	key, ok := cert.PublicKey.(*rsa.PublicKey)
 	return ok && key.N.BitLen() > maxIssuerBits
-}
-
-func contains(chain [][]byte, der []byte) bool {
-	for _, have := range chain {
-		if bytes.Equal(have, der) {
-			return true
-		}
-	}
-	return false
 }

@@ -136,7 +136,11 @@ func (p *pool) nothing(candidates []candidate, selected *selection) error {
 	}
 	switch {
 	case len(candidates) > 0:
-		return fail(ReasonNotSelected, "none of %d with a key matches Select; the first is %s", len(candidates), describe(candidates[0].leaf))
+		e := fail(ReasonNotSelected, "none of %d with a key matches Select; the first is %s", len(candidates), describe(candidates[0].leaf))
+		if name, err := dn.Parse(candidates[0].leaf.RawSubject); err == nil && name.EqualReversed(selected.subject) && !name.Equal(selected.subject) {
+			e.Hint = "Select.Subject has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
+		}
+		return e
 	case len(p.certs) == 0 && len(p.keys) == 0:
 		return fail(ReasonSourceUnavailable, "no certificate")
 	case len(p.certs) == 0:

@@ -208,6 +208,9 @@ func decodeKey(block *pem.Block) (crypto.Signer, error) {
 	case block.Type == "EC PRIVATE KEY":
 		key, err = x509.ParseECPrivateKey(block.Bytes)
 	default:
+		if form, isKey := strings.CutSuffix(block.Type, " PRIVATE KEY"); isKey { // the words alone would have the text withheld
+			return nil, fail(ReasonMalformed, "a private key in the form %.40q; convert it to PKCS #8 (ssh-keygen -p -m PKCS8)", form)
+		}
 		return nil, fail(ReasonMalformed, "a %.40q, want certificates and private keys", block.Type)
 	}
 	if err != nil && unsupported(err) {

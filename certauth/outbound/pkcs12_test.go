@@ -375,6 +375,12 @@ func TestOpen_NamesWhatIsThereInstead(t *testing.T) {
 		e := refused(t, outbound.Config{Source: outbound.File{Path: filepath.Join(folder, "tls.pem"), Key: filepath.Join(folder, "tls.key")}}, outbound.ReasonMalformed)
 		assert.ErrorContains(t, e, "if it is a private key in DER, convert it to PEM", name)
 	}
+	// finding O56: of a key in the form of OpenSSH the error was that its text is withheld.
+	for _, form := range []string{"OPENSSH", "ANY"} {
+		write(t, filepath.Join(folder, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: form + " PRIVATE KEY", Bytes: []byte("openssh-key-v1")}))
+		e := refused(t, outbound.Config{Source: outbound.File{Path: filepath.Join(folder, "tls.pem"), Key: filepath.Join(folder, "tls.key")}}, outbound.ReasonMalformed)
+		assert.ErrorContains(t, e, "tls.key: PEM block 1: a private key in the form \""+form+"\"; convert it to PKCS #8 (ssh-keygen -p -m PKCS8)")
+	}
 	_, err = outbound.Open(t.Context(), outbound.Config{Source: outbound.Env{Name: "OWN"}, ServerKeys: []string{"sha256//" + base64.StdEncoding.EncodeToString(make([]byte, 32))}})
 	assert.ErrorContains(t, err, "ServerKeys[0]: begins with the name of the hash")
 }

@@ -12,13 +12,12 @@ func (c *Certificate) GetClientCertificate(request *tls.CertificateRequestInfo) 
 
 // present answers a server that requests a certificate. A nil state means the state in use.
 func (c *Certificate) present(s *state, host string, request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	if err := c.unusable(); err != nil {
+	inUse, err := c.stateInUse()
+	if err != nil {
 		return nil, err
 	}
 	if s == nil {
-		if s = c.current.Load(); s == nil {
-			return nil, fail(ReasonClosed, "closed").at("connection")
-		}
+		s = inUse
 	}
 	if request == nil {
 		return nil, fail(ReasonNotConfigured, "no request").at("connection")

@@ -50,7 +50,8 @@ type blob struct {
 
 // File is a certificate with its chain in a file: PKCS#12, or PEM with the key in the same file or in Key. Symbolic
 // links are followed on each load, as Kubernetes, cert-manager's CSI driver and the SPIFFE helper require. If the two
-// files do not match, because one of them is just being replaced, both are read again.
+// files do not match, because one of them is just being replaced, both are read again. Replace a file by renaming a
+// complete one over it: a chain of which only the beginning has been written is presented until the next load.
 type File struct {
 	// Path is the file. Required.
 	Path string

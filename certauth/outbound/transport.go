@@ -11,11 +11,12 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 	"weak"
+
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 // Transport returns a RoundTripper for an [http.Client] that presents the certificate. Make it once and share it, because
@@ -184,7 +185,7 @@ func redirected(request *http.Request) *Error {
 
 // serverOf returns host and port of an https URL.
 func serverOf(u *url.URL) string {
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), cmp.Or(u.Port(), "443"))
+	return net.JoinHostPort(san.FoldASCII(u.Hostname()), cmp.Or(u.Port(), "443"))
 }
 
 // explained gives an error its reason and reports it, unless that was done where it occurred.

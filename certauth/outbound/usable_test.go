@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +113,18 @@ func TestSelect_Names(t *testing.T) {
 			assert.True(t, open(t, config).Status().Usable)
 		})
 	}
+}
+
+// finding O59: of a subject as openssl x509 prints it, the hint was only that a renewed certificate has a new thumbprint.
+func TestSelect_SaysThatTheSubjectIsInTheOppositeOrder(t *testing.T) {
+	data := bundle(t, issue(t, certauthtest.NewCA(t, "Client Root"), "orders", certauthtest.Subject(pkix.Name{CommonName: "orders", Organization: []string{"Contoso"}})))
+	for subject, want := range map[string]bool{"O = Contoso, CN = orders": true, "O=Contoso,CN=refunds": false, "CN=orders": false} {
+		failed := refused(t, outbound.Config{Source: outbound.Fetch((&secret{data: data}).fetch), Select: outbound.Select{Subject: subject}}, outbound.ReasonNotSelected)
+		assert.Equal(t, want, strings.Contains(failed.Hint, "in the opposite order"), subject)
+	}
+	one := bundle(t, issue(t, certauthtest.NewCA(t, "Client Root"), "orders", certauthtest.Subject(pkix.Name{CommonName: "orders"})))
+	failed := refused(t, outbound.Config{Source: outbound.Fetch((&secret{data: one}).fetch), Select: outbound.Select{Subject: "CN=orders", SAN: "other.example"}}, outbound.ReasonNotSelected)
+	assert.NotContains(t, failed.Hint, "order")
 }
 
 // The caller may change its slices after Open.

@@ -74,7 +74,8 @@ type middleware = func(http.Handler) http.Handler
 // Open loads the document, runs its cases, and returns an Authenticator that follows changes of the
 // document. It uses the same fields of code as [Load]. It starts no goroutine that keeps running, but
 // the result must be closed. If the document has mistakes or a case fails, errors.As finds the
-// [Mistakes] in the error.
+// [Mistakes] in the error. A document that has not been read within a minute, as on a network share
+// that hangs, is an error too.
 func Open(path string, code certauth.Config) (*Authenticator, error) {
 	if err := checkCode(code); err != nil {
 		return nil, err
@@ -86,17 +87,40 @@ func Open(path string, code certauth.Config) (*Authenticator, error) {
 		code.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{path: path, code: code, turn: make(chan struct{}, 1)}
-	first, seen, err := a.load(context.Background(), nil)
+	first, err := a.loadFirst()
 	if err != nil {
 		return nil, err
 	}
-	a.seen = seen
 	a.current.Store(first)
 	a.looked.Store(code.Now().UnixNano())
 	first.hooks.use()
 	a.logInUse(context.Background())
 	a.flush(context.Background(), first.hooks)
 	return a, nil
+}
+
+// loadFirst loads the document for the first time, and waits for it no longer than a check of it may take.
+func (a *Authenticator) loadFirst() (*generation, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
+	defer cancel()
+	var first *generation
+	var seen [sha256.Size]byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		first, seen, err = a.candidate(ctx, &generation{doc: &Document{}}, true)
+		if first != nil && ctx.Err() != nil { // nobody waits any longer
+			err = errors.Join(ctx.Err(), first.doc.Close())
+		}
+	}()
+	select {
+	case <-done:
+		a.seen = seen
+		return first, err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("policyfile: %s has not been read within a minute; does its disk or share answer?", quotedName(a.path))
+	}
 }
 
 // attempts is how often a document is loaded if it or its files change during the load.

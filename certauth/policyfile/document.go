@@ -125,14 +125,9 @@ func (doc *Document) read(code certauth.Config, mat *material, before map[string
 		return Mistakes{*mistake}
 	}
 	doc.root = root
-	d := &decoder{text: doc.text, dir: filepath.Dir(doc.name), material: mat}
-	revocations := d.revocations(root)
-	doc.Revocation = revocations
-	doc.Checkers, d.checkers = map[string]*revocation.Checker{}, map[string]certauth.RevocationChecker{}
-	for name := range revocations {
-		d.checkers[name] = nil // name is known; the checker is made later
-	}
-	if d.content(root); len(d.mistakes) > 0 {
+	d := &decoder{text: doc.text, dir: filepath.Dir(doc.name), material: mat, checkers: map[string]certauth.RevocationChecker{}}
+	doc.Revocation, doc.Checkers = d.content(root).Revocation, map[string]*revocation.Checker{}
+	if len(d.mistakes) > 0 {
 		return d.mistakes
 	}
 	if mistakes := doc.makeCheckers(d, code, before); len(mistakes) > 0 {
@@ -174,6 +169,11 @@ func (c *content) into(config *certauth.Config) {
 }
 
 func (d *decoder) content(root *node) *content {
+	for _, m := range root.member("revocation").sorted() {
+		if _, made := d.checkers[m.name]; !made {
+			d.checkers[m.name] = nil // a rule may name it
+		}
+	}
 	c := &content{}
 	formOf(reflect.TypeFor[content]()).decode(d, root, reflect.ValueOf(c).Elem())
 	for i := range c.Cases {
@@ -184,17 +184,6 @@ func (d *decoder) content(root *node) *content {
 		_, _ = d.material.certificates(c.Cases[i].Certificate)
 	}
 	return c
-}
-
-// revocations reads only the names of the revocation checks; mistakes in them are found when the
-// whole document is read.
-func (d *decoder) revocations(root *node) map[string]revocation.Config {
-	quiet := &decoder{text: d.text, dir: d.dir, material: d.material}
-	found := map[string]revocation.Config{}
-	if n := root.member("revocation"); n != nil {
-		formOf(reflect.TypeFor[map[string]revocation.Config]()).decode(quiet, n, reflect.ValueOf(&found).Elem())
-	}
-	return found
 }
 
 func (doc *Document) makeCheckers(d *decoder, code certauth.Config, before map[string]*sharedChecker) Mistakes {

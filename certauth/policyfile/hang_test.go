@@ -81,6 +81,57 @@ func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T
 	})
 }
 
+// finding P131: Open waited without end, so that a service whose share hung at its start reported nothing.
+func TestOpen_WaitsNoLongerThanAMinute(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		path := f.write("policy.json", scoped)
+		hangs := make(chan struct{})
+		begun := time.Now()
+		_, err := policyfile.Open(path, certauth.Config{Now: func() time.Time {
+			<-hangs
+			return time.Now()
+		}})
+		require.ErrorContains(t, err, "policy.json\" has not been read within a minute")
+		assert.Equal(t, time.Minute, time.Since(begun))
+		close(hangs)
+		synctest.Wait()
+	})
+}
+
+// finding P132: after a report by a clock that was ahead, a document that stayed broken was not reported again until that
+// time had come.
+func TestHandler_AReportByAClockThatWasAheadIsNotTheLast(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		path := f.write("policy.json", scoped)
+		var ahead atomic.Int64
+		var reported events
+		auth, err := policyfile.Open(path, certauth.Config{Observe: reported.observe, Now: func() time.Time {
+			return time.Now().Add(time.Duration(ahead.Load()))
+		}})
+		require.NoError(t, err)
+		f.write("policy.json", "{")
+		for _, step := range []struct {
+			ahead, later time.Duration
+			want         int
+		}{
+			{ahead: 1000 * time.Hour, want: 1},
+			{ahead: 0, want: 1},
+			{later: 59 * time.Minute, want: 0},
+			{later: time.Minute, want: 1},
+		} {
+			ahead.Store(int64(step.ahead))
+			time.Sleep(step.later) //nolint:forbidigo // the bubble's clock
+			call(auth, http.NotFoundHandler())
+			synctest.Wait()
+			assert.Len(t, reported.take(), step.want, step)
+		}
+		require.NoError(t, auth.Close())
+		synctest.Wait()
+	})
+}
+
 // finding P7: a request that read the clock slightly earlier than another one started a second
 // check, as in finding S5.
 func TestHandler_ALateRequestBeginsNoCheck(t *testing.T) {

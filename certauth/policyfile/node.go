@@ -115,12 +115,15 @@ func parseJSON(text []byte) (*node, *Mistake) {
 // its content: one that reverses text, has no width, looks like a space, or returns to the beginning
 // of the line. It returns -1 if there is none. Bytes that are not UTF-8 are left to the decoder.
 func firstUnseen(text []byte) (at int, r rune) {
+	last := rune(0)
 	for i, r := range string(text) {
 		switch {
 		case r == '\n' || r == '\t' || r == ' ' || r == '\r' && i+1 < len(text) && text[i+1] == '\n':
-		case unicode.In(r, unicode.C, unicode.Z, unicode.Other_Default_Ignorable_Code_Point):
+		case unicode.In(r, unicode.C, unicode.Z, unicode.Other_Default_Ignorable_Code_Point), r == '\u2800', // a blank of Braille
+			unicode.Is(unicode.Variation_Selector, r) && !unicode.IsSymbol(last): // it shows how a symbol looks, and otherwise nothing
 			return i, r
 		}
+		last = r
 	}
 	return -1, 0
 }

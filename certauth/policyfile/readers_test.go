@@ -24,6 +24,11 @@ func TestLoad_RefusesWhatReadsOtherwiseThanItActs(t *testing.T) {
 		{"an isolate", "{" + rest + "\n\"description\": \"\u2066\", \"policy\": " + fmt.Sprintf(chain, "") + "}", `2:17: the character U+2066`},
 		{"a space of no width", `{"description": "a` + "\u200b" + `"}`, `the character U+200B`},
 		{"a space that is none", `{"description": "a` + "\u00a0" + `"}`, `the character U+00A0`},
+		// finding P130: these passed.
+		{"a selector of the look of a letter", `{"description": "a` + "\ufe0f" + `"}`, `the character U+FE0F, which a reader does not see`},
+		{"one of the second block", `{"description": "a` + "\U000e0101" + `"}`, `the character U+E0101`},
+		{"a selector of Mongolian", `{"description": "a` + "\u180b" + `"}`, `the character U+180B`},
+		{"a blank of Braille", `{"description": "a` + "\u2800" + `"}`, `the character U+2800`},
 		{"a filler", `{"description": "a` + "\u3164" + `"}`, `the character U+3164`},
 		{"a mark at the beginning", "\ufeff{}", `1:1: the character U+FEFF`},
 		// finding P26: these mistakes proposed to write as an escape what an editor or a shell puts before a document.
@@ -102,10 +107,10 @@ func TestLoad_RefusesAnEmptyTextThatMeansNoText(t *testing.T) {
 // gives them.
 func TestLoad_TakesCharactersThatAreWrittenAsEscapes(t *testing.T) {
 	f := newFolder(t)
-	path := f.write("policy.json", "{\r\n\t\"description\": \"a\\u200cb \\u00a0 é 漢\",\r\n"+`"source": {"appService": {"insecureOutsideAppService": true}}, "policy": {"chain": {"roots": {"pemFile": "a.pem"}}}}`)
+	path := f.write("policy.json", "{\r\n\t\"description\": \"a\\u200cb \\u00a0 é 漢 ⚠\ufe0f\",\r\n"+`"source": {"appService": {"insecureOutsideAppService": true}}, "policy": {"chain": {"roots": {"pemFile": "a.pem"}}}}`)
 	doc, err := policyfile.Load(path, certauth.Config{})
 	require.NoError(t, err)
-	assert.Equal(t, "a\u200cb \u00a0 é 漢", doc.Description)
+	assert.Equal(t, "a\u200cb \u00a0 é 漢 ⚠\ufe0f", doc.Description, "the sign has another look with the character behind it")
 	require.NoError(t, doc.Close())
 }
 

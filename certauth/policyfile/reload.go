@@ -61,7 +61,7 @@ func (a *Authenticator) look(ctx context.Context) {
 		go a.lookNow(context.WithoutCancel(ctx), own)
 	} else if own = a.looking.Load(); own == nil {
 		return
-	} else if last := a.hung.Load(); last != 0 && time.Duration(now-last) >= remindAfter && a.hung.CompareAndSwap(last, now) {
+	} else if last := a.hung.Load(); last != 0 && remind(now, last) && a.hung.CompareAndSwap(last, now) {
 		go a.report(context.WithoutCancel(ctx), "kept", errHangs)
 	}
 	if since < 2*interval {
@@ -161,7 +161,7 @@ func (a *Authenticator) attempt(ctx context.Context, current *generation, asked 
 	case err != nil:
 		now, _ := a.clock()
 		failure := withoutNumbers(err.Error())
-		tell = a.failure != failure || a.refused != seen || asked && a.telling.Load() == 0 || time.Duration(now-a.told) >= remindAfter
+		tell = a.failure != failure || a.refused != seen || asked && a.telling.Load() == 0 || remind(now, a.told)
 		if a.failure, a.refused = failure, seen; tell {
 			a.told = now
 		}
@@ -171,6 +171,13 @@ func (a *Authenticator) attempt(ctx context.Context, current *generation, asked 
 	}
 	a.failure = ""
 	return next, false, nil
+}
+
+// remind reports whether a failure that was reported at a time must be reported again. If the clock went back since then,
+// it must: the time may be far ahead.
+func remind(now, told int64) bool {
+	elapsed := time.Duration(now - told)
+	return elapsed < -clockSlack || elapsed >= remindAfter
 }
 
 // withoutNumbers removes the digits of a failure, because that of a case at "now" contains the time.
@@ -259,9 +266,6 @@ func (a *Authenticator) digest() ([32]byte, error) {
 	}
 	mat := &material{}
 	d := &decoder{text: text, dir: filepath.Dir(a.path), material: mat, checkers: map[string]certauth.RevocationChecker{}}
-	for name := range d.revocations(root) {
-		d.checkers[name] = nil
-	}
 	d.content(root)
 	return mat.sum(text), nil
 }

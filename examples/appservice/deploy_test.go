@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -65,6 +66,21 @@ func TestDeploy_TemplateCommandsAndProgramAgree(t *testing.T) {
 	}
 	assert.Contains(t, read(t, "../../go.mod"), "go 1.26.")
 	assert.Contains(t, image, "FROM golang:1.26.")
+}
+
+// finding N125: some examples for App Service had no issuing CAs, which it does not forward, so that every partner of a CA
+// below a root was refused, also that of examples/appservice/local.
+func TestExamples_ForAppServiceHaveTheCAsThatItDoesNotForward(t *testing.T) {
+	names, err := filepath.Glob("../*/main.go")
+	require.NoError(t, err)
+	found := 0
+	for _, name := range names {
+		if program := read(t, name); strings.Contains(program, "forwarded.AppService{") && strings.Contains(program, "certauth.Chain{") {
+			found++
+			assert.Contains(t, program, "Intermediates", name)
+		}
+	}
+	assert.Greater(t, found, 5)
 }
 
 // The network access that OCSP and CRLs need stays open.

@@ -3,10 +3,11 @@
 //
 // Environment:
 //
-//	CLIENT_CA_FILE  root CAs of the clients, in PEM; required
-//	ISSUER          URL of the OpenID provider that issues the tokens; required
-//	AUDIENCE        required audience of the tokens; required
-//	PORT            port to listen on; 8080 if unset
+//	CLIENT_CA_FILE          root CAs of the clients, in PEM; required
+//	CLIENT_ISSUING_CA_FILE  CAs between a root and the clients, in PEM; required
+//	ISSUER                  URL of the OpenID provider that issues the tokens; required
+//	AUDIENCE                required audience of the tokens; required
+//	PORT                    port to listen on; 8080 if unset
 package main
 
 import (
@@ -40,7 +41,9 @@ func run() error {
 	}
 	auth, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{},
-		Policy: certauth.Chain{Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE"))},
+		Policy: certauth.Chain{ // App Service forwards only the client's certificate, without its issuers
+			Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE")), Intermediates: certauth.PEMFile(os.Getenv("CLIENT_ISSUING_CA_FILE")),
+		},
 		Logger: slog.Default(),
 	})
 	if err != nil {

@@ -4,8 +4,9 @@
 //
 // Environment:
 //
-//	CLIENT_CA_FILE  root CAs to trust, in PEM; required
-//	PORT            port to listen on; 8080 if unset
+//	CLIENT_CA_FILE          root CAs to trust, in PEM; required
+//	CLIENT_ISSUING_CA_FILE  CAs between a root and the clients, in PEM; required
+//	PORT                    port to listen on; 8080 if unset
 package main
 
 import (
@@ -37,7 +38,9 @@ func run() error {
 	otel.SetTracerProvider(trace.NewTracerProvider()) // add an exporter here
 	auth, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{},
-		Policy: certauth.Chain{Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE"))},
+		Policy: certauth.Chain{ // App Service forwards only the client's certificate, without its issuers
+			Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE")), Intermediates: certauth.PEMFile(os.Getenv("CLIENT_ISSUING_CA_FILE")),
+		},
 		Logger: logger,
 	})
 	if err != nil {

@@ -112,6 +112,10 @@ func TestParseString_RFC4514(t *testing.T) {
 		{"spaces", "  ", "empty name"},
 		{"a value alone", "a", "without an equals sign"},
 		{"an unknown keyword", "XYZ=a", `attribute "XYZ" is not known`},
+		// finding N130: the advice was to give the OID of "/O" or "subject".
+		{"the form of OpenSSL before 1.1", "/O=Contoso/CN=orders", `as openssl x509 -nameopt RFC2253 prints it, without "subject="`},
+		{"a line of openssl x509 -subject", "subject=CN = orders, O = Contoso", `as openssl x509 -nameopt RFC2253 prints it, without "subject="`},
+		{"a line of openssl x509 -issuer", "issuer=CN=CA", `as openssl x509 -nameopt RFC2253 prints it, without "subject="`},
 		{"no keyword", "=a", `attribute "" is not known`},
 		{"an OID of one number", "2=a", `attribute "2" is not known`},
 		// finding T44: X.660: the first arc is 0, 1 or 2, and below the former two the second is at most 39.

@@ -174,6 +174,9 @@ func lookUp(keyword string) (string, error) {
 	if isDottedOID(oid) {
 		return oid, nil
 	}
+	if strings.HasPrefix(keyword, "/") || strings.EqualFold(keyword, "subject") || strings.EqualFold(keyword, "issuer") {
+		return "", errors.New(`this is output of openssl; write the name as openssl x509 -nameopt RFC2253 prints it, without "subject="`)
+	}
 	return "", fmt.Errorf("attribute %s is not known; give its OID", logtext.Quote(keyword))
 }
 

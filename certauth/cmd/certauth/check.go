@@ -15,9 +15,10 @@ var checkCommand = &command{
 	long: `
 It reads the document as a service does, runs its cases, warns about what is weak (SHA-1 pins, a pin
 without a backup, failing softly, certificates of the configuration that end, cases that will fail
-within 90 days, lists in files that cannot be read or have ended, gates that let everybody or a wide
-network through, serverAuth taken for clientAuth, revocation checks that no rule asks, members of "any"
-that keep nobody out, no cases), and prints the policy in effect.
+within 90 days or need certificates that the front end does not forward, lists in files that cannot be
+read or have ended, gates that let everybody or a wide network through, serverAuth taken for clientAuth,
+revocation checks that no rule asks, members of "any" that keep nobody out, denied serial numbers that
+may be decimal, no cases), and prints the policy in effect.
 
 The document is JSON. YAML is not read: convert it first, and review and roll out the JSON.
 
@@ -144,7 +145,7 @@ func (p *program) printChecked(name string, result *checked) {
 			passed++
 			continue
 		}
-		fmt.Fprintf(p.out, "%s %q: %s\n", p.paint(red, "case"), one.Name, one.Failure)
+		fmt.Fprintf(p.out, "%s %q: %s\n", p.paint(red, "case"), one.Name, visible(one.Failure))
 	}
 	for _, w := range result.Warnings {
 		where := name
@@ -154,7 +155,7 @@ func (p *program) printChecked(name string, result *checked) {
 		if w.Path != "" {
 			where += ": " + w.Path
 		}
-		fmt.Fprintf(p.out, "%s %s: %s\n", p.paint(yellow, "warning"), where, w.Text)
+		fmt.Fprintf(p.out, "%s %s: %s\n", p.paint(yellow, "warning"), where, visible(w.Text))
 	}
 	if result.Policy != "" {
 		fmt.Fprintf(p.out, "\n%s\n%d of %d cases pass.\n", result.Policy, passed, len(result.Cases))

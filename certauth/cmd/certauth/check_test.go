@@ -134,6 +134,63 @@ func TestCheck_WarnsOfCasesThatWillFail(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(certauthRun(t, "", "check", document).out, `case "fails today"`))
 }
 
+// finding N129: a serial number in decimal, as Go prints it, is another number in hex, so that the certificate was not blocked.
+func TestCheck_WarnsOfASerialThatReadsAsDecimal(t *testing.T) {
+	w := newWorld(t)
+	for serial, want := range map[string]bool{
+		"329465870123456789012345678901234567890123456789": true,
+		"32:94:65:87:01:23:45:67":                          true,
+		"3294658701234567a":                                false,
+		"10000":                                            false, // of a CA that counts
+	} {
+		found := warningsOf(t, w.policy(`{"all": [`+chain+`, {"denied": {"serials": [{"issuer": "CN=Partner Issuing CA", "serial": "`+serial+`"}]}}]}`))
+		at := slices.IndexFunc(found, func(one warning) bool { return one.Path == "Policy.All[1].Denied.Serials[0]" })
+		require.Equal(t, want, at >= 0, serial)
+		if want {
+			assert.Contains(t, found[at].Text, "is read as hex, and blocks nobody if it is decimal")
+		}
+	}
+}
+
+// finding N124: a case in which the caller sends its issuing CA along passed, although App Service forwards the leaf alone, so
+// that each such caller is refused.
+func TestCheck_WarnsOfCasesThatNeedWhatTheFrontEndDoesNotForward(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.issuing.Issue(t, "orders")
+	w.write("sent.pem", string(leaf.PEM())+string(w.issuing.PEM()))
+	const anchored, gate = `{"chain": {"roots": {"pemFile": "root.pem"}}}`, `"from": {"peers": ["10.1.2.3"]}`
+	for _, tc := range []struct {
+		source, policy string
+		want           bool
+	}{
+		{`{"appService": {}}`, anchored, true},
+		{`{"nginx": {` + gate + `}}`, anchored, true},
+		{`{"rfc9440": {` + gate + `}}`, anchored, true},
+		{`{"haproxy": {` + gate + `}}`, anchored, true},
+		{`{"apache": {` + gate + `}}`, anchored, true},
+		{`{"haproxy": {` + gate + `, "chainHeader": "X-SSL-Chain-Der"}}`, anchored, false},
+		{`{"appService": {}}`, chain, false},
+		{`{"rfc9440": {` + gate + `, "chain": true}}`, anchored, false},
+		{`{"envoy": {` + gate + `}}`, anchored, false},
+		{`{"tls": {}}`, anchored, false},
+	} {
+		document := w.write("policy.json", `{"source": `+tc.source+`, "policy": `+tc.policy+`, "cases": [
+  {"name": "partner", "at": "now", "certificate": {"pemFile": "sent.pem"}, "expect": "accepted"},
+  {"name": "nobody", "at": "now", "expect": "certificate_missing"}
+]}`)
+		found := warningsOf(t, document)
+		if !tc.want {
+			assert.Empty(t, found, tc)
+			continue
+		}
+		require.Len(t, found, 1, tc)
+		assert.Equal(t, "Cases[0]", found[0].Path)
+		assert.Equal(t, 2, found[0].Line)
+		assert.Contains(t, found[0].Text, `the front end forwards the client's alone: expected accepted, got chain_untrusted`)
+		assert.Contains(t, found[0].Text, "Chain.Intermediates")
+	}
+}
+
 // finding N54: the warning about a whole document had an empty path: "warning policy.json:1: : no cases".
 func TestCheck_AWarningAboutTheWholeDocumentHasNoPath(t *testing.T) {
 	w := newWorld(t)

@@ -26,9 +26,10 @@ The request is exactly one of:
              would send with it
   -header    a header of the request, with all others given in the same way
   -request   a file with a whole HTTP request
-  -record    a file with the service's log records in JSON. The last refusal counts. It names the rule
-             but holds no certificate, so the other rules are not judged. Where nobody was refused, the
-             last reload that failed counts. Without -policy, the place in the document is not shown.
+  -record    a file with the service's log records in JSON, also as Log Analytics, Loki or Docker export
+             them. The last refusal counts. It names the rule but holds no certificate, so the other
+             rules are not judged. Where nobody was refused, the last reload that failed counts. Without
+             -policy, the place in the document is not shown.
 
 The gate is not judged: that needs the real connection. Each rule is asked by itself, with the
 anchors that stand beside it, so that one look shows everything that is wrong. A rule whose anchor
@@ -157,6 +158,17 @@ type explainer struct {
 	given   []*x509.Certificate // if no header carries them
 }
 
+// checkersOf returns the revocation checks of the document by name, or another one in the place of each.
+func checkersOf(doc *policyfile.Document, instead certauth.RevocationChecker) map[string]certauth.RevocationChecker {
+	all := map[string]certauth.RevocationChecker{}
+	for name, own := range doc.Checkers {
+		if all[name] = own; instead != nil {
+			all[name] = instead
+		}
+	}
+	return all
+}
+
 // judge evaluates the whole policy and then each rule.
 func (e *explainer) judge(r *http.Request) (*explanation, error) {
 	config := e.config
@@ -186,12 +198,7 @@ func (e *explainer) judge(r *http.Request) (*explanation, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	j := &judge{ctx: e.p.ctx, doc: e.doc, certs: certs, now: e.now, verifies: sourceVerifies(config.Source), checkers: map[string]certauth.RevocationChecker{}}
-	for name, checker := range e.doc.Checkers {
-		if j.checkers[name] = checker; e.checker != nil {
-			j.checkers[name] = e.checker
-		}
-	}
+	j := &judge{ctx: e.p.ctx, doc: e.doc, certs: certs, now: e.now, verifies: sourceVerifies(config.Source), checkers: checkersOf(e.doc, e.checker)}
 	answer.Tree = j.tree(config.Policy)
 	if answer.Decision == "refused" {
 		mark(answer.Tree, answer.Rule)

@@ -78,10 +78,7 @@ func (e *explainer) record(name string) (*explanation, error) {
 	if e.doc == nil {
 		return answer, nil
 	}
-	j := &judge{ctx: e.p.ctx, doc: e.doc, now: e.now, checkers: map[string]certauth.RevocationChecker{}}
-	for name, checker := range e.doc.Checkers {
-		j.checkers[name] = checker
-	}
+	j := &judge{ctx: e.p.ctx, doc: e.doc, now: e.now, checkers: checkersOf(e.doc, nil)}
 	if text, err := e.p.read(e.path); err == nil && last.InUse != "" && last.InUse != fmt.Sprintf("%x", sha256.Sum256(text)) {
 		answer.Notes = append(answer.Notes, "the service used another version of this document, whose SHA-256 is "+last.InUse)
 	}
@@ -123,8 +120,8 @@ func logRecords(content []byte) (records []*logRecord, others int) {
 	return records, others
 }
 
-// recordsIn returns the record, or those in the result of a Log Analytics query: a list of rows, of which the column
-// ResultDescription of AppServiceConsoleLogs is a line of the log. It counts the lines that are no JSON.
+// recordsIn returns the record, or those in the result of a query or another program's log: an entry, or a list of them, one
+// attribute of which is a line of the service's log. It counts the lines that are no JSON.
 func recordsIn(value json.RawMessage) (records []*logRecord, others int) {
 	rows := []json.RawMessage{value}
 	if err := json.Unmarshal(value, &rows); err != nil {
@@ -133,7 +130,11 @@ func recordsIn(value json.RawMessage) (records []*logRecord, others int) {
 	for _, row := range rows {
 		one := &logRecord{}
 		_ = json.Unmarshal(row, one) // attributes of other types stay empty
-		if line := []byte(one.ResultDescription); json.Valid(line) {
+		line := []byte(cmp.Or(one.ResultDescription, one.Line, one.Log))
+		if one.Msg != "" {
+			line = nil // a record, of whatever the service writes into it
+		}
+		if json.Valid(line) {
 			_ = json.Unmarshal(line, one)
 		} else if len(line) > 0 {
 			others++
@@ -167,7 +168,7 @@ var reloadMessages = map[string]bool{
 type logRecord struct {
 	Time, Msg, Reason, Rule, Detail, Hint, Subject string
 
-	ResultDescription string // of a row of Log Analytics
+	ResultDescription, Line, Log string // of an entry of Log Analytics, Loki or Docker
 
 	Unverified string `json:"subject_unverified"`
 	InUse      string `json:"in_use"` // of this record, or of the one before

@@ -271,6 +271,18 @@ func TestExplain_IgnoresOtherOutputInALog(t *testing.T) {
 		assert.Equal(t, exitNo, got.code, "%s: %s", export, got.errs)
 		assert.Contains(t, got.out, "refused: chain_untrusted\n", export)
 	}
+	// finding O57: as logcli and Grafana export the runbook's query of Loki, and as Docker stores the output of a
+	// container.
+	for _, name := range []string{"line", "log"} {
+		entry := `{"labels": {"app": "orders"}, "timestamp": "2026-01-01T00:00:01Z", "` + name + `": ` + strconv.Quote(denied+"\n") + `}`
+		for _, export := range []string{entry + "\n", "[" + entry + "]"} {
+			got := certauthRun(t, export, "explain", "-record", "-")
+			assert.Equal(t, exitNo, got.code, "%s: %s", export, got.errs)
+			assert.Contains(t, got.out, "refused: chain_untrusted\n", export)
+		}
+		quoted := `{"msg": "request", "` + name + `": ` + strconv.Quote(denied) + `}` // by the service, of what a client sent
+		assert.Equal(t, exitFailed, certauthRun(t, quoted, "explain", "-record", "-").code, name)
+	}
 	// finding O54: of rows it said only that none has the attribute reason.
 	const text = "level=WARN msg=\"certauth: denied\" reason=chain_untrusted"
 	for _, log := range []string{text + "\n" + text + "\n", "[" + row(text) + "," + row(text) + "]"} {

@@ -46,7 +46,14 @@ func TestOutput_IsPrintableWhateverAStrangerWrites(t *testing.T) {
 	w.write("request", "GET / HTTP/1.1\r\nHost: a\r\n"+hostile+"\r\n\r\n")
 	decisions := w.write("decisions.jsonl", fmt.Sprintf("{\"certificate\": %q}\n", stranger.Base64()))
 	other := w.write("other.json", `{"source": {"appService": {}}, "policy": {"thumbprints": ["`+fmt.Sprintf("%x", sha256.Sum256(stranger.Raw))+`"]}}`)
+	const written = `"x\u001b[2J\u009b31m\r\naccepted\u202e"`
+	checked := w.write("checked.json", `{"source": {"appService": {}}, "policy": {"acceptServerAuth": {"reason": `+written+`, "policy": `+chain+`}}, "cases": [
+  {"name": `+written+`, "at": "now", "certificate": {"pemFile": "stranger.pem"}, "expect": "accepted"}
+]}`)
 	for _, arguments := range [][]string{
+		{"check", checked},
+		{"check", "-json", checked},
+		{"diff", policy, checked},
 		{"inspect", file},
 		{"inspect", "-json", file},
 		{"inspect", "-front-end", "all", file},

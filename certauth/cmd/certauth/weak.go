@@ -112,6 +112,12 @@ func (w *weak) policy(policy certauth.Policy, path string) {
 		w.chain(p, path+".Chain")
 	case certauth.IssuedBy:
 		w.ends(path+".IssuedBy.Certificates", materialOf(p.Certificates))
+	case certauth.Denied:
+		for i, entry := range p.Serials {
+			if digits := strings.NewReplacer(":", "", " ", "").Replace(entry.Serial); len(digits) >= 16 && strings.Trim(digits, "0123456789") == "" {
+				w.warn(fmt.Sprintf("%s.Denied.Serials[%d]", path, i), "%q has no letter: it is read as hex, and blocks nobody if it is decimal", entry.Serial)
+			}
+		}
 	case certauth.NotRevoked:
 		w.asked[p.Checker] = true
 	case certauth.DNSNames:
@@ -197,11 +203,7 @@ func (w *weak) wider(members certauth.Any, path string) {
 
 // text returns the policy as it would be written in a document, or "".
 func (w *weak) text(policy certauth.Policy) string {
-	checkers := map[string]certauth.RevocationChecker{}
-	for name, checker := range w.doc.Checkers {
-		checkers[name] = checker
-	}
-	written, err := policyfile.MarshalPolicy(policy, checkers)
+	written, err := policyfile.MarshalPolicy(policy, checkersOf(w.doc, nil))
 	if err != nil {
 		return ""
 	}

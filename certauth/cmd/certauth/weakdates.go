@@ -5,10 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
@@ -43,18 +45,44 @@ func (noFetcher) Fetch(context.Context, revocation.Request) (revocation.Response
 // soon is how long before an end there is a warning.
 const soon = 90 * 24 * time.Hour
 
-// cases adds warnings about cases at "now" that pass today and will fail: a service that starts then refuses the document.
+// cases adds warnings about cases that pass today and will not at "now", so that no service starts with the document, and
+// about those that pass only with certificates which the front end does not forward.
 func (w *weak) cases(today []policyfile.CaseResult) error {
 	later := w.now.Add(soon)
-	for i := range w.doc.Cases {
-		if w.doc.Cases[i].At == nil {
-			w.doc.Cases[i].At = &later
+	err := w.without(today, "case %q fails in 90 days or before, and then no service starts with this document: %s; give it a moment as \"at\", or a newer certificate", func(c *policyfile.Case) {
+		if c.At == nil {
+			c.At = &later
 		}
+	})
+	frontEnd, _, _ := frontEndOf(w.doc.Config.Source)
+	return errors.Join(err, w.without(today, "case %q passes only with the CA certificates behind the client's, and the front end forwards the client's alone: %s", func(c *policyfile.Case) {
+		certs := materialOf(c.Certificate)
+		if len(certs) < 2 || frontEnd == "" {
+			return
+		}
+		whole, err := headersOf(frontEnd, certs)
+		leaf, failed := headersOf(frontEnd, certs[:1])
+		if err != nil || failed != nil {
+			return
+		}
+		// The first two have a name only if the source reads no chain of theirs.
+		if frontEnd == "HAProxy" || frontEnd == "Apache" || reflect.DeepEqual(whole, leaf) {
+			c.Certificate = certauth.Certificates(certs[0])
+		}
+	}))
+}
+
+// without adds a warning about each case that passes today and fails after the change.
+func (w *weak) without(today []policyfile.CaseResult, warning string, change func(*policyfile.Case)) error {
+	doc := *w.doc
+	doc.Cases = slices.Clone(doc.Cases)
+	for i := range doc.Cases {
+		change(&doc.Cases[i])
 	}
-	results, err := w.doc.RunCases(w.ctx)
+	results, err := doc.RunCases(w.ctx)
 	for i, result := range results {
 		if result.Failure != "" && today[i].Failure == "" {
-			w.warn(fmt.Sprintf("Cases[%d]", i), "case %q fails in 90 days or before, and then no service starts with this document: %s; give it a moment as \"at\", or a newer certificate", result.Case.Name, result.Failure)
+			w.warn(fmt.Sprintf("Cases[%d]", i), warning, result.Case.Name, result.Failure)
 		}
 	}
 	return err
