@@ -11,6 +11,11 @@
 // works without it and relies on evidence of the platform. The header of any other sender
 // is not read: a certificate in it is [certauth.ReasonSourceUntrusted].
 //
+// A handler that makes requests out of what a client sent, such as the parts of a batch, must not
+// pass them to Authenticator.Handler, where the client would be the one who wrote the header, but to
+// the handlers behind it, with the context of the request that brought them. Handler refuses another
+// certificate than that of the identity in this context, but notices nothing if there is none.
+//
 // # Strictness
 //
 // A source reads one header in one form. It does not guess the form, it does not fall back
