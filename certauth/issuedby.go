@@ -117,19 +117,13 @@ func (r *issuedByRule) isIn(chain *verifiedChain) bool {
 // Chain must not be satisfied by a chain of another.
 func (r *issuedByRule) rests(e *evaluation, p *policyPath) *Error {
 	for _, chains := range p.anchors {
-		if !r.restsOn(chains, p) {
+		if !slices.ContainsFunc(chains, func(chain *verifiedChain) bool {
+			return r.accepts(chain.certs[1], &chain.ca(1).sums) && chain.among(p.chains)
+		}) {
 			return e.refuse(r, true)
 		}
 	}
 	return nil
-}
-
-func (r *issuedByRule) restsOn(chains []*verifiedChain, p *policyPath) bool {
-	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return r.acceptsChain(chain) && chain.among(p.chains) })
-}
-
-func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {
-	return len(chain.certs) > 1 && r.accepts(chain.certs[1], &chain.ca(1).sums)
 }
 
 func (r *issuedByRule) refusal(e *evaluation) *Error {
