@@ -20,7 +20,9 @@ import (
 //
 // After a request with an Upgrade header, as for WebSocket, for CONNECT over HTTP/1, or of
 // HTTP/1.0, the connection is closed, unless next takes it over; middleware outside that answers in
-// place of Handler must close it too.
+// place of Handler must close it too. net/http itself does not: it answers "OPTIONS *" before any
+// handler, unless http.Server.DisableGeneralOptionsHandler is set, as
+// [Authenticator.ConfigureServer] does.
 //
 // To protect everything that a server serves use [Authenticator.ConfigureServer].
 //

@@ -111,7 +111,10 @@
 //	         customRequestHeaders.Upgrade=""
 //
 // Authenticator.Handler closes the connection after a request with an Upgrade header, unless a handler
-// takes it over; a handler outside of it does not.
+// takes it over; a handler outside of it does not. Nor does net/http after "OPTIONS *", which it answers
+// before any handler, so that behind Varnish, with its usual configuration for WebSocket, a client
+// could then write the headers itself. Authenticator.ConfigureServer prevents that; without it set
+// http.Server.DisableGeneralOptionsHandler.
 //
 // With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
 // and after an answer of 2xx also whatever the client writes next, such as requests with headers of
