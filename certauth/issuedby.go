@@ -97,20 +97,14 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath) *Error {
 	if r.notPath == "" {
 		return r.rests(e, p)
 	}
-	if slices.ContainsFunc(p.chains, r.isIn) {
-		return excludedCA(r.notPath)
-	}
-	return nil
-}
-
-// isIn reports whether one of the CAs is in the chain.
-func (r *issuedByRule) isIn(chain *verifiedChain) bool {
-	for i, ca := range chain.certs[1:] {
-		if r.accepts(ca, &chain.ca(i+1).sums) {
-			return true
+	for _, chain := range p.chains {
+		for i, ca := range chain.certs[1:] {
+			if r.accepts(ca, &chain.ca(i+1).sums) {
+				return excludedCA(r.notPath)
+			}
 		}
 	}
-	return false
+	return nil
 }
 
 // rests requires a chain through one of these issuers for each Chain: a restriction of one
