@@ -153,24 +153,19 @@ func (a *Authenticator) Remembered() int {
 // a certificate it returns an error. Like any request it may start a reload. It is for tests;
 // services use [Authenticator.Handler], and adapters [Authenticator.Admit], which reports.
 func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
-	id, refused := a.check(r)
-	if refused != nil {
-		return nil, refused
-	}
-	return id, nil
-}
-
-// check never panics and never returns two nils.
-func (a *Authenticator) check(r *http.Request) (*Identity, *Error) {
 	if a == nil || a.policy == nil || a.source == nil {
 		return nil, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	e := a.evaluation()
 	defer a.release(e)
-	if refused := a.connectionNames(r, a.ask(r, e)); refused != nil {
-		return nil, refused
+	refused := a.connectionNames(r, a.ask(r, e))
+	if refused == nil {
+		var id *Identity
+		if id, refused = a.decide(r, e); refused == nil {
+			return id, nil
+		}
 	}
-	return a.decide(r, e)
+	return nil, refused
 }
 
 // evaluation returns an evaluation for one request, to be released afterwards.
@@ -196,8 +191,12 @@ func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, re
 	}()
 	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.Refresh(r.Context(), now)
-	if a.cache == nil || !recognisable(&e.offer) {
-		return a.checkAlone(r, now, e)
+	if a.cache == nil || !recognisable(&e.offer) { // nothing is shared or remembered
+		f, refused := a.read(&e.offer)
+		if refused != nil {
+			return nil, refused
+		}
+		return a.judge(r.Context(), now, f, e)
 	}
 	hash := a.cache.Hash(&e.offer)
 	f := a.cache.Find(hash, &e.offer)
@@ -269,6 +268,11 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts, e *e
 	e.ctx, e.now, e.facts = ctx, now, f
 	if refused := e.judge(a.judged, "Policy"); refused != nil {
 		return nil, refused.about(f, e.path.reached)
+	}
+	if known := a.outer(ctx); known != nil && !known.verdict.facts.leaf.Equal(f.leaf) {
+		return nil, refusal(ReasonSourceUntrusted, "Source", "a handler made this request for another caller: the one that Handler has accepted has another certificate").
+			withHint("pass requests that a handler makes out of what a client sent to the handlers behind Handler, with the context of the request that brought them").
+			about(f, e.path.reached)
 	}
 	return e.identity(), nil
 }

@@ -207,20 +207,15 @@ func (e *evaluation) end() *Error {
 	}
 	switch {
 	case refused != nil:
-	case e.named:
-		e.keep(p)
+	case e.named: // decide needs all accepting paths
+		n := len(e.found)
+		e.found = slices.Grow(e.found, 1)[:n+1]
+		p.copyTo(&e.found[n])
 	default:
 		e.establish(p)
 	}
 	p.chains = verified
 	return refused
-}
-
-// keep copies a path for decide, which needs all accepting paths.
-func (e *evaluation) keep(p *policyPath) {
-	n := len(e.found)
-	e.found = slices.Grow(e.found, 1)[:n+1]
-	p.copyTo(&e.found[n])
 }
 
 // establish adds the results of an accepting path.

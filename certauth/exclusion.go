@@ -18,7 +18,9 @@ import (
 //
 // An excluded request has no identity, even if it carries a certificate, and the certificate
 // headers are removed from it. Prefer wrapping the routes that need a certificate to excluding
-// those that do not.
+// those that do not, except behind a front end that makes a tunnel of the connection before it knows
+// the answer, as Varnish, and Apache before 2.4.47, do for WebSocket: only Handler closes it (section
+// "Upgrade" of package forwarded).
 //
 // What must be true of your infrastructure: the request reaches this process. On App Service with
 // clientCertMode=Required the front end itself answers 403 to outside callers without a

@@ -8,16 +8,21 @@ import (
 )
 
 // Handler wraps a handler so that it runs only for requests that the configuration accepts, with
-// the caller's identity in the context ([FromContext]). Before next or Deny sees a request, the
-// headers that the source reads are removed from it, in every spelling. So is a request to change
-// to HTTP/2 ("Upgrade: h2c"), because next must not take the connection over and serve requests
-// on it that Handler never sees; an Upgrade header of more than 4 KiB is removed as a whole. After a
-// request with an Upgrade header, as for WebSocket, for CONNECT over HTTP/1, or of HTTP/1.0, the
-// connection is closed, unless next takes it over; middleware outside that answers in place of Handler
-// must close it too. next sees the trailers that the Trailer header announced, by the rules of
-// [http.Request], but never one of the source's headers. Middleware outside that made a copy of the
-// request, as [http.TimeoutHandler] does, still finds the headers in its own: nothing is written to a
-// header that it may be reading in another goroutine.
+// the caller's identity in the context ([FromContext]).
+//
+// Before next or Deny sees a request, the headers that the source reads are removed from it, in
+// every spelling. So is a request to change to HTTP/2 ("Upgrade: h2c"), because next must not take
+// the connection over and serve requests on it that Handler never sees; an Upgrade header of more
+// than 4 KiB is removed as a whole. Middleware outside that made a copy of the request, as
+// [http.TimeoutHandler] does, still finds the headers in its own: nothing is written to a header
+// that it may be reading in another goroutine. next sees the trailers that the Trailer header
+// announced, by the rules of [http.Request], but never one of the source's headers.
+//
+// After a request with an Upgrade header, as for WebSocket, for CONNECT over HTTP/1, or of
+// HTTP/1.0, the connection is closed, unless next takes it over; middleware outside that answers in
+// place of Handler must close it too. net/http itself does not: it answers "OPTIONS *" before any
+// handler, unless http.Server.DisableGeneralOptionsHandler is set, as
+// [Authenticator.ConfigureServer] does.
 //
 // To protect everything that a server serves use [Authenticator.ConfigureServer].
 //

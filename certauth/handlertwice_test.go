@@ -1,15 +1,20 @@
 package certauth_test
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
 // finding R32: a Handler within another one, as after ConfigureServer together with a router's
@@ -38,5 +43,57 @@ func TestHandler_WithinAnotherOneTheHintNamesIt(t *testing.T) {
 		assert.Equal(t, http.StatusUnauthorized, status, tc.name)
 		assert.Equal(t, certauth.ReasonCertificateMissing, last.Reason(), tc.name)
 		assert.Equal(t, tc.within, strings.Contains(last.Err.Hint, "a Handler further out"), "%s: %s", tc.name, last.Err.Hint)
+	}
+}
+
+// finding T88: a handler that answers batches served each part of one by the server's own handler, with
+// the context of the whole request, in which gates find the front end's connection. A caller could be any
+// other by writing the front end's header into a part.
+func TestHandler_APartOfABatchIsNotFromTheFrontEnd(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Partner CA")
+	caller, other := ca.Issue(t, "caller"), ca.Issue(t, "other")
+	var last certauth.Event
+	auth := must(t, certauth.Config{
+		Source: forwarded.Caddy{From: forwarded.Peers("127.0.0.1")}, Policy: certauth.Chain{Roots: certauth.Certificates(ca.Certificate)},
+		Observe: func(_ context.Context, e certauth.Event) { last = e },
+	})
+	server := httptest.NewUnstartedServer(nil)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /batch", func(w http.ResponseWriter, r *http.Request) {
+		part, err := http.ReadRequest(bufio.NewReader(r.Body))
+		if assert.NoError(t, err) {
+			server.Config.Handler.ServeHTTP(w, part.WithContext(r.Context()))
+		}
+	})
+	mux.HandleFunc("GET /orders", func(w http.ResponseWriter, r *http.Request) {
+		id, _ := certauth.FromContext(r.Context())
+		_, _ = io.WriteString(w, id.Leaf.Subject.CommonName)
+	})
+	server.Config.Handler = mux
+	require.NoError(t, auth.ConfigureServer(server.Config))
+	server.Start()
+	defer server.Close()
+	for _, tc := range []struct {
+		line, answer string
+		want         certauth.Reason
+		hint         string
+	}{
+		{"X-Client-Cert: " + other.Base64() + "\r\n", `"status":401`, certauth.ReasonSourceUntrusted, "with the context of the request that brought them"},
+		{"", `"status":401`, certauth.ReasonCertificateMissing, "a Handler further out"},
+		{"X-Client-Cert: " + caller.Base64() + "\r\n", "caller", "", ""},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/batch", strings.NewReader("GET /orders HTTP/1.1\r\nHost: a\r\n"+tc.line+"\r\n"))
+		require.NoError(t, err)
+		r.Header.Set("X-Client-Cert", caller.Base64())
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Contains(t, string(text), tc.answer)
+		assert.Equal(t, tc.want, last.Reason())
+		if tc.hint != "" {
+			assert.Contains(t, last.Err.Hint, tc.hint)
+		}
 	}
 }

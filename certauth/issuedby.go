@@ -97,39 +97,27 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath) *Error {
 	if r.notPath == "" {
 		return r.rests(e, p)
 	}
-	if slices.ContainsFunc(p.chains, r.isIn) {
-		return excludedCA(r.notPath)
-	}
-	return nil
-}
-
-// isIn reports whether one of the CAs is in the chain.
-func (r *issuedByRule) isIn(chain *verifiedChain) bool {
-	for i, ca := range chain.certs[1:] {
-		if r.accepts(ca, &chain.ca(i+1).sums) {
-			return true
+	for _, chain := range p.chains {
+		for i, ca := range chain.certs[1:] {
+			if r.accepts(ca, &chain.ca(i+1).sums) {
+				return excludedCA(r.notPath)
+			}
 		}
 	}
-	return false
+	return nil
 }
 
 // rests requires a chain through one of these issuers for each Chain: a restriction of one
 // Chain must not be satisfied by a chain of another.
 func (r *issuedByRule) rests(e *evaluation, p *policyPath) *Error {
 	for _, chains := range p.anchors {
-		if !r.restsOn(chains, p) {
+		if !slices.ContainsFunc(chains, func(chain *verifiedChain) bool {
+			return r.accepts(chain.certs[1], &chain.ca(1).sums) && chain.among(p.chains)
+		}) {
 			return e.refuse(r, true)
 		}
 	}
 	return nil
-}
-
-func (r *issuedByRule) restsOn(chains []*verifiedChain, p *policyPath) bool {
-	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return r.acceptsChain(chain) && chain.among(p.chains) })
-}
-
-func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {
-	return len(chain.certs) > 1 && r.accepts(chain.certs[1], &chain.ca(1).sums)
 }
 
 func (r *issuedByRule) refusal(e *evaluation) *Error {

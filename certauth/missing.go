@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"context"
 	"net/http"
 	"strings"
 )
@@ -10,7 +11,7 @@ func (a *Authenticator) whyMissing(r *http.Request, refused *Error) string {
 	if !refused.absent {
 		return ""
 	}
-	if id, known := FromContext(r.Context()); known && id.verdict != nil && id.verdict.owner.headers.reads(&a.headers) {
+	if a.outer(r.Context()) != nil {
 		return "a Handler further out has accepted the caller and removed the header: use one Handler for a request, and Require for a route that demands more"
 	}
 	for i := range a.exclusions {
@@ -19,6 +20,15 @@ func (a *Authenticator) whyMissing(r *http.Request, refused *Error) string {
 		}
 	}
 	return ""
+}
+
+// outer returns the caller that a Handler further out has accepted, if that one has removed the headers
+// which this one reads; otherwise nil.
+func (a *Authenticator) outer(ctx context.Context) *Identity {
+	if id, known := FromContext(ctx); known && id.verdict != nil && id.verdict.owner.headers.reads(&a.headers) {
+		return id
+	}
+	return nil
 }
 
 // failing says why the exclusion does not match although it has the request's method and path;

@@ -42,7 +42,7 @@ func (p Peer) String() string {
 // [Authenticator.ConfigureServer] installs it. Without that method, set it as
 // http.Server.ConnContext, or call it from your own function there:
 //
-//	server := &http.Server{Handler: h, ConnContext: certauth.ConnContext}
+//	server := &http.Server{Handler: h, ConnContext: certauth.ConnContext, DisableGeneralOptionsHandler: true}
 //
 // It calls no method of conn, so that nothing delays the server's accept loop. When a gate needs
 // the peer, the connection is unwrapped with tls.Conn.NetConn and any other method NetConn()

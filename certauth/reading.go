@@ -91,15 +91,6 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, e 
 	return id, refused
 }
 
-// checkAlone judges without sharing or remembering anything.
-func (a *Authenticator) checkAlone(r *http.Request, now time.Time, e *evaluation) (*Identity, *Error) {
-	f, refused := a.read(&e.offer)
-	if refused != nil {
-		return nil, refused
-	}
-	return a.judge(r.Context(), now, f, e)
-}
-
 // read turns an offer into facts. The source passes the leaf's DER before it parses it, so that a
 // refusal can name the certificate.
 func (a *Authenticator) read(offer *source.Offer) (*facts, *Error) {

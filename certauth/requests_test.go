@@ -45,7 +45,8 @@ func newUnusual(t *testing.T, optional bool, exclusions []certauth.Exclusion, wr
 	server := httptest.NewUnstartedServer(http.HandlerFunc(u.serve))
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	if wrap != nil { // ConfigureServer is always outside
-		server.Config.Handler, server.Config.ConnContext = wrap(auth.Handler(server.Config.Handler)), certauth.ConnContext
+		server.Config.Handler = wrap(auth.Handler(server.Config.Handler))
+		server.Config.ConnContext, server.Config.DisableGeneralOptionsHandler = certauth.ConnContext, true // as ConnContext documents
 	} else {
 		require.NoError(t, auth.ConfigureServer(server.Config))
 	}
@@ -163,6 +164,26 @@ func TestRequests_OPTIONSAsterisk(t *testing.T) {
 	response, _, _ = u.send(t, false, "OPTIONS * HTTP/1.1")
 	assert.Equal(t, http.StatusOK, response.StatusCode, "Handler alone: net/http answers it itself, with an empty answer")
 	assert.Equal(t, ran, u.ran.Load())
+}
+
+// finding T89: Varnish passes on what the client writes after any request for WebSocket, whatever the answer.
+// net/http answers "OPTIONS *" before any handler and keeps the connection, so that a client without a
+// certificate could then write the front end's headers itself, unless the server is set up as documented.
+func TestRequests_OPTIONSAsteriskIsNoTunnel(t *testing.T) {
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"ConfigureServer": nil,
+		"ConnContext":     func(next http.Handler) http.Handler { return next },
+	} {
+		u := newUnusual(t, false, nil, wrap)
+		response, reader, conn := u.send(t, false, "OPTIONS * HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket")
+		assert.Equal(t, http.StatusUnauthorized, response.StatusCode, name)
+		_, err := io.Copy(io.Discard, response.Body)
+		require.NoError(t, err)
+		_, _ = io.WriteString(conn, "GET /orders HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: 1\r\n\r\n")
+		_, err = reader.ReadByte()
+		require.Error(t, err, "%s: the connection is closed", name)
+		assert.Zero(t, u.ran.Load(), name)
+	}
 }
 
 // RFC 6455, section 4: the handshake is an ordinary request, and the last that is judged.

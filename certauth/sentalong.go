@@ -57,7 +57,7 @@ func (f *facts) sent() *sent {
 func (f *facts) release() {
 	f.parsed.Store(nil)
 	held := f.presented.held.Load()
-	if held == nil || len(held.certs) < 2 || f.usesAll(held.certs[1:]) {
+	if held == nil || !slices.ContainsFunc(held.certs[1:], func(cert *x509.Certificate) bool { return !f.uses(cert) }) {
 		return
 	}
 	known := weak.Make(held)
@@ -125,11 +125,6 @@ func readKey(k source.Key, by *source.Reader) ([]*x509.Certificate, error) {
 		certs[i] = cert
 	}
 	return certs, nil
-}
-
-// usesAll reports whether every certificate is part of a chain that was found.
-func (f *facts) usesAll(certs []*x509.Certificate) bool {
-	return !slices.ContainsFunc(certs, func(cert *x509.Certificate) bool { return !f.uses(cert) })
 }
 
 // uses reports whether this certificate itself, not a copy, is part of a chain that was found.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
@@ -129,12 +130,17 @@ func (g *guard) isOutermost(r *http.Request) bool {
 type upgradable struct {
 	http.ResponseWriter
 
-	switched bool // the status is 101, and no handler has taken the connection over
+	begun    sync.Once // the answer
+	switched bool      // the status is 101, and no handler has taken the connection over
 }
 
-// sayClose makes the server close the connection, whatever a handler has written to the header. After
-// 101 the handler can still take the connection over. The header is written only once, because handlers
-// that write and flush in two goroutines exist, and two writes to a map at a time would end the process.
+// begin makes the server close the connection, whatever a handler has written to the header. It looks
+// at the header only before the first part of an answer, which handlers that write and flush in two
+// goroutines may send in either: later the handler may be writing trailers to it, and two uses of a map
+// at a time would end the process.
+func (w *upgradable) begin() { w.begun.Do(w.sayClose) }
+
+// sayClose writes to the header. After 101 the handler can still take the connection over.
 func (w *upgradable) sayClose() {
 	if header := w.Header(); !w.switched && header.Get("Connection") != "close" {
 		header.Set("Connection", "close")
@@ -147,14 +153,14 @@ func (w *upgradable) WriteHeader(status int) {
 	case status == http.StatusSwitchingProtocols:
 		w.switched = true
 	case status >= http.StatusOK:
-		w.sayClose()
+		w.begin()
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements [http.ResponseWriter].
 func (w *upgradable) Write(p []byte) (int, error) {
-	w.sayClose()
+	w.begin()
 	return w.ResponseWriter.Write(p)
 }
 
@@ -170,7 +176,7 @@ func (w *upgradable) Flush() { _ = w.FlushError() }
 
 // FlushError is what [http.ResponseController] calls.
 func (w *upgradable) FlushError() error {
-	w.sayClose()
+	w.begin()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 

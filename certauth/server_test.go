@@ -362,6 +362,49 @@ func TestHandler_TheWriterHasWhatTheServersHas(t *testing.T) {
 	assert.ErrorIs(t, flushed, http.ErrNotSupported)
 }
 
+// headerUses counts how often the header of the answer is asked for.
+type headerUses struct {
+	http.ResponseWriter
+	n int
+}
+
+func (w *headerUses) Header() http.Header {
+	w.n++
+	return w.ResponseWriter.Header()
+}
+
+func (w *headerUses) Flush() {}
+
+// finding S52: once the answer has begun, a handler that flushes in one goroutine may write trailers to the
+// header in another, as [http.TrailerPrefix] describes. Each Write and Flush read the map of the header, and
+// a read and a write of it at a time end the process; so do the writes of a first Write and a first Flush.
+func TestHandler_TheHeaderIsLeftToTheHandlerOnceTheAnswerHasBegun(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
+	for name, begin := range map[string]func(w http.ResponseWriter){
+		"a status": func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) },
+		"a write":  func(w http.ResponseWriter) { _, _ = io.WriteString(w, "first") },
+		"a flush":  func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-Client-Cert", "1")
+		r.Header.Set("Upgrade", "websocket")
+		answer := httptest.NewRecorder()
+		counted, ran := &headerUses{ResponseWriter: answer}, false
+		auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			ran = true
+			begin(w)
+			before := counted.n
+			_, _ = io.WriteString(w, "second")
+			assert.NoError(t, http.NewResponseController(w).Flush())
+			w.WriteHeader(http.StatusOK)
+			assert.Equal(t, before, counted.n, name)
+		})).ServeHTTP(counted, r)
+		assert.True(t, ran, name)
+		assert.Equal(t, "close", answer.Result().Header.Get("Connection"), name)
+	}
+}
+
 // finding S51: some handlers write in one goroutine and flush in another. Each call wrote to the map of
 // the header, and two such calls at a time end the process.
 func TestHandler_TheHeaderIsWrittenOnce(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 // certificate and the same outcome share one. Handlers have a pointer to the one that was made last
 // and may have overwritten all of it.
 func (e *evaluation) identity() *Identity {
-	if known := e.facts.handedOut(); known != nil && known.isOf(e.facts) && e.same(&known.verdict.established) && known.intact() {
+	if known := e.facts.handedOut(); known != nil && known.verdict != nil && known.verdict.facts == e.facts && e.same(&known.verdict.established) && known.intact() {
 		return known
 	}
 	id := e.newIdentity(&e.established)
@@ -76,9 +76,6 @@ func (r *Revocation) isZero() bool {
 	return r.Status == 0 && r.Source == "" && r.Responder == "" && r.Depth == 0 && r.Why == "" && !r.Stale &&
 		r.ThisUpdate.IsZero() && r.NextUpdate.IsZero() && r.RevokedAt.IsZero()
 }
-
-// isOf reports whether the identity is still one that was made from these facts.
-func (id *Identity) isOf(f *facts) bool { return id.verdict != nil && id.verdict.facts == f }
 
 // intact reports whether the identity has not been changed since it was made.
 func (id *Identity) intact() bool {

@@ -37,6 +37,11 @@
 // fasthttp adds the trailers to the headers, even under the names of the source's headers: read
 // headers before the body.
 //
+// Fiber itself answers a method that it does not know, with 501, before any middleware, and keeps the
+// connection. Behind a front end that then makes a tunnel of it, as Varnish, and Apache before 2.4.47, do
+// for WebSocket, set DisableKeepalive; otherwise a client without a certificate can write the front end's
+// headers itself (section "Upgrade" of package forwarded).
+//
 // Fiber's router ignores case and a trailing slash in paths; certauth.Exclusion does not. A
 // path that is not written exactly like the excluded one needs a certificate, and so does a request whose
 // path or method was changed by middleware before this one.

@@ -395,6 +395,31 @@ func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	}
 }
 
+// finding T91: Fiber answers an unknown method before any middleware, and keeps the connection unless the app
+// is set up as the documentation says for front ends that make a tunnel of it.
+func TestHandler_WithDisableKeepaliveNothingFollowsAnUnknownMethod(t *testing.T) {
+	p := newPartner(t)
+	auth := p.auth(t, forwarded.Nginx{From: here})
+	lines := "X-Client-Cert: " + p.forward(t, p.client).Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
+	ran := false
+	app := fiber.New(fiber.Config{DisableKeepalive: true})
+	app.Use("*", fiberauth.Handler(auth))
+	app.All("*", func(fiber.Ctx) error {
+		ran = true
+		return nil
+	})
+	conn, err := net.Dial("tcp", serve(t, app)[len("http://"):])
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	_, err = io.WriteString(conn, "FOO / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET / HTTP/1.1\r\nHost: app\r\n"+lines+"\r\n")
+	require.NoError(t, err)
+	answers, err := io.ReadAll(conn)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	assert.Equal(t, "501", string(answers[len("HTTP/1.1 "):][:3]))
+	assert.False(t, ran)
+}
+
 // finding T79: Fiber runs middleware for "/", which is that of App.Use without a path, only for paths
 // that begin with a slash, so that routes with a wildcard ran for everybody who sent another target.
 func TestHandler_ATargetWithoutASlashIsJudged(t *testing.T) {

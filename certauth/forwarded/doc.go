@@ -11,6 +11,11 @@
 // works without it and relies on evidence of the platform. The header of any other sender
 // is not read: a certificate in it is [certauth.ReasonSourceUntrusted].
 //
+// A handler that makes requests out of what a client sent, such as the parts of a batch, must not
+// pass them to Authenticator.Handler, where the client would be the one who wrote the header, but to
+// the handlers behind it, with the context of the request that brought them. Handler refuses another
+// certificate than that of the identity in this context, but notices nothing if there is none.
+//
 // # Strictness
 //
 // A source reads one header in one form. It does not guess the form, it does not fall back
@@ -106,7 +111,10 @@
 //	         customRequestHeaders.Upgrade=""
 //
 // Authenticator.Handler closes the connection after a request with an Upgrade header, unless a handler
-// takes it over; a handler outside of it does not.
+// takes it over; a handler outside of it does not. Nor does net/http after "OPTIONS *", which it answers
+// before any handler, so that behind Varnish, with its usual configuration for WebSocket, a client
+// could then write the headers itself. Authenticator.ConfigureServer prevents that; without it set
+// http.Server.DisableGeneralOptionsHandler.
 //
 // With CONNECT a client asks for a tunnel (RFC 9110, section 9.3.6). HAProxy passes the method on,
 // and after an answer of 2xx also whatever the client writes next, such as requests with headers of

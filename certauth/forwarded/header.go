@@ -18,6 +18,10 @@ import (
 // every listener and every route. If a header passes through when the client has no
 // certificate, the client can choose its identity.
 //
+// Required configuration: on every request the front end must set, or remove, every header
+// that is named here. It must also drop "Upgrade: h2c", refuse CONNECT and accept no early
+// data: see sections "Upgrade" and "Early data" of the package documentation.
+//
 // Refused: everything that the format does not allow, a repeated header, a chain without a
 // leaf, and a flag that does not have exactly its value
 // ([certauth.ReasonFrontEndUnverified]).

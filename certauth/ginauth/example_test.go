@@ -38,6 +38,7 @@ func Example() {
 
 	server := httptest.NewUnstartedServer(engine)
 	server.Config.ConnContext = certauth.ConnContext // in a service: &http.Server{..., ConnContext: certauth.ConnContext}
+	server.Config.DisableGeneralOptionsHandler = true
 	server.Start()
 	defer server.Close()
 

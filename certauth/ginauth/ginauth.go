@@ -5,10 +5,10 @@
 // routes and single routes. gin.WrapH is no substitute: the wrapped handler can answer 401,
 // but gin still runs the route's handler.
 //
-// Serve the router with an [http.Server] whose ConnContext is certauth.ConnContext, as
-// ConfigureServer sets it; without it, gates on the socket refuse every request. Never set
-// Engine.UseH2C (see certauth.Authenticator.Handler), and do not base decisions on gin's
-// ClientIP, which trusts X-Forwarded-For.
+// Serve the router with an [http.Server] whose ConnContext is certauth.ConnContext and whose
+// DisableGeneralOptionsHandler is true, as ConfigureServer sets them; without ConnContext, gates on
+// the socket refuse every request. Never set Engine.UseH2C (see certauth.Authenticator.Handler),
+// and do not base decisions on gin's ClientIP, which trusts X-Forwarded-For.
 //
 // The package is a separate module, so that programs without gin do not have gin in their
 // module graph. It needs gin 1.11 or later.

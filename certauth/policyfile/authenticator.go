@@ -220,8 +220,8 @@ func (a *Authenticator) release(g *generation) {
 type generationKey struct{ a *Authenticator }
 
 // Handler is certauth's Authenticator.Handler with the document that is active when the request
-// arrives. A server whose gate checks the socket needs certauth.ConnContext as its ConnContext, which
-// [Authenticator.ConfigureServer] sets.
+// arrives. A server whose gate checks the socket needs certauth.ConnContext as its ConnContext, and
+// every server DisableGeneralOptionsHandler, both of which [Authenticator.ConfigureServer] sets.
 func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	if next == nil {
 		panic("policyfile: Handler: next is nil")

@@ -46,13 +46,19 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
+	return newServer(outside(auth, newMux(), logger)).ListenAndServe()
+}
+
+// newServer sets up what ConfigureServer does, which would make auth the outermost handler.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
-		Handler:           outside(auth, newMux(), logger),
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ConnContext:       certauth.ConnContext, // ConfigureServer would make auth the outermost handler
+		ConnContext:       certauth.ConnContext,
+
+		DisableGeneralOptionsHandler: true, // otherwise net/http itself answers "OPTIONS *"
 	}
-	return server.ListenAndServe()
 }
 
 // outside wraps auth in tracing and the access log, so that these include refusals. The order

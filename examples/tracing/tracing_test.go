@@ -46,7 +46,9 @@ func newSite(t *testing.T, wrap func(*site, *slog.Logger) http.Handler) *site {
 	require.NoError(t, err)
 	s.auth = auth
 	s.log.Reset() // of the policy
-	s.Server = httptest.NewServer(wrap(s, logger))
+	s.Server = httptest.NewUnstartedServer(nil)
+	s.Config = newServer(wrap(s, logger))
+	s.Start()
 	t.Cleanup(s.Close)
 	return s
 }
@@ -153,4 +155,19 @@ func TestTracing_ChiInside(t *testing.T) {
 	assert.Contains(t, lines.String(), " - 204 ")
 	assert.Contains(t, lines.String(), " - 401 ")
 	assert.Len(t, s.spans.GetSpans(), 2)
+}
+
+// finding T89: net/http answered "OPTIONS *" itself, and kept a connection of which Varnish makes a tunnel.
+func TestTracing_OPTIONSAsteriskIsNoTunnel(t *testing.T) {
+	s := newSite(t, func(s *site, logger *slog.Logger) http.Handler { return outside(s.auth, newMux(), logger) })
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, s.URL, http.NoBody)
+	require.NoError(t, err)
+	r.URL.Opaque = "*"
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	response, err := s.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	assert.True(t, response.Close)
 }
