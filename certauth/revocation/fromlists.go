@@ -67,9 +67,13 @@ var errRevokedSigner = advice.New(helpSigner, ErrCRLIssuer, "the certificate of 
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 	view, own := c.local.view.Load(), false
 	t.revoked = c.revokedKin(r.authority, terms)
-	look := func(l *loadedList, mute error) {
-		for _, l := range view.completed(r.authority, l, terms) {
-			c.lookInto(t, r, l, terms, mute)
+	var look func(l *loadedList, mute error)
+	look = func(l *loadedList, mute error) {
+		if l.lapsed != nil {
+			look(l.lapsed, mute)
+		}
+		for _, whole := range view.completed(r.authority, l, terms) {
+			c.lookInto(t, r, whole, terms, mute)
 		}
 	}
 	for i, l := range view.listsOf(r.authority, terms) {
@@ -94,16 +98,6 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 
 // lookInto adds what one list says. The list can only accuse if mute says why.
 func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions, mute error) {
-	if newer := l.lapsed; newer != nil {
-		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back, or its signer is revoked
-			c.lookInto(t, r, newer, terms, mute)
-			if !newer.isByAny(t.revoked) {
-				return
-			}
-		}
-		result, _ := newer.crl.LookupSubject(&r.who, terms)
-		t.accuse(&result, newer)
-	}
 	if l.isByAny(t.revoked) {
 		mute = errRevokedSigner
 	}

@@ -29,11 +29,15 @@ func (m *localLists) newView() *localView {
 			if e := held.edition(); !e.NextUpdate.IsZero() && !e.IsOver(now, m.checker.skew) {
 				view.ends = earliest(view.ends, e.NextUpdate.Add(m.checker.skew))
 			}
-			for _, by := range held.by {
-				if held.lone != nil {
-					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
-					continue
+			if held.lone != nil {
+				for one := held; one != nil; one = one.lapsed {
+					for _, by := range one.by {
+						view.deltas[by.key] = append(view.deltas[by.key], one.lone)
+					}
 				}
+				continue
+			}
+			for _, by := range held.by {
 				at := scope{by.key, held.base.Scope()}
 				if scopes[at] == nil {
 					inOrder = append(inOrder, at)
