@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -35,6 +36,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 			t.changes = earliest(t.changes, ends)
 		}
 	}
+	t.revoked = c.revokedKin(r.authority, &terms)
 	c.tallyLists(&t, r, &terms)
 	if !t.isCovered() {
 		for _, result := range t.graced {
@@ -42,7 +44,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 		}
 	}
 	switch {
-	case t.kept != nil && (t.kept.RevokedForGood() || !t.kept.ThisUpdate.Before(t.lifts)): // or a hold that no newer list lifts
+	case t.stillKept() != nil:
 		t.word = word{result: *t.kept}
 		return t
 	case t.isCovered() && !t.result.ThisUpdate.Before(t.since):
@@ -61,12 +63,22 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 // isCovered reports whether the lists together cover every reason.
 func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
-var errRevokedSigner = advice.New(helpSigner, ErrCRLIssuer, "the certificate of the key that signed it is revoked")
+// stillKept returns a permanent revocation, or a hold that no newer list lifts.
+func (t *listsWord) stillKept() *Result {
+	if t.kept != nil && !t.kept.RevokedForGood() && t.kept.ThisUpdate.Before(t.lifts) {
+		return nil
+	}
+	return t.kept
+}
+
+var (
+	errRevokedSigner = advice.New(helpSigner, ErrCRLIssuer, "the certificate of the key that signed it is revoked")
+	errEndedSigner   = fmt.Errorf("%w: the certificate of the key that signed it has expired", ErrCRLIssuer)
+)
 
 // tallyLists looks the certificate up.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 	view, own := c.local.view.Load(), false
-	t.revoked = c.revokedKin(r.authority, terms)
 	var look func(l *loadedList, mute error)
 	look = func(l *loadedList, mute error) {
 		if l.lapsed != nil {
@@ -76,8 +88,9 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 			c.lookInto(t, r, whole, terms, mute)
 		}
 	}
+	isForOthers := func(l *loadedList) bool { return errors.Is(l.crl.Covers(&r.who), ErrCRLScope) }
 	for i, l := range view.listsOf(r.authority, terms) {
-		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
+		if isForOthers(l) {
 			continue
 		}
 		byOther := i >= len(view.of[r.authority.key])
@@ -88,6 +101,13 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 			mute = ErrCRLScope
 		}
 		look(l, mute)
+	}
+	for _, k := range r.authority.kinNow() { // what a signer said until its certificate expired
+		for _, l := range view.of[k.key] {
+			if !evidence.ValidAt(k.cert, terms.Now, c.skew) && evidence.ValidAt(k.cert, l.base.ThisUpdate(), c.skew) && !isForOthers(l) {
+				look(l, errEndedSigner)
+			}
+		}
 	}
 	for _, l := range r.lists {
 		if known := l.current.Load(); known != nil {
