@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"context"
 	"crypto/x509"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -100,4 +102,32 @@ func TestKin_AListForSomeReasonsLiftsTheHoldOfTheSigner(t *testing.T) {
 func (w *wired) expiring(t *testing.T, at time.Time) *identity {
 	t.Helper()
 	return makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign), valid(now.Add(-30*day), at))
+}
+
+// finding K163: until all of Config.Lists had been read once, a list proved certificates good although the list that
+// may revoke the certificate of its signer was not there yet.
+func TestKin_TheListThatMayRevokeTheSignerIsWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		entries func(*signedByKin) []ocsptest.Entry
+		want    certauth.RevocationStatus
+		why     error
+	}{
+		"revoked":     {func(w *signedByKin) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.kin)} }, isUnavailable, revocation.ErrCRLIssuer},
+		"not revoked": {func(*signedByKin) []ocsptest.Entry { return nil }, isGood, nil},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := kinSigns(t)
+			w.net.serve(configuredURL, hanging)
+			config := func(c *revocation.Config) {
+				c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}, {URL: configuredURL}}, certs(w.ca, w.kin, w.root)
+			}
+			about := w.issue(t, "bare", unpointed)
+			w.says(t, w.checker(t, leafOnly, config), about, isUnavailable, revocation.ErrNotReady)
+			w.net.serve(configuredURL, func(ctx context.Context, r revocation.Request) (revocation.Response, error) {
+				time.Sleep(2 * time.Second) //nolint:forbidigo // inside a bubble
+				return body(w.ofRoot(t, w.numberedBase(10, now.Add(7*day), c.entries(w)...)))(ctx, r)
+			})
+			w.says(t, w.checker(t, leafOnly, config), about, c.want, c.why)
+		})
+	}
 }
