@@ -51,9 +51,6 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 		t.result.StaleRevoked = t.result.Stale && t.against
 		t.word = word{result: t.result}
 	default:
-		if t.isCovered() {
-			t.err = ErrNotFresh // an expired list that contradicts this Good is newer
-		}
 		t.result = Result{StaleRevoked: t.against}
 	}
 	t.kept = nil

@@ -197,7 +197,7 @@ func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
 			t.revoked = append(t.revoked, other)
 		}
 	}
-	c.tallyLists(&t, &record{authority: k.by, who: k.who, isCA: k.cert.IsCA, lists: c.remote.ofCA(k.by, &k.who)}, terms)
+	c.tallyLists(&t, &record{authority: k.by, who: k.who, lists: c.remote.ofCA(k.by, &k.who)}, terms)
 	if !t.since.IsZero() { // an expired list or delta
 		t.kept = stricter(t.kept, &Result{Status: Revoked, Reason: evidence.ReasonCertificateHold, ThisUpdate: t.since})
 	}

@@ -88,9 +88,7 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 }
 
 func (m *localLists) refine(ctx context.Context, l *localList) error {
-	m.mu.Lock()
 	held := l.current.Load()
-	m.mu.Unlock()
 	if held == nil || held.lone != nil { // set aside meanwhile
 		return nil
 	}

@@ -121,12 +121,9 @@ func (m *localLists) newSource(l List) *localSource {
 
 // serves reports whether the operator's lists may include one of this CA.
 func (m *localLists) serves(by *authority) bool {
-	for _, issuer := range m.issuers {
-		if issuer.key == by.key || slices.ContainsFunc(by.kinNow(), func(k kin) bool { return k.key == issuer.key }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.issuers, func(issuer *authority) bool {
+		return issuer.key == by.key || slices.ContainsFunc(by.kinNow(), func(k kin) bool { return k.key == issuer.key })
+	})
 }
 
 // current reports whether nothing needs to be read before a decision.
