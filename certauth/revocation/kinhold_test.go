@@ -48,6 +48,7 @@ func TestKin_AListThatProvesNothingLiftsNoHoldOfTheSigner(t *testing.T) {
 				newer = numbered(newer, 2, ocsptest.Flag(2))
 			}
 			write(t, filepath.Join(w.dir, name), encode(t, newer))
+			require.NoError(t, os.Remove(filepath.Join(w.dir, "cas.crl"))) // it counts until it expires
 			for range 2 {
 				w.clock.advance(time.Hour + skew)
 				w.nudge(t, checker)

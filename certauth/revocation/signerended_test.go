@@ -39,13 +39,13 @@ func TestKin_AConfiguredListAccusesAfterTheCertificateOfItsSignerHasExpired(t *t
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
-			kin, about := w.expiring(t, now.Add(-skew-c.ended)), c.about(w)
+			kin, next, about := w.expiring(t, now.Add(-skew-c.ended)), w.expiring(t, now.Add(day)), c.about(w)
 			list := w.signedBy(kin)
 			if c.listed {
 				list = w.signedBy(kin, entryFor(about))
 			}
 			checker := w.checker(t, leafOnly, func(config *revocation.Config) {
-				config.Lists, config.Issuers = []revocation.List{{File: fileOf(t, encode(t, list))}}, certs(kin)
+				config.Lists, config.Issuers = []revocation.List{{File: fileOf(t, encode(t, list))}}, certs(kin, next)
 			}, c.change)
 			found, err := checker.CheckChain(t.Context(), w.chain(about))
 			assert.Equal(t, c.want.String(), found.Status.String(), "%v", err)
