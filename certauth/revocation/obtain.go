@@ -121,11 +121,12 @@ func (e *knowledge) tried(f setback, held *Result, done bool, now time.Time) boo
 func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainOCSP(ctx, r, want)
-	known := r.state.Load().ocsp
-	if says := c.listsWord(r, &r.state.Load().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
+	c.judge(r, c.config.Now()) // what lists say becomes known
+	known := r.state.Load()
+	if a.err == nil && known.ocsp != nil && known.ocsp.Status == Good && known.ocsp.ThisUpdate.Before(known.listed) {
 		a.err = ErrNotFresh
 	}
-	a.done = a.err == nil && known != nil && known.Status != Unknown
+	a.done = a.err == nil && known.ocsp != nil && known.ocsp.Status != Unknown
 	return a
 }
 
@@ -135,7 +136,7 @@ func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt 
 	now := c.config.Now()
 	c.judge(r, now) // a revocation becomes known
 	says := c.listsWord(r, &r.state.Load().knowledge, now)
-	if says.result.Status == Good && says.result.ThisUpdate.Before(r.state.Load().against) {
+	if says.result.Status == Good && says.result.ThisUpdate.Before(r.state.Load().isAgainst()) {
 		says.word = word{err: ErrNotFresh}
 	}
 	a.done = says.err == nil && !says.result.Stale && (a.err == nil || says.result.Status == Good)
