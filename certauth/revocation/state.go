@@ -169,7 +169,7 @@ func (e *knowledge) isKnownHold(answer *Result) bool {
 
 // holdsRevocation reports whether a revocation would be forgotten with this.
 func (s *state) holdsRevocation() bool {
-	return s.ocsp != nil && s.ocsp.Status == Revoked || s.revoked != nil || s.verdict.result.Status == Revoked
+	return s.ocsp != nil && s.ocsp.Status == Revoked || s.revoked != nil || s.verdict.result.Status == Revoked || !s.isAgainst().IsZero()
 }
 
 func (c *Checker) terms(now time.Time) VerifyOptions {
