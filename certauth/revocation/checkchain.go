@@ -218,12 +218,9 @@ func (c *Checker) lacksList(j judgement) bool {
 			return err == nil
 		})
 	}
-	silent := c.revokedKin(a, &terms)
-	for _, k := range a.kinNow() { // what is not there yet may revoke the signer
-		if k.by != nil && c.local.serves(k.by) && lacks(k.by, &k.who, nil) {
-			silent = append(silent, k)
-		}
-	}
+	silent := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { // what is not there yet may revoke the signer
+		return !c.isRevoked(k, &terms) && (k.by == nil || !c.local.serves(k.by) || !lacks(k.by, &k.who, nil))
+	})
 	return lacks(a, &j.record.who, silent)
 }
 

@@ -3,6 +3,7 @@ package revocation
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -19,7 +20,7 @@ type listsWord struct {
 	against bool      // an expired list says revoked
 	graced  []Result  // from expired lists, for use within StaleGrace
 	lifts   time.Time // a hold older than this has been lifted
-	revoked []kin     // the lists that they have signed can only accuse
+	revoked []kin     // the lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f))
 }
 
 // listsWord looks the certificate up in every list in memory that may cover it: the operator's,
@@ -36,7 +37,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 			t.changes = earliest(t.changes, ends)
 		}
 	}
-	t.revoked = c.revokedKin(r.authority, &terms)
+	t.revoked = slices.DeleteFunc(slices.Clone(r.authority.kinNow()), func(k kin) bool { return !c.isRevoked(k, &terms) })
 	c.tallyLists(&t, r, &terms)
 	if !t.isCovered() {
 		for _, result := range t.graced {
@@ -119,7 +120,9 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 		mute = errRevokedSigner
 	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
-	t.accuse(&result, l)
+	if result.StaleRevoked { // it has expired, and calls the certificate permanently revoked
+		t.against, t.since = true, latest(t.since, l.crl.ThisUpdate())
+	}
 	if begins := l.crl.ThisUpdate().Add(-c.skew); terms.Now.Before(begins) {
 		t.changes = earliest(t.changes, begins)
 	}
@@ -155,14 +158,6 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}
-}
-
-// accuse notes that an expired list calls the certificate permanently revoked.
-func (t *listsWord) accuse(result *Result, l *loadedList) {
-	if !result.StaleRevoked {
-		return
-	}
-	t.against, t.since = true, latest(t.since, l.crl.ThisUpdate())
 }
 
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).

@@ -178,12 +178,6 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	return next
 }
 
-// revokedKin returns the kin of a CA whose certificates are revoked. The lists that they have signed can
-// only accuse (RFC 5280, section 6.3.3 (f)).
-func (c *Checker) revokedKin(a *authority, terms *VerifyOptions) []kin {
-	return slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return !c.isRevoked(k, terms) })
-}
-
 // isRevoked reports whether a list in memory revokes the certificate or puts it on hold, or one has, and no
 // newer one has lifted the hold. What an expired list says against it ends like a hold.
 func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
@@ -192,11 +186,7 @@ func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
 		return known != nil
 	}
 	var t listsWord
-	for _, other := range k.by.kinNow() { // what is known of these, because one may be this
-		if other.revoked.Load() != nil {
-			t.revoked = append(t.revoked, other)
-		}
-	}
+	t.revoked = slices.DeleteFunc(slices.Clone(k.by.kinNow()), func(other kin) bool { return other.revoked.Load() == nil }) // as far as is known, because one may be k
 	c.tallyLists(&t, &record{authority: k.by, who: k.who, lists: c.remote.ofCA(k.by, &k.who)}, terms)
 	if !t.since.IsZero() { // an expired list or delta
 		t.kept = stricter(t.kept, &Result{Status: Revoked, Reason: evidence.ReasonCertificateHold, ThisUpdate: t.since})

@@ -39,14 +39,13 @@ func (l *loadedList) edition() evidence.Edition {
 }
 
 func (l *loadedList) size() int {
-	size := 0
-	if l.lapsed != nil {
-		size = l.lapsed.size()
+	switch {
+	case l == nil:
+		return 0
+	case l.lone != nil:
+		return l.lone.Size() + l.lapsed.size()
 	}
-	if l.lone != nil {
-		return size + l.lone.Size()
-	}
-	return size + l.crl.Size()
+	return l.crl.Size() + l.lapsed.size()
 }
 
 // replace notes that the list takes the place of another one, which may be newer if it has expired.

@@ -1,7 +1,9 @@
 package revocation
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -54,15 +56,9 @@ func (m *localLists) newView() *localView {
 }
 
 // goneFirst returns the lists that are gone before the others, which replace equal ones.
-func (s *localSource) goneFirst() (all []*localList) {
-	for _, gone := range []bool{true, false} {
-		for _, l := range s.lists {
-			if l.gone == gone {
-				all = append(all, l)
-			}
-		}
-	}
-	return all
+func (s *localSource) goneFirst() []*localList {
+	order := map[bool]int{true: 1, false: 2}
+	return slices.SortedFunc(maps.Values(s.lists), func(a, b *localList) int { return cmp.Compare(order[a.gone], order[b.gone]) })
 }
 
 // used returns the lists that count, because no other one of their scope has displaced them, and the

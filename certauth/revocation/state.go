@@ -137,13 +137,12 @@ func stricter(known, next *Result) *Result {
 
 // accuse remembers when an expired response said permanently revoked.
 func (r *record) accuse(expired *Result) {
-	if !expired.StaleRevoked {
-		return
-	}
 	r.update(func(e *knowledge) bool {
-		known := e.against
-		e.against = latest(known, expired.ThisUpdate)
-		return !e.against.Equal(known)
+		isNewer := expired.StaleRevoked && expired.ThisUpdate.After(e.against)
+		if isNewer {
+			e.against = expired.ThisUpdate
+		}
+		return isNewer
 	})
 }
 
