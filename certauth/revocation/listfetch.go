@@ -248,9 +248,11 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 		c.storeLies(ctx, ErrTooLarge)
 		return false
 	}
-	if old := l.current.Load(); old != nil { // a list that is in memory already is not parsed again
+	if old := l.current.Load(); old != nil { // a list that is in memory already, or older, is not parsed again
+		now := c.config.Now()
 		there, isDelta, err := evidence.ReadEdition(der)
-		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
+		if err != nil || isDelta || there.ThisUpdate.Equal(old.base.ThisUpdate()) ||
+			c.whySilent(old.edition(), l.authority, now) == nil && errors.Is(c.mayReplace(old.edition(), there, now), evidence.ErrRollback) {
 			return false
 		}
 	}
