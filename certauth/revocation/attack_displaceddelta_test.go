@@ -3,6 +3,8 @@ package revocation_test
 import (
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,5 +55,42 @@ func TestAttack_ADeltaOfAnotherListDisplacesNone(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// finding K162: a delta that had expired was replaced by an older one, which is valid for longer, and certificates
+// that only the newer one revokes were good, unless they had been asked about before. For complete lists see K51.
+func TestAttack_AnOlderDeltaClearsNothingThatAnExpiredOneRevokes(t *testing.T) {
+	for name, elsewhere := range map[string]bool{"in its file": false, "in another file": true} {
+		inBubble(t, name, func(t *testing.T) {
+			w, dir := wire(t), t.TempDir()
+			restored := w.issue(t, "restored")
+			path := filepath.Join(dir, "delta.crl")
+			write(t, filepath.Join(dir, "base.crl"), encode(t, w.numberedBase(10, now.Add(7*day))))
+			write(t, path, encode(t, w.numberedDelta(10, 12, now.Add(-time.Minute), now.Add(time.Hour), entryFor(w.client))))
+			checker := w.operated(t, revocation.List{Dir: dir})
+			w.says(t, checker, w.issue(t, "another"), isGood, nil)
+			older := w.numberedDelta(10, 11, now.Add(-2*time.Minute), now.Add(day), entryFor(restored))
+			if elsewhere {
+				path = filepath.Join(dir, "older.crl")
+			}
+			write(t, path, encode(t, older))
+			for range 3 {
+				w.clock.advance(time.Hour)
+				_, _ = checker.CheckChain(t.Context(), w.chain(restored))
+				synctest.Wait()
+			}
+			w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+			w.says(t, checker, restored, isRevoked, nil) // what only the older one revokes, as after a restored backup
+			w.says(t, checker, w.issue(t, "a third"), isGood, nil)
+			if !elsewhere {
+				require.NoError(t, checker.Ready())
+			}
+			write(t, path, encode(t, w.numberedDelta(10, 13, now, now.Add(day), entryFor(w.client), entryFor(restored))))
+			w.clock.advance(2 * time.Minute)
+			_, _ = checker.CheckChain(t.Context(), w.chain(restored))
+			synctest.Wait()
+			w.says(t, checker, w.client, isRevoked, nil)
+		})
 	}
 }

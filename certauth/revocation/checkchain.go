@@ -175,15 +175,20 @@ func (c *Checker) lacksList(j judgement) bool {
 	if !c.mayBeListed(j) {
 		return false
 	}
-	terms := c.terms(c.config.Now())
-	revoked := c.revokedKin(j.record.authority, &terms)
-	return !slices.ContainsFunc(c.local.view.Load().listsOf(j.record.authority, &terms), func(l *loadedList) bool {
-		if l.crl.Covers(&j.record.who) != nil || l.isByAny(revoked) {
-			return false
-		}
-		_, err := l.crl.LookupSubject(&j.record.who, &terms)
-		return err == nil
+	terms, a := c.terms(c.config.Now()), j.record.authority
+	lacks := func(a *authority, who *evidence.Subject, but []kin) bool {
+		return !slices.ContainsFunc(c.local.view.Load().listsOf(a, &terms), func(l *loadedList) bool {
+			if l.crl.Covers(who) != nil || l.isByAny(but) {
+				return false
+			}
+			_, err := l.crl.LookupSubject(who, &terms)
+			return err == nil
+		})
+	}
+	silent := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { // what is not there yet may revoke the signer
+		return !c.isRevoked(k, &terms) && (k.by == nil || !c.local.serves(k.by) || !lacks(k.by, &k.who, nil))
 	})
+	return lacks(a, &j.record.who, silent)
 }
 
 // inScope returns how many certificates of the chain are checked.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
@@ -42,5 +43,26 @@ func TestChecker_ADeletedListWithoutNextUpdateEndsByTheAgeForClients(t *testing.
 		}
 		w.clock.advance(2 * day)
 		ask(checker, revocation.ErrNoSource)
+	})
+}
+
+// A list that is too old for clients still counts for CAs.
+func TestChecker_ADeletedListCountsForCAsUntilItIsTooOldForThem(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w, dir := wire(t), t.TempDir()
+		list := w.rootList()
+		list.NextUpdate = ocsptest.UTCAt(now.Add(50 * day))
+		write(t, filepath.Join(dir, "cas.crl"), encode(t, list))
+		checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) {
+			c.Scope, c.Issuers = revocation.ChainExceptAnchor, certs(w.ca, w.root)
+		})
+		w.nudge(t, checker)
+		require.NoError(t, os.Remove(filepath.Join(dir, "cas.crl")))
+		for n := range 6 {
+			w.clock.advance(10 * day)
+			w.nudge(t, checker)
+			all, _ := checker.Check(t.Context(), w.chain(w.client))
+			assert.Equal(t, n < 5, all.Certificates[1].Result.Status == revocation.Good, n)
+		}
 	})
 }

@@ -2,6 +2,8 @@ package revocation
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -18,7 +20,7 @@ type listsWord struct {
 	against bool      // an expired list says revoked
 	graced  []Result  // from expired lists, for use within StaleGrace
 	lifts   time.Time // a hold older than this has been lifted
-	revoked []kin     // the lists that they have signed can only accuse
+	revoked []kin     // the lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f))
 }
 
 // listsWord looks the certificate up in every list in memory that may cover it: the operator's,
@@ -35,6 +37,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 			t.changes = earliest(t.changes, ends)
 		}
 	}
+	t.revoked = slices.DeleteFunc(slices.Clone(r.authority.kinNow()), func(k kin) bool { return !c.isRevoked(k, &terms) })
 	c.tallyLists(&t, r, &terms)
 	if !t.isCovered() {
 		for _, result := range t.graced {
@@ -42,16 +45,13 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 		}
 	}
 	switch {
-	case t.kept != nil && (t.kept.RevokedForGood() || !t.kept.ThisUpdate.Before(t.lifts)): // or a hold that no newer list lifts
+	case t.stillKept() != nil:
 		t.word = word{result: *t.kept}
 		return t
 	case t.isCovered() && !t.result.ThisUpdate.Before(t.since):
 		t.result.StaleRevoked = t.result.Stale && t.against
 		t.word = word{result: t.result}
 	default:
-		if t.isCovered() {
-			t.err = ErrNotFresh // an expired list that contradicts this Good is newer
-		}
 		t.result = Result{StaleRevoked: t.against}
 	}
 	t.kept = nil
@@ -61,19 +61,34 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 // isCovered reports whether the lists together cover every reason.
 func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
-var errRevokedSigner = advice.New(helpSigner, ErrCRLIssuer, "the certificate of the key that signed it is revoked")
+// stillKept returns a permanent revocation, or a hold that no newer list lifts.
+func (t *listsWord) stillKept() *Result {
+	if t.kept != nil && !t.kept.RevokedForGood() && t.kept.ThisUpdate.Before(t.lifts) {
+		return nil
+	}
+	return t.kept
+}
+
+var (
+	errRevokedSigner = advice.New(helpSigner, ErrCRLIssuer, "the certificate of the key that signed it is revoked")
+	errEndedSigner   = fmt.Errorf("%w: the certificate of the key that signed it has expired", ErrCRLIssuer)
+)
 
 // tallyLists looks the certificate up.
 func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 	view, own := c.local.view.Load(), false
-	t.revoked = c.revokedKin(r.authority, terms)
-	look := func(l *loadedList, mute error) {
-		for _, l := range view.completed(r.authority, l, terms) {
-			c.lookInto(t, r, l, terms, mute)
+	var look func(l *loadedList, mute error)
+	look = func(l *loadedList, mute error) {
+		if l.lapsed != nil {
+			look(l.lapsed, mute)
+		}
+		for _, whole := range view.completed(r.authority, l, terms) {
+			c.lookInto(t, r, whole, terms, mute)
 		}
 	}
+	isForOthers := func(l *loadedList) bool { return errors.Is(l.crl.Covers(&r.who), ErrCRLScope) }
 	for i, l := range view.listsOf(r.authority, terms) {
-		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
+		if isForOthers(l) {
 			continue
 		}
 		byOther := i >= len(view.of[r.authority.key])
@@ -85,6 +100,13 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 		}
 		look(l, mute)
 	}
+	for _, k := range r.authority.kinNow() { // what a signer said until its certificate expired
+		for _, l := range view.of[k.key] {
+			if !evidence.ValidAt(k.cert, terms.Now, c.skew) && evidence.ValidAt(k.cert, l.base.ThisUpdate(), c.skew) && !isForOthers(l) {
+				look(l, errEndedSigner)
+			}
+		}
+	}
 	for _, l := range r.lists {
 		if known := l.current.Load(); known != nil {
 			look(known, nil)
@@ -94,21 +116,13 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 
 // lookInto adds what one list says. The list can only accuse if mute says why.
 func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions, mute error) {
-	if newer := l.lapsed; newer != nil {
-		if newer.base.Edition().Current(terms.Now, c.skew) == nil { // the clock was put back, or its signer is revoked
-			c.lookInto(t, r, newer, terms, mute)
-			if !newer.isByAny(t.revoked) {
-				return
-			}
-		}
-		result, _ := newer.crl.LookupSubject(&r.who, terms)
-		t.accuse(&result, newer)
-	}
 	if l.isByAny(t.revoked) {
 		mute = errRevokedSigner
 	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
-	t.accuse(&result, l)
+	if result.StaleRevoked { // it has expired, and calls the certificate permanently revoked
+		t.against, t.since = true, latest(t.since, l.crl.ThisUpdate())
+	}
 	if begins := l.crl.ThisUpdate().Add(-c.skew); terms.Now.Before(begins) {
 		t.changes = earliest(t.changes, begins)
 	}
@@ -144,14 +158,6 @@ func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *Verify
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}
-}
-
-// accuse notes that an expired list calls the certificate permanently revoked.
-func (t *listsWord) accuse(result *Result, l *loadedList) {
-	if !result.StaleRevoked {
-		return
-	}
-	t.against, t.since = true, latest(t.since, l.crl.ThisUpdate())
 }
 
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).

@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"slices"
@@ -139,15 +140,16 @@ func hasSigned(by, cert *x509.Certificate) bool {
 	return dn.Match(by.RawSubject, cert.RawIssuer) && by.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }
 
-// addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
-// certificate has the CA's name by mistake. It takes the place of one of the same key that expires
-// sooner, and of those that have expired, once StaleGrace does not apply to their lists any more. addKin
-// returns when the certificate becomes valid, if it is not yet. above begins with a certificate of the CA.
+// addKin adds a certificate that may sign lists, or might before it expired: of a CA, or of a list signer.
+// Any other certificate has the CA's name by mistake. It takes the place of one of the same key that expires
+// sooner and, if there is no other, of those that have expired, once StaleGrace does not apply to their lists
+// any more. addKin returns when the certificate becomes valid, if it is not yet. above begins with a
+// certificate of the CA.
 func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Certificate, now time.Time) (next time.Time) {
 	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
 		return begins
 	}
-	if !evidence.MaySignLists(cert, now, c.skew) {
+	if !evidence.MaySignLists(cert, earliest(now, cert.NotAfter), c.skew) {
 		return next
 	}
 	who, err := evidence.NewSubject(cert)
@@ -157,9 +159,11 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	one := kin{cert: cert, key: authorityKey(cert), who: who, revoked: new(atomic.Pointer[Result])}
 	a.adding.Lock()
 	defer a.adding.Unlock()
-	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool {
-		return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) || !evidence.ValidAt(k.cert, now, c.skew+c.config.StaleGrace)
-	})
+	hasEnded := func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew+c.config.StaleGrace) }
+	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
+	if len(all) == maxKin && !hasEnded(one) {
+		all = slices.DeleteFunc(all, hasEnded)
+	}
 	if one.key != a.key && len(all) < maxKin && !slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
 		for _, issuer := range c.local.issuers {
 			above = append(slices.Clip(above), issuer.cert())
@@ -174,50 +178,43 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	return next
 }
 
-// revokedKin returns the kin of a CA whose certificates are revoked. The lists that they have signed can
-// only accuse (RFC 5280, section 6.3.3 (f)).
-func (c *Checker) revokedKin(a *authority, terms *VerifyOptions) []kin {
-	return slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return !c.isRevoked(k, terms) })
-}
-
 // isRevoked reports whether a list in memory revokes the certificate or puts it on hold, or one has, and no
-// newer one has lifted the hold.
+// newer one has lifted the hold. What an expired list says against it ends like a hold.
 func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
 	known := k.revoked.Load()
 	if k.by == nil || known != nil && known.RevokedForGood() {
 		return known != nil
 	}
-	view, isRevoked, next, lifts := c.local.view.Load(), false, known, time.Time{}
-	for _, l := range slices.Concat(view.listsOf(k.by, terms), c.remote.ofCA(k.by)) {
-		if l.crl.Covers(&k.who) != nil { // there may be thousands, and the error of LookupSubject has a text
-			continue
-		}
-		for _, l := range view.completed(k.by, l, terms) {
-			for ; l != nil; l = l.lapsed {
-				switch found, _ := l.crl.LookupSubject(&k.who, terms); found.Status {
-				case Revoked:
-					isRevoked, next = true, stricter(next, new(found))
-				case Good:
-					lifts = latest(lifts, found.ThisUpdate)
-				default:
-					isRevoked = isRevoked || found.StaleRevoked
-				}
-			}
-		}
+	var t listsWord
+	t.revoked = slices.DeleteFunc(slices.Clone(k.by.kinNow()), func(other kin) bool { return other.revoked.Load() == nil }) // as far as is known, because one may be k
+	c.tallyLists(&t, &record{authority: k.by, who: k.who, lists: c.remote.ofCA(k.by, &k.who)}, terms)
+	if !t.since.IsZero() { // an expired list or delta
+		t.kept = stricter(t.kept, &Result{Status: Revoked, Reason: evidence.ReasonCertificateHold, ThisUpdate: t.since})
 	}
-	if !isRevoked && next != nil && !next.ThisUpdate.After(lifts) {
-		next = nil
+	next := t.stillKept()
+	if known != nil && (next != nil || known.ThisUpdate.After(t.lifts)) {
+		next = stricter(known, cmp.Or(next, known))
 	}
 	if next != known && !k.revoked.CompareAndSwap(known, next) { // another update was faster
 		return c.isRevoked(k, terms)
 	}
-	return isRevoked || next != nil
+	return next != nil
 }
 
-// isByRevoked reports whether the certificate of the key that signed the list is revoked now.
-func (c *Checker) isByRevoked(l evidence.Edition, a *authority, now time.Time) bool {
+// whySilent returns why the lists of the key that signed this one can only accuse now, nil if they can also
+// prove certificates good.
+func (c *Checker) whySilent(l evidence.Edition, a *authority, now time.Time) error {
 	terms := c.terms(now)
-	return slices.ContainsFunc(a.kinNow(), func(k kin) bool { return l.SignedBy(&k.who) && c.isRevoked(k, &terms) })
+	for _, k := range a.kinNow() {
+		switch {
+		case !l.SignedBy(&k.who):
+		case c.isRevoked(k, &terms):
+			return errRevokedSigner
+		case !evidence.ValidAt(k.cert, now, c.skew):
+			return errEndedSigner
+		}
+	}
+	return nil
 }
 
 func (l *loadedList) isByAny(signers []kin) bool {

@@ -110,6 +110,7 @@ func TestKin_AKeyThatBeginsToCountChangesTheVerdict(t *testing.T) {
 			c.PollInterval = day
 		})
 		w.says(t, checker, w.client, isGood, nil)
+		w.says(t, checker, w.client, isGood, nil) // since its list was read
 		w.clock.advance(20*time.Minute - skew)
 		w.says(t, checker, w.client, isRevoked, nil)
 	})

@@ -201,17 +201,17 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}
-		switch isRevoked := c.isByRevoked(base.Edition(), l.authority, now); {
-		case isRevoked == c.isByRevoked(old.edition(), l.authority, now):
-		case !isRevoked:
+		switch why := c.whySilent(base.Edition(), l.authority, now); {
+		case (why == nil) == (c.whySilent(old.edition(), l.authority, now) == nil):
+		case why == nil:
 			err = nil // whatever number and times the revoked key has given its list
 		default: // even if the old one has expired, because of what it revokes
-			err = errRevokedSigner
+			err = why
 		}
 		if err != nil {
 			return nil, err
 		}
-	} else if seen := l.newest.Load(); seen != nil && !c.isByRevoked(*seen, l.authority, now) &&
+	} else if seen := l.newest.Load(); seen != nil && c.whySilent(*seen, l.authority, now) == nil &&
 		errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
 		return nil, evidence.ErrRollback
 	}
@@ -248,9 +248,11 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 		c.storeLies(ctx, ErrTooLarge)
 		return false
 	}
-	if old := l.current.Load(); old != nil { // a list that is in memory already is not parsed again
+	if old := l.current.Load(); old != nil { // a list that is in memory already, or older, is not parsed again
+		now := c.config.Now()
 		there, isDelta, err := evidence.ReadEdition(der)
-		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
+		if err != nil || isDelta || there.ThisUpdate.Equal(old.base.ThisUpdate()) ||
+			c.whySilent(old.edition(), l.authority, now) == nil && errors.Is(c.mayReplace(old.edition(), there, now), evidence.ErrRollback) {
 			return false
 		}
 	}

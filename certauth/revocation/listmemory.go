@@ -21,8 +21,8 @@ type loadedList struct {
 	base *evidence.CRL   // without the delta
 	lone *evidence.Delta // instead of both: a delta among the operator's lists
 	by   []*authority    // the CAs that it is of: several if they share a name and a signer
-	// lapsed is a newer list that has expired, in whose place this one is: what it revokes for good
-	// is not good by this one.
+	// lapsed is a newer list or delta that has expired, in whose place this one is: what it revokes for
+	// good is not good by this one.
 	lapsed *loadedList
 
 	soft                    time.Time // when it is fetched again; zero if it is from a file
@@ -39,20 +39,19 @@ func (l *loadedList) edition() evidence.Edition {
 }
 
 func (l *loadedList) size() int {
-	if l.lone != nil {
-		return l.lone.Size()
+	switch {
+	case l == nil:
+		return 0
+	case l.lone != nil:
+		return l.lone.Size() + l.lapsed.size()
 	}
-	size := l.crl.Size()
-	if l.lapsed != nil {
-		size += l.lapsed.size()
-	}
-	return size
+	return l.crl.Size() + l.lapsed.size()
 }
 
 // replace notes that the list takes the place of another one, which may be newer if it has expired.
 func (l *loadedList) replace(old *loadedList) {
 	for _, other := range []*loadedList{old, old.lapsed} {
-		if other != nil && other.base.ThisUpdate().After(cmp.Or(l.lapsed, l).base.ThisUpdate()) {
+		if other != nil && other.edition().ThisUpdate.After(cmp.Or(l.lapsed, l).edition().ThisUpdate) {
 			l.lapsed = other
 		}
 	}

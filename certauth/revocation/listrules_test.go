@@ -55,9 +55,29 @@ func TestLists_SeveralForSomeReasonsCountAsTheOldestAndEndWithTheFirst(t *testin
 			assert.Equal(t, early.UTC(), found.ThisUpdate)
 			assert.Equal(t, now.Add(8*time.Hour).UTC(), found.NextUpdate)
 			assert.Equal(t, now.Add(8*time.Hour).UTC(), found.UsableUntil)
+			assert.False(t, found.Stale)
+			assert.False(t, found.DeltaMissing)
 			w.outage()
 			w.clock.advance(8*time.Hour + skew + time.Second)
 			assert.True(t, w.findingOf(t, checker, client).Stale, "one of them has expired")
+		})
+	}
+}
+
+func TestLists_SeveralForSomeReasonsLackTheDeltaOfOne(t *testing.T) {
+	for _, incomplete := range []string{shardA, shardB} {
+		inBubble(t, incomplete, func(t *testing.T) {
+			w := wire(t)
+			client := w.twoPoints(t, someReasons, otherReasons)
+			for _, url := range []string{shardA, shardB} {
+				l := w.listAt(now.Add(-time.Hour), now.Add(day))
+				l.Extensions = append(l.Extensions, ocsptest.IssuingPoint(uri(url)))
+				if url == incomplete {
+					l.Extensions = append(l.Extensions, freshest(deltaURL))
+				}
+				w.net.serve(url, body(encode(t, l)))
+			}
+			assert.True(t, w.findingOf(t, w.checker(t, crlOnly), client).DeltaMissing)
 		})
 	}
 }

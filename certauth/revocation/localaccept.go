@@ -56,19 +56,19 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 		if !isOther && errors.Is(c.mayReplace(before.edition(), next.edition(), now), evidence.ErrRollback) {
 			return evidence.ErrRollback
 		}
-		aside = !before.isReplacedBy(next)
+		aside = !before.isReplacedBy(next) && before.edition().Current(now, c.skew) == nil
 	default:
 		err := c.mayReplace(before.edition(), next.edition(), now)
 		aside = errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback))
 		if err != nil && !aside {
 			return err
 		}
-		if !aside {
-			next.replace(before)
-		}
 		if c.wantsDelta(next.base, &l.place) {
 			next.crl = withDeltaOf(next.base, before.crl)
 		}
+	}
+	if before != nil && !aside {
+		next.replace(before)
 	}
 	whole := next.edition()
 	if next.lone == nil {
@@ -88,9 +88,7 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 }
 
 func (m *localLists) refine(ctx context.Context, l *localList) error {
-	m.mu.Lock()
 	held := l.current.Load()
-	m.mu.Unlock()
 	if held == nil || held.lone != nil { // set aside meanwhile
 		return nil
 	}

@@ -196,7 +196,8 @@ func TestChecker_DeltaAmongTheOperatorsLists(t *testing.T) {
 		checker := w.operated(t, revocation.List{Dir: dir})
 		w.says(t, checker, w.client, isGood, nil)
 		require.NoError(t, checker.Ready())
-		write(t, path, encode(t, w.numberedDelta(10, 12, now.Add(time.Minute), now.Add(day), entryFor(w.other))))
+		unasked := w.issue(t, "unasked")
+		write(t, path, encode(t, w.numberedDelta(10, 12, now.Add(time.Minute), now.Add(day), entryFor(w.other), entryFor(unasked))))
 		w.clock.advance(2 * time.Minute)
 		w.nudge(t, checker)
 		w.says(t, checker, w.other, isRevoked, nil)
@@ -210,6 +211,7 @@ func TestChecker_DeltaAmongTheOperatorsLists(t *testing.T) {
 		w.nudge(t, checker)
 		assert.True(t, w.findingOf(t, checker, w.client).DeltaMissing)
 		w.says(t, checker, w.other, isRevoked, nil)
+		w.says(t, checker, unasked, isGood, nil)
 	})
 	inBubble(t, "Ready ends with it", func(t *testing.T) {
 		w := wire(t)

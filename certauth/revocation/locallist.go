@@ -121,12 +121,9 @@ func (m *localLists) newSource(l List) *localSource {
 
 // serves reports whether the operator's lists may include one of this CA.
 func (m *localLists) serves(by *authority) bool {
-	for _, issuer := range m.issuers {
-		if issuer.key == by.key || slices.ContainsFunc(by.kinNow(), func(k kin) bool { return k.key == issuer.key }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.issuers, func(issuer *authority) bool {
+		return issuer.key == by.key || slices.ContainsFunc(by.kinNow(), func(k kin) bool { return k.key == issuer.key })
+	})
 }
 
 // listsOf returns the lists of a CA, whichever of its keys signed them, those by the issuing key
@@ -141,41 +138,41 @@ func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList
 	return lists
 }
 
-// completed returns the list with the newest delta among Config.Lists that continues it, if there is one,
-// or with each of different ones of one edition.
-func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptions) []*loadedList {
+// completed returns the list with the newest delta among Config.Lists that continues it, if there is one, and
+// if that one does not count now, also with the newest that does; or with each of different ones of one edition.
+func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptions) (best []*loadedList) {
 	if len(view.deltas) == 0 {
 		return []*loadedList{l}
 	}
-	best, known := []*evidence.CRL{l.crl}, !l.deltaMissing
+	all, known := []*evidence.CRL{l.crl}, !l.deltaMissing
 	look := func(key string) {
 		for _, d := range view.deltas[key] {
 			merged, err := l.base.With(d)
-			switch of := best[0].Delta(); {
-			case errors.Is(err, evidence.ErrRollback):
-				known = known || !d.Edition().IsOver(terms.Now, terms.Tolerance()) // the list already contains the delta
-			case err != nil:
-			case of == nil || d.Edition().CheckNewer(of.Edition()) != nil:
-				best, known = []*evidence.CRL{merged}, true
-			case of.Edition().CheckNewer(d.Edition()) == nil && !slices.ContainsFunc(best, func(b *evidence.CRL) bool { return reflect.DeepEqual(b.Delta(), d) }):
-				best = append(best, merged)
+			if err == nil {
+				all = append(all, merged)
 			}
+			known = known || err == nil || errors.Is(err, evidence.ErrRollback) && !d.Edition().IsOver(terms.Now, terms.Tolerance()) // the list already contains the delta
 		}
 	}
 	look(a.key)
 	for _, k := range a.kinNow() {
 		look(k.key)
 	}
-	all := make([]*loadedList, len(best))
-	for i, crl := range best {
+	counts := func(l *evidence.CRL) bool {
+		return l.Delta() != nil && l.Delta().Edition().Current(terms.Now, terms.Tolerance()) == nil
+	}
+	for i, crl := range all {
+		isDisplaced := slices.ContainsFunc(all, func(other *evidence.CRL) bool {
+			return other.CheckNewer(crl) != nil && (counts(other) || !counts(crl))
+		})
+		if isDisplaced || slices.ContainsFunc(all[:i], func(other *evidence.CRL) bool { return reflect.DeepEqual(other.Delta(), crl.Delta()) }) {
+			continue
+		}
 		next := *l
 		next.crl, next.deltaMissing = crl, !known
-		if l.lapsed != nil {
-			next.lapsed = view.completed(a, l.lapsed, terms)[0]
-		}
-		all[i] = &next
+		best = append(best, &next)
 	}
-	return all
+	return best
 }
 
 // load reads what is new or has changed, and waits for it. Concurrent calls share one reading.
@@ -320,7 +317,7 @@ func (m *localLists) ready(now time.Time) error {
 			case l.gone:
 			case held == nil && l.err != nil:
 				lack(fmt.Errorf("%s: %w", s.list.shown(name), l.err))
-			case held != nil && (used[held.base] || held.lone != nil && used[held.lone]):
+			case held != nil && (used[held.base] || held.lone != nil && (used[held.lone] || held.lapsed != nil && used[held.lapsed.lone])):
 				lack(held.edition().Current(now, skew))
 			}
 		}

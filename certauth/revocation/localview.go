@@ -1,7 +1,9 @@
 package revocation
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -29,11 +31,15 @@ func (m *localLists) newView() *localView {
 			if e := held.edition(); !e.NextUpdate.IsZero() && !e.IsOver(now, m.checker.skew) {
 				view.ends = earliest(view.ends, e.NextUpdate.Add(m.checker.skew))
 			}
-			for _, by := range held.by {
-				if held.lone != nil {
-					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
-					continue
+			if held.lone != nil {
+				for one := held; one != nil; one = one.lapsed {
+					for _, by := range one.by {
+						view.deltas[by.key] = append(view.deltas[by.key], one.lone)
+					}
 				}
+				continue
+			}
+			for _, by := range held.by {
 				at := scope{by.key, held.base.Scope()}
 				if scopes[at] == nil {
 					inOrder = append(inOrder, at)
@@ -50,15 +56,9 @@ func (m *localLists) newView() *localView {
 }
 
 // goneFirst returns the lists that are gone before the others, which replace equal ones.
-func (s *localSource) goneFirst() (all []*localList) {
-	for _, gone := range []bool{true, false} {
-		for _, l := range s.lists {
-			if l.gone == gone {
-				all = append(all, l)
-			}
-		}
-	}
-	return all
+func (s *localSource) goneFirst() []*localList {
+	order := map[bool]int{true: 1, false: 2}
+	return slices.SortedFunc(maps.Values(s.lists), func(a, b *localList) int { return cmp.Compare(order[a.gone], order[b.gone]) })
 }
 
 // used returns the lists that count, because no other one of their scope has displaced them, and the

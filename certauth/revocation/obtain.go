@@ -108,11 +108,12 @@ func (e *knowledge) tried(f setback, held *Result, done bool, now time.Time) boo
 func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainOCSP(ctx, r, want)
-	known := r.state.Load().ocsp
-	if says := c.listsWord(r, &r.state.Load().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
+	c.judge(r, c.config.Now()) // what lists say becomes known
+	known := r.state.Load()
+	if a.err == nil && known.ocsp != nil && known.ocsp.Status == Good && known.ocsp.ThisUpdate.Before(known.listed) {
 		a.err = ErrNotFresh
 	}
-	a.done = a.err == nil && known != nil && known.Status != Unknown
+	a.done = a.err == nil && known.ocsp != nil && known.ocsp.Status != Unknown
 	return a
 }
 
@@ -122,7 +123,7 @@ func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt 
 	now := c.config.Now()
 	c.judge(r, now) // a revocation becomes known
 	says := c.listsWord(r, &r.state.Load().knowledge, now)
-	if says.result.Status == Good && says.result.ThisUpdate.Before(r.state.Load().against) {
+	if says.result.Status == Good && says.result.ThisUpdate.Before(r.state.Load().isAgainst()) {
 		says.word = word{err: ErrNotFresh}
 	}
 	a.done = says.err == nil && !says.result.Stale && (a.err == nil || says.result.Status == Good)
@@ -259,12 +260,12 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// isOutdated reports whether a list, or its delta, is too old to count for a certificate, or its signer is
-// revoked, so that the CA must have a newer one.
+// isOutdated reports whether a list, or its delta, is too old to count for a certificate, or the certificate
+// of its signer is revoked or has expired, so that the CA must have a newer one.
 func (c *Checker) isOutdated(l *loadedList, r *record, now time.Time) bool {
 	terms := c.terms(now)
 	_, err := l.crl.LookupSubject(&r.who, &terms)
-	return errors.Is(err, ErrNotFresh) || c.isByRevoked(l.edition(), r.authority, now)
+	return errors.Is(err, ErrNotFresh) || c.whySilent(l.edition(), r.authority, now) != nil
 }
 
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has

@@ -55,13 +55,14 @@ func (m *remoteLists) of(r *record) []*remoteList {
 	return lists
 }
 
-// ofCA returns the lists of a CA that are in memory.
-func (m *remoteLists) ofCA(by *authority) (lists []*loadedList) {
+// ofCA returns the lists of a CA that are in memory and cover the certificate. There may be thousands of
+// others.
+func (m *remoteLists) ofCA(by *authority, who *evidence.Subject) (lists []*remoteList) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.all {
-		if known := l.current.Load(); known != nil && l.authority == by {
-			lists = append(lists, known)
+		if known := l.current.Load(); known != nil && l.authority == by && known.crl.Covers(who) == nil {
+			lists = append(lists, l)
 		}
 	}
 	return lists

@@ -112,6 +112,17 @@ func TestKin_ADeltaRevokesTheSigner(t *testing.T) {
 	})
 }
 
+// A delta by the other key continues a list by that key, also for the certificates of the CA.
+func TestKin_ADeltaByTheSignerCompletesItsList(t *testing.T) {
+	inBubble(t, "in the directory", func(t *testing.T) {
+		w := kinSigns(t)
+		delta := w.numberedDelta(7, 8, now.Add(-time.Minute), now.Add(day), entryFor(w.about))
+		delta.Key, delta.Extensions[0] = w.kin.key, ocsptest.AuthorityKeyID(w.kin.cert.SubjectKeyId)
+		write(t, filepath.Join(w.dir, "delta.crl"), encode(t, delta))
+		w.says(t, w.inDir(t), w.about, isRevoked, nil)
+	})
+}
+
 func TestKin_AnExpiredListRevokesTheSigner(t *testing.T) {
 	inBubble(t, "newer but expired", func(t *testing.T) {
 		w := kinSigns(t)

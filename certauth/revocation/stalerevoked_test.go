@@ -93,6 +93,34 @@ func TestChecker_AnExpiredListIsRememberedAfterItWasUnloaded(t *testing.T) {
 	})
 }
 
+// finding K165: an OCSP response from before a revocation did not outweigh the expired list with the revocation, but
+// once that was unloaded, it made the revoked client good.
+func TestChecker_AnOlderResponseDoesNotOutweighAnExpiredListThatWasUnloaded(t *testing.T) {
+	const otherURL = "http://crl.partner.example/other.crl"
+	inBubble(t, "HardFail", func(t *testing.T) {
+		w := wire(t)
+		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-3*day), now.Add(-day), entryFor(w.client)))))
+		w.net.serve(otherURL, body(w.fat(t, 80<<10, 7)))
+		w.net.serve(ocspURL, failing(revocation.ErrTransport))
+		checker := w.checker(t, leafOnly, func(c *revocation.Config) { c.MaxListMemory = 84 << 10 })
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+		w.net.serve(crlURL, failing(revocation.ErrTransport))
+		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(-4*day), now.Add(5*day)))
+		w.clock.advance(2 * time.Hour)
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+		w.clock.advance(2 * time.Hour)
+		w.says(t, checker, w.issue(t, "elsewhere", noResponder, noPoints, point(uri(otherURL))), isGood, nil)
+		require.Equal(t, uint64(1), checker.Stats().ListsUnloaded)
+		for range 2 {
+			w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+			w.clock.advance(time.Minute)
+		}
+		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+		w.clock.advance(time.Hour)
+		w.says(t, checker, w.client, isGood, nil) // the CA has removed it again
+	})
+}
+
 // finding K85: an expired response in the Store that says permanently revoked was forgotten when the
 // responder, asked next, did not know the certificate, so that SoftFail with AllowUnknown accepted it.
 func TestChecker_UnknownDoesNotHideAnExpiredResponseOfTheStore(t *testing.T) {

@@ -7,9 +7,10 @@ type knowledge struct {
 	ocsp    *Result  // the newest verified response
 	revoked *Result  // a revocation or hold by a CRL, kept when the CRL is gone
 	failed  *setback // the last attempt, if it failed
-	// against is the thisUpdate of expired evidence that said permanently revoked, as long as there is
-	// no newer Good, and no current one by OCSP. A Good by older lists does not count.
-	against time.Time
+	// against and listed are the thisUpdate of an expired response and of an expired list that said
+	// permanently revoked, as long as there is no newer Good. A Good by older evidence does not count,
+	// except that any current response outweighs another response.
+	against, listed time.Time
 }
 
 // state is the knowledge about a certificate and the verdict that follows from it. It is
@@ -71,7 +72,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 		r.revoked.CompareAndSwap(nil, new(next.verdict.result))
 	}
 	next.keepUntil(&ocsp, &lists, now)
-	if next.until.IsZero() && lists.kept == known.revoked && next.against.Equal(known.against) {
+	if next.until.IsZero() && lists.kept == known.revoked && next.against.Equal(known.against) && next.listed.Equal(known.listed) {
 		return &next.verdict // nothing to remember
 	}
 	if !r.state.CompareAndSwap(known, &next) { // another update was faster
@@ -83,21 +84,24 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 // weigh takes into account what expired evidence says against the certificate.
 func (e *knowledge) weigh(ocsp, lists *word) {
 	if lists.result.StaleRevoked {
-		e.against = latest(e.against, lists.since)
+		e.listed = latest(e.listed, lists.since)
 	}
 	isGood := func(w *word) bool { return w.err == nil && w.result.Status == Good && !w.result.Stale }
 	switch {
-	case isGood(ocsp), isGood(lists) && lists.result.ThisUpdate.After(e.against):
-		e.against = time.Time{}
-	case !e.against.IsZero():
-		if isGood(lists) { // it is older
-			*lists = word{err: ErrNotFresh}
-		}
+	case isGood(ocsp) && !ocsp.result.ThisUpdate.Before(e.listed), isGood(lists) && lists.result.ThisUpdate.After(e.isAgainst()):
+		e.against, e.listed = time.Time{}, time.Time{}
+	case !e.isAgainst().IsZero():
 		for _, w := range []*word{ocsp, lists} {
+			if isGood(w) { // it is older
+				*w = word{err: ErrNotFresh}
+			}
 			w.result.StaleRevoked = w.result.Status != Revoked
 		}
 	}
 }
+
+// isAgainst returns the thisUpdate of the newest expired evidence that said permanently revoked.
+func (e *knowledge) isAgainst() time.Time { return latest(e.against, e.listed) }
 
 // keepUntil sets until when the verdict holds. A verdict that is about to change, because newer
 // evidence is due or because it rests on StaleGrace, is not kept.
@@ -133,13 +137,12 @@ func stricter(known, next *Result) *Result {
 
 // accuse remembers when an expired response said permanently revoked.
 func (r *record) accuse(expired *Result) {
-	if !expired.StaleRevoked {
-		return
-	}
 	r.update(func(e *knowledge) bool {
-		known := e.against
-		e.against = latest(known, expired.ThisUpdate)
-		return !e.against.Equal(known)
+		isNewer := expired.StaleRevoked && expired.ThisUpdate.After(e.against)
+		if isNewer {
+			e.against = expired.ThisUpdate
+		}
+		return isNewer
 	})
 }
 
@@ -165,7 +168,7 @@ func (e *knowledge) isKnownHold(answer *Result) bool {
 
 // holdsRevocation reports whether a revocation would be forgotten with this.
 func (s *state) holdsRevocation() bool {
-	return s.ocsp != nil && s.ocsp.Status == Revoked || s.revoked != nil || s.verdict.result.Status == Revoked
+	return s.ocsp != nil && s.ocsp.Status == Revoked || s.revoked != nil || s.verdict.result.Status == Revoked || !s.isAgainst().IsZero()
 }
 
 func (c *Checker) terms(now time.Time) VerifyOptions {

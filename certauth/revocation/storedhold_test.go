@@ -43,3 +43,28 @@ func TestChecker_AnOldHoldIsAskedAboutAtOnce(t *testing.T) {
 		w.says(t, checker, w.client, isGood, nil)
 	})
 }
+
+// finding K167: a list in the Store that is valid for longer than a newer one in memory, which has expired, was not
+// used, so that clients were refused in an outage that an instance without the newer one would accept.
+func TestChecker_AnOlderListOfTheStoreIsUsedOnceTheNewerOneHasExpired(t *testing.T) {
+	for name, revoked := range map[string]bool{"not revoked": false, "the newer one revokes": true} {
+		inBubble(t, name, func(t *testing.T) {
+			w, kept := wire(t), newShelf()
+			var entries []ocsptest.Entry
+			if revoked {
+				entries = append(entries, entryFor(w.client))
+			}
+			w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-time.Hour), now.Add(time.Hour), entries...))))
+			checker := w.checker(t, crlOnly, stored(kept))
+			w.says(t, checker, w.issue(t, "another"), isGood, nil)
+			kept.all(encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(day)))) // by another instance
+			w.outage()
+			w.clock.advance(2 * time.Hour)
+			if revoked {
+				w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+				return
+			}
+			w.says(t, checker, w.client, isGood, nil)
+		})
+	}
+}

@@ -17,12 +17,6 @@ type word struct {
 	since  time.Time // thisUpdate of the evidence with StaleRevoked: an older Good does not count
 }
 
-// outweighs reports whether an expired list that said permanently revoked is newer than this Good:
-// the CA had revoked the certificate by then.
-func (w *word) outweighs(good *Result) bool {
-	return w.result.StaleRevoked && good.Status == Good && good.ThisUpdate.Before(w.since)
-}
-
 // verdict is the answer about a certificate, and what must be done for a better one.
 type verdict struct {
 	result Result
@@ -48,9 +42,6 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 	}
 	if sources == OCSPOnly {
 		lists = word{err: errNothing}
-	}
-	if lists.outweighs(&ocsp.result) {
-		ocsp = word{result: Result{StaleRevoked: true}, err: ErrNotFresh}
 	}
 	waits := failed.stands(now)
 	if revoked := eitherRevoked(&ocsp.result, &lists.result); revoked != nil {

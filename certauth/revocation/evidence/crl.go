@@ -84,7 +84,7 @@ func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptio
 	l.responder, l.signerKey = dn.Quote(by.RawSubject), by.RawSubjectPublicKeyInfo
 	endless := !l.hasNextUpdate && o.AllowNoNextUpdate
 	if by != issuer && (endless || l.hasNextUpdate && by.NotAfter.Before(l.nextUpdate)) {
-		l.nextUpdate, l.hasNextUpdate = by.NotAfter, true // the list ends with the certificate of its signer
+		l.nextUpdate, l.hasNextUpdate, l.endsWithSigner = by.NotAfter, true, true
 	}
 	return l, nil
 }
@@ -139,8 +139,8 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 	refused := ErrBadSignature
 	var tried [][]byte
 	for _, candidate := range l.candidates(issuer, o) {
-		if candidate != issuer && !ValidAt(candidate, o.Now, o.Tolerance()) {
-			refused = fmt.Errorf("%w: its certificate is not valid now", ErrCRLIssuer)
+		if candidate != issuer && !couldSign(candidate, l.thisUpdate, o) {
+			refused = fmt.Errorf("%w: its certificate is not valid now, or was not when it signed", ErrCRLIssuer)
 			continue
 		}
 		if !mayUse(candidate, x509.KeyUsageCRLSign) {
@@ -167,17 +167,19 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 }
 
 // candidates returns the certificates with the name of the list's issuer. Those with the key
-// identifier that the list names come first.
+// identifier that the list names come first, those that have expired last.
 func (l *list) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
-	var named, others []*x509.Certificate
+	var named, others, ended []*x509.Certificate
 	for _, candidate := range append([]*x509.Certificate{issuer}, o.CRLIssuers...) {
 		switch {
 		case candidate == nil || !dn.Match(l.issuer, candidate.RawSubject):
+		case candidate != issuer && hasEnded(candidate, o):
+			ended = append(ended, candidate)
 		case len(l.keyID) > 0 && len(candidate.SubjectKeyId) > 0 && !bytes.Equal(l.keyID, candidate.SubjectKeyId):
 			others = append(others, candidate)
 		default:
 			named = append(named, candidate)
 		}
 	}
-	return append(named, others...)
+	return slices.Concat(named, others, ended)
 }

@@ -152,16 +152,15 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *Ver
 	inDelta := l.delta.find(s.serial)
 	why := l.delta.staleness(SourceCRL, s.isCA, o)
 	found := overlaid(inBase, inDelta)
+	accuses := found == listedRevoked && why != notBegun || found == listedHeld && why == fresh // if the base, or the delta, has expired
 	if why != fresh {
 		if inBase == notListed && found != notListed {
-			return Result{StaleRevoked: found == listedRevoked && why != notBegun}, l.delta.staleError(why, SourceCRL, s.isCA, o)
+			return Result{StaleRevoked: accuses}, l.delta.staleError(why, SourceCRL, s.isCA, o)
 		}
 		found = inBase
 	}
 	result, err := l.base.decide(found, reasons, s, o)
-	if why == fresh && errors.Is(err, ErrNotFresh) && found != notListed {
-		result.StaleRevoked = true // the base has expired, the delta has not: even a hold
-	}
+	result.StaleRevoked = result.StaleRevoked || accuses && errors.Is(err, ErrNotFresh)
 	if err != nil && !errors.Is(err, ErrCRLIncomplete) {
 		return result, err
 	}

@@ -446,6 +446,9 @@ func TestCRL_WithDelta_Times(t *testing.T) {
 		{"an expired delta that revokes what the list holds", base, expired, reasons{hold}, reasons{compromise}, revoked, true, false, 0},
 		{"a delta of the future confirms no hold", base, future, reasons{hold}, reasons{hold}, revoked, true, false, 0},
 		{"both have expired, the delta revokes", expired, expired, nil, reasons{compromise}, unavailable, false, true, 0},
+		{"finding K164: both have expired, the delta revokes what the list holds", expired, expired, reasons{hold}, reasons{compromise}, unavailable, false, true, 0},
+		{"both have expired, and hold it", expired, expired, reasons{hold}, reasons{hold}, unavailable, false, false, 0},
+		{"the list has expired, a delta of the future revokes what it holds", expired, future, reasons{hold}, reasons{compromise}, unavailable, false, false, 0},
 	} {
 		t.Run("case 85 "+c.name, func(t *testing.T) {
 			l, d := s.list(), s.delta(7, 8)

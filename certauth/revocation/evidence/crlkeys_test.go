@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"crypto/x509"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -87,5 +88,45 @@ func TestCRL_CheckNewer_ZeroValue(t *testing.T) {
 	list := parse(t, s.ca, encode(t, s.list()))
 	for _, pair := range [][2]*evidence.CRL{{list, {}}, {{}, list}, {{}, {}}} {
 		assert.ErrorIs(t, pair[0].CheckNewer(pair[1]), evidence.ErrCRLIssuer)
+	}
+}
+
+// finding K160: a list that another key of the CA had signed no longer accused once the certificate of that key had
+// expired, although an expired list does. It is authentic if it was signed before.
+func TestVerifyCRL_ARevocationOutlivesTheCertificateOfItsSigner(t *testing.T) {
+	s := newScene(t)
+	kin := makeCert(t, "Clients CA", newKey(t), s.root, asCA, valid(now.Add(-14*day), now.Add(-skew-time.Second)))
+	renewed := makeCert(t, "Clients CA", kin.key, s.root, asCA)
+	for name, c := range map[string]struct {
+		entry   []ocsptest.Entry
+		at      time.Time // thisUpdate
+		endless bool
+		issuers []*identity
+		status  evidence.Status
+		stale   bool
+		err     error
+	}{
+		"revoked":                             {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), false, []*identity{kin}, evidence.Unavailable, true, evidence.ErrNotFresh},
+		"revoked, without nextUpdate":         {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), true, []*identity{kin}, evidence.Unavailable, true, evidence.ErrNotFresh},
+		"revoked, but signed later":           {[]ocsptest.Entry{entryFor(s.client)}, now, false, []*identity{kin}, evidence.Unavailable, false, evidence.ErrCRLIssuer},
+		"revoked, the certificate renewed":    {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), false, []*identity{kin, renewed}, evidence.Revoked, false, nil},
+		"on hold":                             {[]ocsptest.Entry{entryFor(s.client, ocsptest.ReasonCode(6))}, now.Add(-time.Hour), false, []*identity{kin}, evidence.Unavailable, false, evidence.ErrNotFresh},
+		"not listed":                          {nil, now.Add(-time.Hour), false, []*identity{kin}, evidence.Unavailable, false, evidence.ErrNotFresh},
+		"not listed, without nextUpdate":      {nil, now.Add(-time.Hour), true, []*identity{kin}, evidence.Unavailable, false, evidence.ErrNotFresh},
+		"not listed, the certificate renewed": {nil, now.Add(-time.Hour), false, []*identity{kin, renewed}, evidence.Good, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := s.list(c.entry...)
+			l.ThisUpdate, l.Key = ocsptest.UTCAt(c.at), kin.key
+			l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(kin.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
+			if c.endless {
+				l.NextUpdate = nil
+			}
+			o := at(now)
+			o.AllowNoNextUpdate, o.CRLIssuers = true, certs(c.issuers...)
+			result, err := evidence.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
+			expect(t, result, err, c.status, c.err)
+			assert.Equal(t, c.stale, result.StaleRevoked)
+		})
 	}
 }

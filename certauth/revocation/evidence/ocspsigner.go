@@ -95,7 +95,7 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 		return signer{cert: candidate}, nil
 	}
 	if slices.ContainsFunc(o.TrustedResponders, candidate.Equal) {
-		if !ValidAt(candidate, o.Now, o.Tolerance()) && (!hasEnded(candidate, o) || !ValidAt(candidate, r.producedAt, o.Tolerance())) {
+		if !couldSign(candidate, r.producedAt, o) {
 			return signer{}, fmt.Errorf("%w: trusted responder is not valid now", ErrResponderNotAuthorized)
 		}
 		if sameKey(candidate, cert) {
@@ -150,6 +150,11 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 // certificate, like an expired response.
 func hasEnded(cert *x509.Certificate, o *VerifyOptions) bool {
 	return o.Now.Add(-o.Tolerance()).After(cert.NotAfter)
+}
+
+// couldSign reports whether a certificate is valid now or, if it has expired, was valid at that time.
+func couldSign(cert *x509.Certificate, at time.Time, o *VerifyOptions) bool {
+	return ValidAt(cert, o.Now, o.Tolerance()) || hasEnded(cert, o) && ValidAt(cert, at, o.Tolerance())
 }
 
 // sameKey compares the keys, not only their encodings.

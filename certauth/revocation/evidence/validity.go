@@ -11,6 +11,7 @@ import (
 type validity struct {
 	thisUpdate, nextUpdate time.Time
 	hasNextUpdate          bool
+	endsWithSigner         bool // nextUpdate is when the certificate of a list's signer expires
 }
 
 // staleness is why evidence does not count.
@@ -71,6 +72,9 @@ func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOpti
 	case endsBeforeItBegins:
 		return fmt.Errorf("%w: nextUpdate of %s, %s, lies before its thisUpdate, %s", ErrNotFresh, what, instant(v.nextUpdate), instant(v.thisUpdate))
 	case over:
+		if v.endsWithSigner {
+			return advice.New(helpOver, fmt.Errorf("%w: %w", ErrNotFresh, ErrCRLIssuer), "%s, and the certificate of its signer expired, %s", issued, instant(v.nextUpdate))
+		}
 		return advice.New(helpOver, ErrNotFresh, "%s and expired at its nextUpdate, %s", issued, instant(v.nextUpdate))
 	case tooOld:
 		ends := "it has no nextUpdate"
