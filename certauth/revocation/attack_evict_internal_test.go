@@ -38,7 +38,7 @@ func TestAttack_ACertificateInUseEvictsNoRevocation(t *testing.T) {
 		"an expired list":   {knowledge: knowledge{listed: time.Unix(1, 0)}},
 	} {
 		by := &partner{}
-		s := &shard{count: 3, records: map[uint64][]*record{}}
+		s := &table{count: 3, records: map[uint64][]*record{}}
 		for n, of := range []state{known, {}, {}} {
 			one := &record{partner: by}
 			one.state.Store(&of)
