@@ -124,7 +124,8 @@ type Config struct {
 	// has signed a list for it, only lists of that key prove the certificate good: if they expire,
 	// the certificate is refused even if a list of the second key is current. The status of the
 	// second certificate is not queried, but if a known list revokes it, no list of the second key
-	// proves a certificate good.
+	// proves a certificate good. After it has expired none does either, but what the lists that were
+	// signed before say against certificates still counts.
 	Issuers []*x509.Certificate
 	// IgnoreCertificateURLs uses only Responders and Lists: no URL in a certificate or a list,
 	// including that of a delta, is fetched. Without Responders and Lists it is an error of New.
