@@ -93,7 +93,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 			continue
 		}
 		judged[i].record = r
-		c.meetPresented(ctx, r.authority, chain[i+1:])
+		c.findPresentedSigners(ctx, r.authority, chain[i+1:])
 	}
 	brief, reading := ctx, c.local.look(ctx, now)
 	if c.local.isUnread() {
@@ -176,7 +176,7 @@ func (c *Checker) lacksList(j judgement) bool {
 		return false
 	}
 	terms, a := c.terms(c.config.Now()), j.record.authority
-	lacks := func(a *authority, who *evidence.Subject, but []kin) bool {
+	lacks := func(a *authority, who *evidence.Subject, but []listSigner) bool {
 		return !slices.ContainsFunc(c.local.view.Load().listsOf(a, &terms), func(l *loadedList) bool {
 			if l.crl.Covers(who) != nil || l.isByAny(but) {
 				return false
@@ -185,7 +185,7 @@ func (c *Checker) lacksList(j judgement) bool {
 			return err == nil
 		})
 	}
-	silent := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { // what is not there yet may revoke the signer
+	silent := slices.DeleteFunc(slices.Clone(a.otherSigners()), func(k listSigner) bool { // what is not there yet may revoke the signer
 		return !c.isRevoked(k, &terms) && (k.by == nil || !c.local.serves(k.by) || !lacks(k.by, &k.who, nil))
 	})
 	return lacks(a, &j.record.who, silent)
@@ -211,8 +211,8 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 		r = c.table.add(fresh, cert, issuer, now)
 	}
 	r.authority.meet(issuer)
-	if !r.authority.hasMet(above, now) {
-		c.meetKin(r.authority, above)
+	if !r.authority.hasSeen(above, now) {
+		c.findSigners(r.authority, above)
 	}
 	return r, nil
 }

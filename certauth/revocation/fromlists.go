@@ -10,34 +10,34 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
-// listsWord is what all lists in memory, or those that have been looked at, say together. since is the
+// listsStatement is what all lists in memory, or those that have been looked at, say together. since is the
 // thisUpdate of the latest expired list or delta that contradicts a Good.
-type listsWord struct {
-	word
-	kept    *Result   // the revocation that stays known when the lists are gone
-	changes time.Time // when this changes without a new list: one begins, or a signer ends, to count
-	isWhole bool      // the result is of one list, for all reasons
-	against bool      // an expired list says revoked
-	graced  []Result  // from expired lists, for use within StaleGrace
-	lifts   time.Time // a hold older than this has been lifted
-	revoked []kin     // the lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f))
+type listsStatement struct {
+	statement
+	kept    *Result      // the revocation that stays known when the lists are gone
+	changes time.Time    // when this changes without a new list: one begins, or a signer ends, to count
+	isWhole bool         // the result is of one list, for all reasons
+	against bool         // an expired list says revoked
+	graced  []Result     // from expired lists, for use within StaleGrace
+	lifts   time.Time    // a hold older than this has been lifted
+	revoked []listSigner // the lists that they have signed can only accuse (RFC 5280, section 6.3.3 (f))
 }
 
-// listsWord looks the certificate up in every list in memory that may cover it: the operator's,
+// statementOfLists looks the certificate up in every list in memory that may cover it: the operator's,
 // then those of its distribution points. Good needs lists that together cover every reason (RFC 5280,
 // section 6.3.3).
-func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWord {
+func (c *Checker) statementOfLists(r *record, known *knowledge, now time.Time) listsStatement {
 	if kept := known.revoked; kept != nil && kept.RevokedForGood() {
-		return listsWord{word: word{result: *kept}, kept: kept}
+		return listsStatement{statement: statement{result: *kept}, kept: kept}
 	}
 	terms := c.terms(now)
-	t := listsWord{word: word{err: errNothing}, kept: known.revoked}
-	for _, k := range r.authority.kinNow() { // lists signed by this key count until its certificate expires
+	t := listsStatement{statement: statement{err: errNothing}, kept: known.revoked}
+	for _, k := range r.authority.otherSigners() { // lists signed by this key count until its certificate expires
 		if ends := k.cert.NotAfter.Add(c.skew + 1); now.Before(ends) {
 			t.changes = earliest(t.changes, ends)
 		}
 	}
-	t.revoked = slices.DeleteFunc(slices.Clone(r.authority.kinNow()), func(k kin) bool { return !c.isRevoked(k, &terms) })
+	t.revoked = slices.DeleteFunc(slices.Clone(r.authority.otherSigners()), func(k listSigner) bool { return !c.isRevoked(k, &terms) })
 	c.tallyLists(&t, r, &terms)
 	if !t.isCovered() {
 		for _, result := range t.graced {
@@ -46,11 +46,11 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 	}
 	switch {
 	case t.stillKept() != nil:
-		t.word = word{result: *t.kept}
+		t.statement = statement{result: *t.kept}
 		return t
 	case t.isCovered() && !t.result.ThisUpdate.Before(t.since):
 		t.result.StaleRevoked = t.result.Stale && t.against
-		t.word = word{result: t.result}
+		t.statement = statement{result: t.result}
 	default:
 		t.result = Result{StaleRevoked: t.against}
 	}
@@ -59,10 +59,10 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) listsWor
 }
 
 // isCovered reports whether the lists together cover every reason.
-func (t *listsWord) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
+func (t *listsStatement) isCovered() bool { return t.result.ReasonsCovered == evidence.AllReasons }
 
 // stillKept returns a permanent revocation, or a hold that no newer list lifts.
-func (t *listsWord) stillKept() *Result {
+func (t *listsStatement) stillKept() *Result {
 	if t.kept != nil && !t.kept.RevokedForGood() && t.kept.ThisUpdate.Before(t.lifts) {
 		return nil
 	}
@@ -75,7 +75,7 @@ var (
 )
 
 // tallyLists looks the certificate up.
-func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
+func (c *Checker) tallyLists(t *listsStatement, r *record, terms *VerifyOptions) {
 	view, own := c.local.view.Load(), false
 	var look func(l *loadedList, mute error)
 	look = func(l *loadedList, mute error) {
@@ -100,7 +100,7 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 		}
 		look(l, mute)
 	}
-	for _, k := range r.authority.kinNow() { // what a signer said until its certificate expired
+	for _, k := range r.authority.otherSigners() { // what a signer said until its certificate expired
 		for _, l := range view.of[k.key] {
 			if !evidence.ValidAt(k.cert, terms.Now, c.skew) && evidence.ValidAt(k.cert, l.base.ThisUpdate(), c.skew) && !isForOthers(l) {
 				look(l, errEndedSigner)
@@ -115,7 +115,7 @@ func (c *Checker) tallyLists(t *listsWord, r *record, terms *VerifyOptions) {
 }
 
 // lookInto adds what one list says. The list can only accuse if mute says why.
-func (c *Checker) lookInto(t *listsWord, r *record, l *loadedList, terms *VerifyOptions, mute error) {
+func (c *Checker) lookInto(t *listsStatement, r *record, l *loadedList, terms *VerifyOptions, mute error) {
 	if l.isByAny(t.revoked) {
 		mute = errRevokedSigner
 	}
@@ -165,7 +165,7 @@ const reasonHold = 1 << evidence.ReasonCertificateHold
 
 // add takes a list into account that does not name the certificate. Of the lists for all reasons the
 // newest counts alone; lists for some reasons are combined if there is none.
-func (t *listsWord) add(result Result) {
+func (t *listsStatement) add(result Result) {
 	if result.ReasonsCovered&reasonHold != 0 && !result.Stale {
 		t.lifts = latest(t.lifts, result.ThisUpdate)
 	}

@@ -140,9 +140,9 @@ func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 }
 
 // verify returns the list with the CAs among Issuers to which it belongs: the one that signed it, or
-// several of its name if one of Verify.CRLIssuers signs for all of them. Kin does not count here: a
+// several of its name if one of Verify.CRLIssuers signs for all of them. Its other signers do not count here: a
 // CA that signs its lists with another key is among Issuers with both, and listsOf finds the lists
-// of either. A list that belonged to a CA by its kin would displace the list of that CA's own key.
+// of either. A list that belonged to a CA by another signer would displace the list of that CA's own key.
 func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, error) {
 	there, isDelta, err := evidence.ReadEdition(content)
 	if err != nil {

@@ -239,14 +239,14 @@ func TestChecker_DeltaAmongTheOperatorsLists(t *testing.T) {
 
 // finding K148: a delta by a revoked key with a number that no CA reaches kept out each delta that the CA signed
 // with another key and put in the same place.
-func TestKin_ADeltaByAnotherKeyKeepsNoDeltaOut(t *testing.T) {
+func TestListSigner_ADeltaByAnotherKeyKeepsNoDeltaOut(t *testing.T) {
 	inBubble(t, "in a file", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		path := filepath.Join(w.dir, "delta.crl")
 		write(t, filepath.Join(w.dir, "own.crl"), encode(t, w.numberedBase(10, now.Add(7*day))))
-		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin))))
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.signer))))
 		forged := w.numberedDelta(10, 1<<60, now.Add(-time.Hour), now.Add(day))
-		forged.Key, forged.Extensions[0] = w.kin.key, ocsptest.AuthorityKeyID(w.kin.cert.SubjectKeyId)
+		forged.Key, forged.Extensions[0] = w.signer.key, ocsptest.AuthorityKeyID(w.signer.cert.SubjectKeyId)
 		write(t, path, encode(t, forged))
 		checker := w.inDir(t)
 		w.says(t, checker, w.about, isGood, nil)

@@ -122,7 +122,7 @@ func (m *localLists) newSource(l List) *localSource {
 // serves reports whether the operator's lists may include one of this CA.
 func (m *localLists) serves(by *authority) bool {
 	return slices.ContainsFunc(m.issuers, func(issuer *authority) bool {
-		return issuer.key == by.key || slices.ContainsFunc(by.kinNow(), func(k kin) bool { return k.key == issuer.key })
+		return issuer.key == by.key || slices.ContainsFunc(by.otherSigners(), func(k listSigner) bool { return k.key == issuer.key })
 	})
 }
 
@@ -130,7 +130,7 @@ func (m *localLists) serves(by *authority) bool {
 // first. It leaves out lists whose signer's certificate is not valid now.
 func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList {
 	lists := view.of[a.key]
-	for _, k := range a.kinNow() {
+	for _, k := range a.otherSigners() {
 		if evidence.ValidAt(k.cert, terms.Now, terms.Tolerance()) {
 			lists = append(slices.Clip(lists), view.of[k.key]...)
 		}
@@ -155,7 +155,7 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 		}
 	}
 	look(a.key)
-	for _, k := range a.kinNow() {
+	for _, k := range a.otherSigners() {
 		look(k.key)
 	}
 	counts := func(l *evidence.CRL) bool {

@@ -122,9 +122,9 @@ func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt 
 	a.err = c.obtainLists(ctx, r, want)
 	now := c.config.Now()
 	c.judge(r, now) // a revocation becomes known
-	says := c.listsWord(r, &r.state.Load().knowledge, now)
+	says := c.statementOfLists(r, &r.state.Load().knowledge, now)
 	if says.result.Status == Good && says.result.ThisUpdate.Before(r.state.Load().isAgainst()) {
-		says.word = word{err: ErrNotFresh}
+		says.statement = statement{err: ErrNotFresh}
 	}
 	a.done = says.err == nil && !says.result.Stale && (a.err == nil || says.result.Status == Good)
 	if says.err != nil && (a.err == nil || !errors.Is(says.err, errNothing)) {
@@ -320,6 +320,6 @@ func (c *Checker) whyNoList(r *record, localErr error) error {
 
 func (c *Checker) listsSuffice(r *record) bool {
 	now := c.config.Now()
-	says := c.listsWord(r, &r.state.Load().knowledge, now)
+	says := c.statementOfLists(r, &r.state.Load().knowledge, now)
 	return says.err == nil && !says.result.Stale && !isDue(&says.result, now)
 }

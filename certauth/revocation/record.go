@@ -20,12 +20,12 @@ import (
 // authority is one CA: a name and a key. All certificates with that name and key are the same
 // authority, renewed or cross-signed.
 type authority struct {
-	key    string // of name and SubjectPublicKeyInfo
-	name   string // nameKey
-	issuer atomic.Pointer[x509.Certificate]
-	kin    atomic.Pointer[[]kin]
-	adding sync.Mutex            // held while kin changes
-	met    atomic.Pointer[[]met] // the chains that meetKin looked at, the latest first
+	key     string // of name and SubjectPublicKeyInfo
+	name    string // nameKey
+	issuer  atomic.Pointer[x509.Certificate]
+	signers atomic.Pointer[[]listSigner]
+	adding  sync.Mutex                  // held while signers changes
+	seen    atomic.Pointer[[]seenChain] // the chains that findSigners looked at, the latest first
 }
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
@@ -234,7 +234,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		}
 		known = &authority{key: key, name: nameKey(cert.RawSubject)}
 		known.issuer.Store(cert)
-		known.kin.Store(&[]kin{})
+		known.signers.Store(&[]listSigner{})
 		a.all[key] = weak.Make(known)
 		runtime.AddCleanup(known, a.forget, key)
 	}

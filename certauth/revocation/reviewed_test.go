@@ -311,12 +311,12 @@ func TestReviewed_ListsFromAStoreAreReadOneByOne(t *testing.T) {
 func TestReviewed_SourceOfACertificateIsFoundLaterAsWell(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
-		kin := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
+		signer := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
 		client := w.issue(t, "client", unpointed)
 		path := filepath.Join(t.TempDir(), "ca.crl")
-		write(t, path, encode(t, w.signedBy(kin, entryFor(client))))
+		write(t, path, encode(t, w.signedBy(signer, entryFor(client))))
 		checker := w.checker(t, leafOnly, func(c *revocation.Config) {
-			c.Lists, c.Issuers, c.AllowNoSource = []revocation.List{{File: path}}, certs(kin), true
+			c.Lists, c.Issuers, c.AllowNoSource = []revocation.List{{File: path}}, certs(signer), true
 		})
 		short := []*x509.Certificate{client.cert, w.ca.cert} // the CA is an anchor itself
 		_, err := checker.CheckChain(t.Context(), short)

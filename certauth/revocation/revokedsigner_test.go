@@ -18,26 +18,28 @@ import (
 // finding K127: RFC 5280, section 6.3.3 (f): the path of a list's issuer is validated too, and that
 // includes revocation (NIST PKITS 4.4.21). A list by a key whose certificate is revoked proves
 // nothing, because somebody else may have that key.
-func TestKin_AListIsRefusedOnceTheCertificateOfItsSignerIsRevoked(t *testing.T) {
+func TestListSigner_AListIsRefusedOnceTheCertificateOfItsSignerIsRevoked(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		entry func(kin *identity) []ocsptest.Entry // of the list of the CA that issued the signer's certificate
+		entry func(signer *identity) []ocsptest.Entry // of the list of the CA that issued the signer's certificate
 		want  certauth.RevocationStatus
 	}{
 		{"not listed", func(*identity) []ocsptest.Entry { return nil }, isGood},
-		{"revoked", func(kin *identity) []ocsptest.Entry { return []ocsptest.Entry{entryFor(kin)} }, isUnavailable},
-		{"on hold", func(kin *identity) []ocsptest.Entry { return []ocsptest.Entry{entryFor(kin, ocsptest.ReasonCode(6))} }, isUnavailable},
+		{"revoked", func(signer *identity) []ocsptest.Entry { return []ocsptest.Entry{entryFor(signer)} }, isUnavailable},
+		{"on hold", func(signer *identity) []ocsptest.Entry {
+			return []ocsptest.Entry{entryFor(signer, ocsptest.ReasonCode(6))}
+		}, isUnavailable},
 	} {
 		inBubble(t, c.name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
+			signer := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
 			about, listed := w.issue(t, "client", noResponder), w.issue(t, "listed", noResponder)
-			byKin, byRoot := encode(t, w.signedBy(kin, entryFor(listed))), encode(t, w.rootList(c.entry(kin)...))
+			bySigner, byRoot := encode(t, w.signedBy(signer, entryFor(listed))), encode(t, w.rootList(c.entry(signer)...))
 
 			dir := t.TempDir()
-			write(t, filepath.Join(dir, "clients.crl"), byKin)
+			write(t, filepath.Join(dir, "clients.crl"), bySigner)
 			write(t, filepath.Join(dir, "root.crl"), encode(t, w.rootList()))
-			checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) { c.Issuers = certs(w.ca, kin, w.root) })
+			checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) { c.Issuers = certs(w.ca, signer, w.root) })
 			found, _ := checker.CheckChain(t.Context(), w.chain(about))
 			assert.Equal(t, isGood.String(), found.Status.String(), "the signer is not revoked yet")
 			write(t, filepath.Join(dir, "root.crl"), byRoot)
@@ -51,9 +53,9 @@ func TestKin_AListIsRefusedOnceTheCertificateOfItsSignerIsRevoked(t *testing.T) 
 			found, _ = checker.CheckChain(t.Context(), w.chain(listed))
 			assert.Equal(t, isRevoked.String(), found.Status.String(), "both in a directory: one more revocation lets nobody in")
 
-			w.net.serve(crlURL, body(byKin))
+			w.net.serve(crlURL, body(bySigner))
 			w.net.serve(rootsURL, body(byRoot))
-			checker = w.checker(t, sources(revocation.CRLOnly), func(c *revocation.Config) { c.Issuers = certs(kin) })
+			checker = w.checker(t, sources(revocation.CRLOnly), func(c *revocation.Config) { c.Issuers = certs(signer) })
 			found, _ = checker.CheckChain(t.Context(), w.chain(about))
 			assert.Equal(t, c.want.String(), found.Status.String(), "both fetched")
 			w.clock.advance(time.Second)
@@ -68,66 +70,66 @@ func TestKin_AListIsRefusedOnceTheCertificateOfItsSignerIsRevoked(t *testing.T) 
 	}
 }
 
-// signedByKin is a CA whose lists another key signs, and a directory with such a list.
-type signedByKin struct {
+// signedByOther is a CA whose lists another key signs, and a directory with such a list.
+type signedByOther struct {
 	*wired
-	kin, about *identity
-	dir        string
+	signer, about *identity
+	dir           string
 }
 
-func kinSigns(t *testing.T) *signedByKin {
+func otherSigns(t *testing.T) *signedByOther {
 	t.Helper()
-	w := &signedByKin{wired: wire(t), dir: t.TempDir()}
-	w.kin, w.about = makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign)), w.issue(t, "about", noResponder)
-	write(t, filepath.Join(w.dir, "clients.crl"), encode(t, w.signedBy(w.kin)))
+	w := &signedByOther{wired: wire(t), dir: t.TempDir()}
+	w.signer, w.about = makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign)), w.issue(t, "about", noResponder)
+	write(t, filepath.Join(w.dir, "clients.crl"), encode(t, w.signedBy(w.signer)))
 	return w
 }
 
-func (w *signedByKin) ofRoot(t *testing.T, l ocsptest.List) []byte {
+func (w *signedByOther) ofRoot(t *testing.T, l ocsptest.List) []byte {
 	t.Helper()
 	l.Issuer, l.Key = w.root.cert.RawSubject, w.root.key
 	l.Extensions[0] = ocsptest.AuthorityKeyID(w.root.cert.SubjectKeyId)
 	return encode(t, l)
 }
 
-func (w *signedByKin) inDir(t *testing.T, changes ...func(*revocation.Config)) *revocation.Checker {
+func (w *signedByOther) inDir(t *testing.T, changes ...func(*revocation.Config)) *revocation.Checker {
 	t.Helper()
-	return w.operated(t, revocation.List{Dir: w.dir}, append([]func(*revocation.Config){func(c *revocation.Config) { c.Issuers = certs(w.ca, w.kin, w.root) }}, changes...)...)
+	return w.operated(t, revocation.List{Dir: w.dir}, append([]func(*revocation.Config){func(c *revocation.Config) { c.Issuers = certs(w.ca, w.signer, w.root) }}, changes...)...)
 }
 
 // finding K129: the certificate of the signer may be revoked, or its hold lifted, by a delta among Config.Lists,
 // and be revoked by the newest list although that has expired, as any other certificate.
-func TestKin_ADeltaRevokesTheSigner(t *testing.T) {
+func TestListSigner_ADeltaRevokesTheSigner(t *testing.T) {
 	inBubble(t, "it lifts a hold", func(t *testing.T) {
-		w := kinSigns(t)
-		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin, ocsptest.ReasonCode(onHold)))))
-		write(t, filepath.Join(w.dir, "root-delta.crl"), w.ofRoot(t, w.numberedDelta(10, 11, now.Add(-time.Hour), now.Add(day), entryFor(w.kin, ocsptest.ReasonCode(evidence.ReasonRemoveFromCRL)))))
+		w := otherSigns(t)
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.signer, ocsptest.ReasonCode(onHold)))))
+		write(t, filepath.Join(w.dir, "root-delta.crl"), w.ofRoot(t, w.numberedDelta(10, 11, now.Add(-time.Hour), now.Add(day), entryFor(w.signer, ocsptest.ReasonCode(evidence.ReasonRemoveFromCRL)))))
 		w.says(t, w.inDir(t), w.about, isGood, nil)
 	})
 	inBubble(t, "it revokes", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day))))
-		write(t, filepath.Join(w.dir, "root-delta.crl"), w.ofRoot(t, w.numberedDelta(10, 11, now.Add(-time.Hour), now.Add(day), entryFor(w.kin))))
+		write(t, filepath.Join(w.dir, "root-delta.crl"), w.ofRoot(t, w.numberedDelta(10, 11, now.Add(-time.Hour), now.Add(day), entryFor(w.signer))))
 		w.says(t, w.inDir(t), w.about, isUnavailable, revocation.ErrCRLIssuer)
 	})
 }
 
 // A delta by the other key continues a list by that key, also for the certificates of the CA.
-func TestKin_ADeltaByTheSignerCompletesItsList(t *testing.T) {
+func TestListSigner_ADeltaByTheSignerCompletesItsList(t *testing.T) {
 	inBubble(t, "in the directory", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		delta := w.numberedDelta(7, 8, now.Add(-time.Minute), now.Add(day), entryFor(w.about))
-		delta.Key, delta.Extensions[0] = w.kin.key, ocsptest.AuthorityKeyID(w.kin.cert.SubjectKeyId)
+		delta.Key, delta.Extensions[0] = w.signer.key, ocsptest.AuthorityKeyID(w.signer.cert.SubjectKeyId)
 		write(t, filepath.Join(w.dir, "delta.crl"), encode(t, delta))
 		w.says(t, w.inDir(t), w.about, isRevoked, nil)
 	})
 }
 
-func TestKin_AnExpiredListRevokesTheSigner(t *testing.T) {
+func TestListSigner_AnExpiredListRevokesTheSigner(t *testing.T) {
 	inBubble(t, "newer but expired", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day))))
-		newer := w.listAt(now.Add(-time.Hour), now.Add(-time.Minute-skew), entryFor(w.kin))
+		newer := w.listAt(now.Add(-time.Hour), now.Add(-time.Minute-skew), entryFor(w.signer))
 		newer.Extensions[1] = ocsptest.CRLNumber(11)
 		write(t, filepath.Join(w.dir, "root-newer.crl"), w.ofRoot(t, newer))
 		w.says(t, w.inDir(t), w.about, isUnavailable, revocation.ErrCRLIssuer)
@@ -135,11 +137,11 @@ func TestKin_AnExpiredListRevokesTheSigner(t *testing.T) {
 }
 
 // finding K136: the CA above may sign its lists with another key, too.
-func TestKin_AListByAnotherKeyOfTheCAAboveRevokesTheSigner(t *testing.T) {
+func TestListSigner_AListByAnotherKeyOfTheCAAboveRevokesTheSigner(t *testing.T) {
 	inBubble(t, "in the directory", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		ofRoot := makeCert(t, "Root", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
-		list := w.rootList(entryFor(w.kin))
+		list := w.rootList(entryFor(w.signer))
 		list.Key, list.Extensions[0] = ofRoot.key, ocsptest.AuthorityKeyID(ofRoot.cert.SubjectKeyId)
 		write(t, filepath.Join(w.dir, "root.crl"), encode(t, list))
 		checker := w.inDir(t, func(c *revocation.Config) {
@@ -150,12 +152,12 @@ func TestKin_AListByAnotherKeyOfTheCAAboveRevokesTheSigner(t *testing.T) {
 }
 
 // finding K130: the request that brings the list of the CA above must not be answered by what was known before.
-func TestKin_TheFirstRequestKnowsThatTheSignerIsRevoked(t *testing.T) {
+func TestListSigner_TheFirstRequestKnowsThatTheSignerIsRevoked(t *testing.T) {
 	inBubble(t, "the root's list is fetched", func(t *testing.T) {
-		w := kinSigns(t)
-		w.net.serve(rootsURL, body(encode(t, w.rootList(entryFor(w.kin)))))
+		w := otherSigns(t)
+		w.net.serve(rootsURL, body(encode(t, w.rootList(entryFor(w.signer)))))
 		checker := w.checker(t, sources(revocation.CRLOnly), func(c *revocation.Config) {
-			c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}}, certs(w.ca, w.kin)
+			c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}}, certs(w.ca, w.signer)
 		})
 		bare := w.issue(t, "bare", noResponder, noPoints)
 		assert.NoError(t, checker.Preload(t.Context()))
@@ -165,11 +167,11 @@ func TestKin_TheFirstRequestKnowsThatTheSignerIsRevoked(t *testing.T) {
 
 // finding K131: a permanent revocation stays in effect when the list that contained it is gone (guarantee 2 of the
 // package); here that is replaced, but it may also have been unloaded to make room.
-func TestKin_APermanentRevocationOfTheSignerStays(t *testing.T) {
+func TestListSigner_APermanentRevocationOfTheSignerStays(t *testing.T) {
 	for name, code := range map[string]byte{"permanent": 1, "hold": onHold} {
 		inBubble(t, name, func(t *testing.T) {
-			w := kinSigns(t)
-			write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin, ocsptest.ReasonCode(code)))))
+			w := otherSigns(t)
+			write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.signer, ocsptest.ReasonCode(code)))))
 			checker := w.inDir(t)
 			w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
 			write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(11, now.Add(7*day))))
@@ -186,9 +188,9 @@ func TestKin_APermanentRevocationOfTheSignerStays(t *testing.T) {
 
 // finding K132: a CA may have thousands of lists, of which one is for the certificate of the signer. For each of the
 // others, and each certificate that was judged, an error was made.
-func TestKin_ListsForOthersThanTheSignerCostNothing(t *testing.T) {
+func TestListSigner_ListsForOthersThanTheSignerCostNothing(t *testing.T) {
 	inBubble(t, "shards", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		for i := range 200 {
 			l := w.rootList()
 			l.Extensions = append(l.Extensions, ocsptest.IssuingPoint(uri(fmt.Sprintf("http://crl.example/%d.crl", i))))
@@ -211,14 +213,14 @@ func TestKin_ListsForOthersThanTheSignerCostNothing(t *testing.T) {
 
 // finding K134: one more revocation, here of the signer, lets nobody in: what its newest list says for good counts
 // against a certificate although the list has expired, as long as an older one is in its place.
-func TestKin_TheExpiredListOfARevokedSignerAccuses(t *testing.T) {
-	for name, entries := range map[string]func(*signedByKin) []ocsptest.Entry{
-		"the signer is good":    func(*signedByKin) []ocsptest.Entry { return nil },
-		"the signer is revoked": func(w *signedByKin) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.kin)} },
+func TestListSigner_TheExpiredListOfARevokedSignerAccuses(t *testing.T) {
+	for name, entries := range map[string]func(*signedByOther) []ocsptest.Entry{
+		"the signer is good":    func(*signedByOther) []ocsptest.Entry { return nil },
+		"the signer is revoked": func(w *signedByOther) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.signer)} },
 	} {
 		inBubble(t, name, func(t *testing.T) {
-			w := kinSigns(t)
-			newer := w.signedBy(w.kin, entryFor(w.about))
+			w := otherSigns(t)
+			newer := w.signedBy(w.signer, entryFor(w.about))
 			newer.ThisUpdate, newer.NextUpdate = ocsptest.UTCAt(now.Add(-30*time.Minute)), ocsptest.UTCAt(now.Add(-time.Minute-skew))
 			newer.Extensions[1] = ocsptest.CRLNumber(8)
 			write(t, filepath.Join(w.dir, "newer.crl"), encode(t, newer))

@@ -16,7 +16,7 @@ import (
 // finding K159: a list of Config.Lists that calls a client revoked no longer counted against it once the certificate
 // of its signer had expired, unless the client had been seen before: after a restart an older OCSP response made it
 // good, and SoftFail and AllowNoSource accepted it.
-func TestKin_AConfiguredListAccusesAfterTheCertificateOfItsSignerHasExpired(t *testing.T) {
+func TestListSigner_AConfiguredListAccusesAfterTheCertificateOfItsSignerHasExpired(t *testing.T) {
 	olderOCSP := func(w *wired) *identity {
 		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(-2*time.Hour), now.Add(day)))
 		return w.issue(t, "about")
@@ -39,13 +39,13 @@ func TestKin_AConfiguredListAccusesAfterTheCertificateOfItsSignerHasExpired(t *t
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
-			kin, next, about := w.expiring(t, now.Add(-skew-c.ended)), w.expiring(t, now.Add(day)), c.about(w)
-			list := w.signedBy(kin)
+			signer, next, about := w.expiring(t, now.Add(-skew-c.ended)), w.expiring(t, now.Add(day)), c.about(w)
+			list := w.signedBy(signer)
 			if c.listed {
-				list = w.signedBy(kin, entryFor(about))
+				list = w.signedBy(signer, entryFor(about))
 			}
 			checker := w.checker(t, leafOnly, func(config *revocation.Config) {
-				config.Lists, config.Issuers = []revocation.List{{File: fileOf(t, encode(t, list))}}, certs(kin, next)
+				config.Lists, config.Issuers = []revocation.List{{File: fileOf(t, encode(t, list))}}, certs(signer, next)
 			}, c.change)
 			found, err := checker.CheckChain(t.Context(), w.chain(about))
 			assert.Equal(t, c.want.String(), found.Status.String(), "%v", err)
@@ -54,16 +54,16 @@ func TestKin_AConfiguredListAccusesAfterTheCertificateOfItsSignerHasExpired(t *t
 }
 
 // finding K160: so it was for a fetched list.
-func TestKin_AFetchedListAccusesAfterTheCertificateOfItsSignerHasExpired(t *testing.T) {
+func TestListSigner_AFetchedListAccusesAfterTheCertificateOfItsSignerHasExpired(t *testing.T) {
 	for name, change := range map[string]func(*revocation.Config, *identity){
-		"in Issuers":           func(c *revocation.Config, kin *identity) { c.Issuers = certs(kin) },
-		"in Verify.CRLIssuers": func(c *revocation.Config, kin *identity) { c.Verify.CRLIssuers = certs(kin) },
+		"in Issuers":           func(c *revocation.Config, signer *identity) { c.Issuers = certs(signer) },
+		"in Verify.CRLIssuers": func(c *revocation.Config, signer *identity) { c.Verify.CRLIssuers = certs(signer) },
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
-			kin, about := w.expiring(t, now.Add(-skew-time.Minute)), w.issue(t, "about", noResponder)
-			w.net.serve(crlURL, body(encode(t, w.signedBy(kin, entryFor(about)))))
-			checker := w.checker(t, crlOnly, softFail, func(c *revocation.Config) { change(c, kin) })
+			signer, about := w.expiring(t, now.Add(-skew-time.Minute)), w.issue(t, "about", noResponder)
+			w.net.serve(crlURL, body(encode(t, w.signedBy(signer, entryFor(about)))))
+			checker := w.checker(t, crlOnly, softFail, func(c *revocation.Config) { change(c, signer) })
 			for range 2 {
 				found, err := checker.CheckChain(t.Context(), w.chain(about))
 				require.ErrorContains(t, err, "expired evidence said revoked")
@@ -78,7 +78,7 @@ func TestKin_AFetchedListAccusesAfterTheCertificateOfItsSignerHasExpired(t *test
 			w.net.serve(crlURL, soon(encode(t, w.listAt(now, now.Add(7*day)))))
 			w.clock.advance(time.Minute)
 			w.says(t, checker, w.issue(t, "a third", noResponder), isGood, nil)
-			forged := w.signedBy(kin)
+			forged := w.signedBy(signer)
 			forged.Extensions[1] = ocsptest.CRLNumber(1 << 60)
 			w.net.serve(crlURL, soon(encode(t, forged)))
 			for range 2 {
@@ -91,12 +91,12 @@ func TestKin_AFetchedListAccusesAfterTheCertificateOfItsSignerHasExpired(t *test
 
 // finding K161: after the certificate of the signer of a list at a URL of Config.Lists had expired, the list that
 // another key has signed in its place was fetched only when the first was due for renewal, up to six hours later.
-func TestKin_AConfiguredListIsFetchedAgainWhenTheCertificateOfItsSignerHasExpired(t *testing.T) {
+func TestListSigner_AConfiguredListIsFetchedAgainWhenTheCertificateOfItsSignerHasExpired(t *testing.T) {
 	inBubble(t, "at a URL", func(t *testing.T) {
 		w := wire(t)
-		kin, about := w.expiring(t, now.Add(30*time.Minute)), w.issue(t, "about", unpointed)
-		w.net.serve(configuredURL, body(encode(t, w.signedBy(kin))))
-		checker := w.operated(t, revocation.List{URL: configuredURL}, func(c *revocation.Config) { c.Issuers = certs(w.ca, kin) })
+		signer, about := w.expiring(t, now.Add(30*time.Minute)), w.issue(t, "about", unpointed)
+		w.net.serve(configuredURL, body(encode(t, w.signedBy(signer))))
+		checker := w.operated(t, revocation.List{URL: configuredURL}, func(c *revocation.Config) { c.Issuers = certs(w.ca, signer) })
 		w.says(t, checker, about, isGood, nil)
 		w.net.serve(configuredURL, body(encode(t, w.listAt(now.Add(20*time.Minute), now.Add(7*day)))))
 		w.clock.advance(30*time.Minute + skew + time.Second)

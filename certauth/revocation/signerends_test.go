@@ -13,21 +13,21 @@ import (
 // finding K77: a list at a distribution point that another key of the CA had signed counted until its
 // nextUpdate, even after the certificate of that key had expired (RFC 5280, section 6.3.3 (f): the
 // path of the signer must be valid).
-func TestKin_AFetchedListEndsWithTheCertificateOfItsSigner(t *testing.T) {
+func TestListSigner_AFetchedListEndsWithTheCertificateOfItsSigner(t *testing.T) {
 	for name, vouched := range map[string]bool{"in Issuers": false, "in Verify.CRLIssuers": true} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(time.Hour)))
+			signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(time.Hour)))
 			signed := func(l ocsptest.List, by *identity) []byte {
 				l.Key = by.key
 				return encode(t, l)
 			}
-			w.net.serve(crlURL, body(signed(w.listAt(now.Add(-time.Minute), now.Add(5*day)), kin)))
+			w.net.serve(crlURL, body(signed(w.listAt(now.Add(-time.Minute), now.Add(5*day)), signer)))
 			checker := w.checker(t, crlOnly, func(c *revocation.Config) {
 				if vouched {
-					c.Verify.CRLIssuers = certs(kin)
+					c.Verify.CRLIssuers = certs(signer)
 				} else {
-					c.Issuers = certs(kin)
+					c.Issuers = certs(signer)
 				}
 			})
 			w.says(t, checker, w.client, isGood, nil)
@@ -51,24 +51,24 @@ func TestKin_AFetchedListEndsWithTheCertificateOfItsSigner(t *testing.T) {
 
 // finding K90: such a list without nextUpdate, which Verify.AllowNoNextUpdate accepts, counted until
 // it was thirty days old, because only a nextUpdate was cut at the end of the signer's certificate.
-func TestKin_AListWithoutNextUpdateEndsWithTheCertificateOfItsSigner(t *testing.T) {
+func TestListSigner_AListWithoutNextUpdateEndsWithTheCertificateOfItsSigner(t *testing.T) {
 	for name, vouched := range map[string]bool{"in Issuers": false, "in Verify.CRLIssuers": true} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(time.Hour)))
+			signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(time.Hour)))
 			l := w.listAt(now.Add(-time.Minute), now)
-			l.NextUpdate, l.Key = nil, kin.key
+			l.NextUpdate, l.Key = nil, signer.key
 			w.net.serve(crlURL, body(encode(t, l)))
 			checker := w.checker(t, crlOnly, func(c *revocation.Config) {
 				c.Verify.AllowNoNextUpdate = true
 				if vouched {
-					c.Verify.CRLIssuers = certs(kin)
+					c.Verify.CRLIssuers = certs(signer)
 				} else {
-					c.Issuers = certs(kin)
+					c.Issuers = certs(signer)
 				}
 			})
 			w.says(t, checker, w.client, isGood, nil)
-			strict := w.checker(t, crlOnly, func(c *revocation.Config) { c.Issuers, c.Verify.CRLIssuers = certs(kin), certs(kin) })
+			strict := w.checker(t, crlOnly, func(c *revocation.Config) { c.Issuers, c.Verify.CRLIssuers = certs(signer), certs(signer) })
 			w.says(t, strict, w.client, isUnavailable, revocation.ErrNotFresh)
 			w.clock.advance(time.Hour + skew)
 			w.says(t, checker, w.client, isGood, nil)

@@ -56,15 +56,15 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	if !some {
 		return &verdict{settled: true, err: c.sourceless(r)}
 	}
-	lists := listsWord{word: word{err: errNothing}, kept: known.revoked}
+	lists := listsStatement{statement: statement{err: errNothing}, kept: known.revoked}
 	if sources != OCSPOnly {
-		lists = c.listsWord(r, &known.knowledge, now)
+		lists = c.statementOfLists(r, &known.knowledge, now)
 	}
 	next := state{knowledge: known.knowledge, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
-	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
-	next.weigh(&ocsp, &lists.word)
-	next.verdict = verdictOn(sources, ocsp, lists.word, known.failed, now)
+	ocsp := statementOfOCSP(known.ocsp, now, c.skew, c.config.StaleGrace)
+	next.weigh(&ocsp, &lists.statement)
+	next.verdict = verdictOn(sources, ocsp, lists.statement, known.failed, now)
 	if r.hidesRevocation(&next.verdict) {
 		next.verdict = verdict{result: *r.revoked.Load(), settled: true}
 	}
@@ -82,18 +82,18 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 }
 
 // weigh takes into account what expired evidence says against the certificate.
-func (e *knowledge) weigh(ocsp, lists *word) {
+func (e *knowledge) weigh(ocsp, lists *statement) {
 	if lists.result.StaleRevoked {
 		e.listed = latest(e.listed, lists.since)
 	}
-	isGood := func(w *word) bool { return w.err == nil && w.result.Status == Good && !w.result.Stale }
+	isGood := func(w *statement) bool { return w.err == nil && w.result.Status == Good && !w.result.Stale }
 	switch {
 	case isGood(ocsp) && !ocsp.result.ThisUpdate.Before(e.listed), isGood(lists) && lists.result.ThisUpdate.After(e.isAgainst()):
 		e.against, e.listed = time.Time{}, time.Time{}
 	case !e.isAgainst().IsZero():
-		for _, w := range []*word{ocsp, lists} {
+		for _, w := range []*statement{ocsp, lists} {
 			if isGood(w) { // it is older
-				*w = word{err: ErrNotFresh}
+				*w = statement{err: ErrNotFresh}
 			}
 			w.result.StaleRevoked = w.result.Status != Revoked
 		}
@@ -105,14 +105,14 @@ func (e *knowledge) isAgainst() time.Time { return latest(e.against, e.listed) }
 
 // keepUntil sets until when the verdict holds. A verdict that is about to change, because newer
 // evidence is due or because it rests on StaleGrace, is not kept.
-func (s *state) keepUntil(ocsp *word, lists *listsWord, now time.Time) {
+func (s *state) keepUntil(ocsp *statement, lists *listsStatement, now time.Time) {
 	v := &s.verdict
 	if !v.settled || v.due || v.result.Stale {
 		return
 	}
 	until := now.Add(usedWithin) // in any case
 	ask := until
-	for _, w := range []*word{ocsp, &lists.word} {
+	for _, w := range []*statement{ocsp, &lists.statement} {
 		if w.result.Status != Revoked {
 			until = earliest(until, w.result.UsableUntil)
 		}

@@ -61,15 +61,15 @@ func TestChecker_SeveralChainsOfACAAreAnsweredFromMemory(t *testing.T) {
 }
 
 // A key whose certificate had expired by a clock that was ahead counts once the clock is right.
-func TestKin_AKeyCountsAfterTheClockWasAhead(t *testing.T) {
+func TestListSigner_AKeyCountsAfterTheClockWasAhead(t *testing.T) {
 	for name, allow := range map[string]bool{"strict": false, "AllowNoSource": true} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(30*day)))
+			signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(30*day)))
 			client, revoked := w.issue(t, "client", unpointed), w.issue(t, "revoked", unpointed)
-			path := fileOf(t, encode(t, w.signedBy(kin, entryFor(revoked))))
+			path := fileOf(t, encode(t, w.signedBy(signer, entryFor(revoked))))
 			checker := w.checker(t, leafOnly, func(c *revocation.Config) {
-				c.Lists, c.Issuers, c.AllowNoSource = []revocation.List{{File: path}}, certs(kin), allow
+				c.Lists, c.Issuers, c.AllowNoSource = []revocation.List{{File: path}}, certs(signer), allow
 			})
 			w.clock.advance(40 * day)
 			_, _ = checker.CheckChain(t.Context(), w.chain(client))

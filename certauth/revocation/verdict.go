@@ -10,8 +10,8 @@ import (
 // errNothing says that nothing is remembered; it never leaves the package.
 var errNothing = errors.New("revocation: no evidence yet")
 
-// word is what one source says about a certificate now. err says why it says nothing.
-type word struct {
+// statement is what one source says about a certificate now. err says why it says nothing.
+type statement struct {
 	result Result
 	err    error
 	since  time.Time // thisUpdate of the evidence with StaleRevoked: an older Good does not count
@@ -36,12 +36,12 @@ var exempted = verdict{result: Result{Status: NotApplicable, Reason: evidence.Re
 // A revocation known from any source decides, whatever is preferred. The second choice, and
 // expired evidence within StaleGrace, counts as it is only once the first choice was queried and
 // gave nothing.
-func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time) verdict {
+func verdictOn(sources Sources, ocsp, lists statement, failed *setback, now time.Time) verdict {
 	if sources == CRLOnly {
-		ocsp = word{err: errNothing}
+		ocsp = statement{err: errNothing}
 	}
 	if sources == OCSPOnly {
-		lists = word{err: errNothing}
+		lists = statement{err: errNothing}
 	}
 	waits := failed.stands(now)
 	if revoked := eitherRevoked(&ocsp.result, &lists.result); revoked != nil {
@@ -96,14 +96,14 @@ func lifts(r, hold *Result) bool {
 
 // prefer returns a current Good, or else an Unknown, or else a Good within StaleGrace, each from
 // the first of the two that says so.
-func prefer(first, second *word) Result {
-	for _, w := range []*word{first, second} {
+func prefer(first, second *statement) Result {
+	for _, w := range []*statement{first, second} {
 		if w.err == nil && w.result.Status == Good && !w.result.Stale {
 			return w.result
 		}
 	}
 	for _, status := range []Status{Unknown, Good} {
-		for _, w := range []*word{first, second} {
+		for _, w := range []*statement{first, second} {
 			if w.err == nil && w.result.Status == status {
 				return w.result
 			}
@@ -112,23 +112,23 @@ func prefer(first, second *word) Result {
 	return Result{}
 }
 
-// ocspWord is what the newest verified response says now.
-func ocspWord(known *Result, now time.Time, skew, grace time.Duration) word {
+// statementOfOCSP is what the newest verified response says now.
+func statementOfOCSP(known *Result, now time.Time, skew, grace time.Duration) statement {
 	switch {
 	case known == nil:
-		return word{err: errNothing}
+		return statement{err: errNothing}
 	case known.Status == Revoked:
-		return word{result: *known}
+		return statement{result: *known}
 	case known.ThisUpdate.After(now.Add(skew)): // the clock was put back
-		return word{err: ErrNotFresh}
+		return statement{err: ErrNotFresh}
 	case now.Before(known.UsableUntil.Round(0)):
-		return word{result: *known}
+		return statement{result: *known}
 	case known.Status == Good && now.Before(known.UsableUntil.Round(0).Add(grace)):
 		stale := *known
 		stale.Stale = true
-		return word{result: stale}
+		return statement{result: stale}
 	}
-	return word{err: ErrNotFresh}
+	return statement{err: ErrNotFresh}
 }
 
 // setback is why there is no evidence, and until when no other attempt is made.

@@ -14,15 +14,15 @@ import (
 // said is one statement that a source can make.
 type said struct {
 	name string
-	word word
+	word statement
 }
 
 // Every statement that a source can make, at three ages, with the ages in minutes before now.
 func everyWord(now time.Time, source Source) []said {
 	all := []said{
-		{"nothing", word{err: errNothing}},
-		{"run out", word{err: ErrNotFresh}},
-		{"run out, and it said revoked", word{result: Result{StaleRevoked: true}, err: ErrNotFresh}},
+		{"nothing", statement{err: errNothing}},
+		{"run out", statement{err: ErrNotFresh}},
+		{"run out, and it said revoked", statement{result: Result{StaleRevoked: true}, err: ErrNotFresh}},
 	}
 	for _, age := range []int{10, 20, 30} {
 		at := now.Add(-time.Duration(age) * time.Minute)
@@ -30,7 +30,7 @@ func everyWord(now time.Time, source Source) []said {
 		add := func(name string, change func(*Result)) {
 			r := base
 			change(&r)
-			all = append(all, said{fmt.Sprintf("%s of %d minutes ago", name, age), word{result: r}})
+			all = append(all, said{fmt.Sprintf("%s of %d minutes ago", name, age), statement{result: r}})
 		}
 		add("good", func(r *Result) { r.Status = Good })
 		add("good, due", func(r *Result) { r.Status, r.RefreshAfter = Good, now.Add(-time.Minute) })
@@ -73,18 +73,18 @@ func TestVerdict_EveryCombination(t *testing.T) {
 	}
 }
 
-func holdAgainstRules(t *testing.T, text string, sources Sources, ocsp, lists word, failed *setback, v verdict, now time.Time) {
+func holdAgainstRules(t *testing.T, text string, sources Sources, ocsp, lists statement, failed *setback, v verdict, now time.Time) {
 	t.Helper()
-	var used []word // in the order of preference
+	var used []statement // in the order of preference
 	switch sources {
 	case OCSPOnly:
-		used = []word{ocsp}
+		used = []statement{ocsp}
 	case CRLOnly:
-		used = []word{lists}
+		used = []statement{lists}
 	case PreferCRL:
-		used = []word{lists, ocsp}
+		used = []statement{lists, ocsp}
 	default:
-		used = []word{ocsp, lists}
+		used = []statement{ocsp, lists}
 	}
 	justTried := failed != nil && now.Before(failed.until) && failed.until.Sub(now) < time.Hour
 	lately := failed != nil && now.Sub(failed.at) < 10*time.Minute && !failed.at.After(now)

@@ -95,8 +95,8 @@ func TestCRL_CheckNewer_ZeroValue(t *testing.T) {
 // expired, although an expired list does. It is authentic if it was signed before.
 func TestVerifyCRL_ARevocationOutlivesTheCertificateOfItsSigner(t *testing.T) {
 	s := newScene(t)
-	kin := makeCert(t, "Clients CA", newKey(t), s.root, asCA, valid(now.Add(-14*day), now.Add(-skew-time.Second)))
-	renewed := makeCert(t, "Clients CA", kin.key, s.root, asCA)
+	signer := makeCert(t, "Clients CA", newKey(t), s.root, asCA, valid(now.Add(-14*day), now.Add(-skew-time.Second)))
+	renewed := makeCert(t, "Clients CA", signer.key, s.root, asCA)
 	for name, c := range map[string]struct {
 		entry   []ocsptest.Entry
 		at      time.Time // thisUpdate
@@ -106,19 +106,19 @@ func TestVerifyCRL_ARevocationOutlivesTheCertificateOfItsSigner(t *testing.T) {
 		stale   bool
 		err     error
 	}{
-		"revoked":                             {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), false, []*identity{kin}, evidence.Unavailable, true, evidence.ErrNotFresh},
-		"revoked, without nextUpdate":         {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), true, []*identity{kin}, evidence.Unavailable, true, evidence.ErrNotFresh},
-		"revoked, but signed later":           {[]ocsptest.Entry{entryFor(s.client)}, now, false, []*identity{kin}, evidence.Unavailable, false, evidence.ErrCRLIssuer},
-		"revoked, the certificate renewed":    {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), false, []*identity{kin, renewed}, evidence.Revoked, false, nil},
-		"on hold":                             {[]ocsptest.Entry{entryFor(s.client, ocsptest.ReasonCode(6))}, now.Add(-time.Hour), false, []*identity{kin}, evidence.Unavailable, false, evidence.ErrNotFresh},
-		"not listed":                          {nil, now.Add(-time.Hour), false, []*identity{kin}, evidence.Unavailable, false, evidence.ErrNotFresh},
-		"not listed, without nextUpdate":      {nil, now.Add(-time.Hour), true, []*identity{kin}, evidence.Unavailable, false, evidence.ErrNotFresh},
-		"not listed, the certificate renewed": {nil, now.Add(-time.Hour), false, []*identity{kin, renewed}, evidence.Good, false, nil},
+		"revoked":                             {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), false, []*identity{signer}, evidence.Unavailable, true, evidence.ErrNotFresh},
+		"revoked, without nextUpdate":         {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), true, []*identity{signer}, evidence.Unavailable, true, evidence.ErrNotFresh},
+		"revoked, but signed later":           {[]ocsptest.Entry{entryFor(s.client)}, now, false, []*identity{signer}, evidence.Unavailable, false, evidence.ErrCRLIssuer},
+		"revoked, the certificate renewed":    {[]ocsptest.Entry{entryFor(s.client)}, now.Add(-time.Hour), false, []*identity{signer, renewed}, evidence.Revoked, false, nil},
+		"on hold":                             {[]ocsptest.Entry{entryFor(s.client, ocsptest.ReasonCode(6))}, now.Add(-time.Hour), false, []*identity{signer}, evidence.Unavailable, false, evidence.ErrNotFresh},
+		"not listed":                          {nil, now.Add(-time.Hour), false, []*identity{signer}, evidence.Unavailable, false, evidence.ErrNotFresh},
+		"not listed, without nextUpdate":      {nil, now.Add(-time.Hour), true, []*identity{signer}, evidence.Unavailable, false, evidence.ErrNotFresh},
+		"not listed, the certificate renewed": {nil, now.Add(-time.Hour), false, []*identity{signer, renewed}, evidence.Good, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := s.list(c.entry...)
-			l.ThisUpdate, l.Key = ocsptest.UTCAt(c.at), kin.key
-			l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(kin.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
+			l.ThisUpdate, l.Key = ocsptest.UTCAt(c.at), signer.key
+			l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(signer.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
 			if c.endless {
 				l.NextUpdate = nil
 			}

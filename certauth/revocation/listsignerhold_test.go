@@ -24,22 +24,22 @@ func numbered(l ocsptest.List, number int64, fields ...[]byte) ocsptest.List {
 // finding K156: whoever has a suspected key can sign a list with it. Such a list, which does not contain the
 // certificate of the key, lifted the hold of that certificate once the list with the hold had expired, and so did one
 // by another key whose certificate is revoked.
-func TestKin_AListThatProvesNothingLiftsNoHoldOfTheSigner(t *testing.T) {
+func TestListSigner_AListThatProvesNothingLiftsNoHoldOfTheSigner(t *testing.T) {
 	const theKey, aRevokedKey, theCA = "by the key itself", "by a revoked key", "by the CA"
 	for _, by := range []string{theKey, aRevokedKey, theCA} {
 		inBubble(t, by, func(t *testing.T) {
-			w := kinSigns(t)
-			w.kin = makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+			w := otherSigns(t)
+			w.signer = makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
 			lost := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
-			forClients := w.signedBy(w.kin)
+			forClients := w.signedBy(w.signer)
 			forClients.ThisUpdate = ocsptest.UTCAt(now.Add(-2 * time.Hour))
-			forCAs := w.listAt(now.Add(-time.Hour), now.Add(time.Hour), entryFor(w.kin, ocsptest.ReasonCode(onHold)), entryFor(lost))
+			forCAs := w.listAt(now.Add(-time.Hour), now.Add(time.Hour), entryFor(w.signer, ocsptest.ReasonCode(onHold)), entryFor(lost))
 			write(t, filepath.Join(w.dir, "clients.crl"), encode(t, forClients))
 			write(t, filepath.Join(w.dir, "cas.crl"), encode(t, numbered(forCAs, 1, ocsptest.Flag(2))))
-			checker := w.inDir(t, func(c *revocation.Config) { c.Issuers = certs(w.ca, w.kin, lost) })
+			checker := w.inDir(t, func(c *revocation.Config) { c.Issuers = certs(w.ca, w.signer, lost) })
 			w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
 
-			newer := w.signedBy(map[string]*identity{theKey: w.kin, aRevokedKey: lost, theCA: w.ca}[by])
+			newer := w.signedBy(map[string]*identity{theKey: w.signer, aRevokedKey: lost, theCA: w.ca}[by])
 			newer.ThisUpdate, newer.NextUpdate = ocsptest.UTCAt(now.Add(time.Hour)), ocsptest.UTCAt(now.Add(7*day))
 			name := "newer.crl"
 			if by == theKey {
@@ -64,11 +64,11 @@ func TestKin_AListThatProvesNothingLiftsNoHoldOfTheSigner(t *testing.T) {
 
 // finding K157: that an expired list calls the certificate of a list's signer revoked was forgotten with that list, so
 // that the signer's lists proved certificates good again.
-func TestKin_WhatAnExpiredListSaysOfTheSignerIsRemembered(t *testing.T) {
+func TestListSigner_WhatAnExpiredListSaysOfTheSignerIsRemembered(t *testing.T) {
 	inBubble(t, "the file is deleted", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		path := filepath.Join(w.dir, "root.crl")
-		write(t, path, w.ofRoot(t, w.numberedBase(10, now.Add(-skew-time.Minute), entryFor(w.kin))))
+		write(t, path, w.ofRoot(t, w.numberedBase(10, now.Add(-skew-time.Minute), entryFor(w.signer))))
 		checker := w.inDir(t)
 		w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
 		require.NoError(t, os.Remove(path))
@@ -83,13 +83,13 @@ func TestKin_WhatAnExpiredListSaysOfTheSignerIsRemembered(t *testing.T) {
 }
 
 // finding K158: a hold of the signer's certificate by a list for some reasons was not lifted by a newer one of its kind.
-func TestKin_AListForSomeReasonsLiftsTheHoldOfTheSigner(t *testing.T) {
+func TestListSigner_AListForSomeReasonsLiftsTheHoldOfTheSigner(t *testing.T) {
 	inBubble(t, "in a directory", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		forHolds := func(thisUpdate time.Time, number int64, entries ...ocsptest.Entry) []byte {
 			return w.ofRoot(t, numbered(w.listAt(thisUpdate, now.Add(day), entries...), number, ocsptest.Reasons(ocsptest.Context(3), onHold)))
 		}
-		write(t, filepath.Join(w.dir, "root.crl"), forHolds(now.Add(-time.Hour), 1, entryFor(w.kin, ocsptest.ReasonCode(onHold))))
+		write(t, filepath.Join(w.dir, "root.crl"), forHolds(now.Add(-time.Hour), 1, entryFor(w.signer, ocsptest.ReasonCode(onHold))))
 		checker := w.inDir(t)
 		w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
 		write(t, filepath.Join(w.dir, "root.crl"), forHolds(now, 2))
@@ -107,20 +107,20 @@ func (w *wired) expiring(t *testing.T, at time.Time) *identity {
 
 // finding K163: until all of Config.Lists had been read once, a list proved certificates good although the list that
 // may revoke the certificate of its signer was not there yet.
-func TestKin_TheListThatMayRevokeTheSignerIsWaitedFor(t *testing.T) {
+func TestListSigner_TheListThatMayRevokeTheSignerIsWaitedFor(t *testing.T) {
 	for name, c := range map[string]struct {
-		entries func(*signedByKin) []ocsptest.Entry
+		entries func(*signedByOther) []ocsptest.Entry
 		want    certauth.RevocationStatus
 		why     error
 	}{
-		"revoked":     {func(w *signedByKin) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.kin)} }, isUnavailable, revocation.ErrCRLIssuer},
-		"not revoked": {func(*signedByKin) []ocsptest.Entry { return nil }, isGood, nil},
+		"revoked":     {func(w *signedByOther) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.signer)} }, isUnavailable, revocation.ErrCRLIssuer},
+		"not revoked": {func(*signedByOther) []ocsptest.Entry { return nil }, isGood, nil},
 	} {
 		inBubble(t, name, func(t *testing.T) {
-			w := kinSigns(t)
+			w := otherSigns(t)
 			w.net.serve(configuredURL, hanging)
 			config := func(c *revocation.Config) {
-				c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}, {URL: configuredURL}}, certs(w.ca, w.kin, w.root)
+				c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}, {URL: configuredURL}}, certs(w.ca, w.signer, w.root)
 			}
 			about := w.issue(t, "bare", unpointed)
 			w.says(t, w.checker(t, leafOnly, config), about, isUnavailable, revocation.ErrNotReady)

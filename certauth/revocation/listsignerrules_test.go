@@ -28,7 +28,7 @@ func (w *wired) judgedBy(t *testing.T, c *revocation.Checker, signer *identity, 
 }
 
 // A CA has at most four more keys, and none takes the place of another that is valid.
-func TestKin_ACAHasAtMostFourMoreKeys(t *testing.T) {
+func TestListSigner_ACAHasAtMostFourMoreKeys(t *testing.T) {
 	inBubble(t, "presented", func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, crlOnly)
@@ -37,28 +37,28 @@ func TestKin_ACAHasAtMostFourMoreKeys(t *testing.T) {
 			all = append(all, makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.AddDate(0, 0, n+1))))
 			assert.Equal(t, n < 4, w.judgedBy(t, checker, all[n], all[n]) == isGood, n)
 		}
-		for n, kin := range all {
-			assert.Equal(t, n < 4, w.judgedBy(t, checker, kin) == isGood, n)
+		for n, signer := range all {
+			assert.Equal(t, n < 4, w.judgedBy(t, checker, signer) == isGood, n)
 		}
 	})
 }
 
 // A caller causes at most two signature checks for each certificate of the chain.
-func TestKin_TwoOfThePresentedCertificatesAreLookedAt(t *testing.T) {
+func TestListSigner_TwoOfThePresentedCertificatesAreLookedAt(t *testing.T) {
 	inBubble(t, "of the CA's name", func(t *testing.T) {
 		w := wire(t)
 		stranger := func() *identity { return makeCert(t, "Clients CA", newKey(t), nil, asCA) }
-		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
-		assert.Equal(t, isUnavailable, w.judgedBy(t, w.checker(t, crlOnly), kin, stranger(), stranger(), kin))
+		signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+		assert.Equal(t, isUnavailable, w.judgedBy(t, w.checker(t, crlOnly), signer, stranger(), stranger(), signer))
 		checker := w.checker(t, crlOnly)
-		assert.Equal(t, isGood, w.judgedBy(t, checker, kin, stranger(), kin))
+		assert.Equal(t, isGood, w.judgedBy(t, checker, signer, stranger(), signer))
 		other := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
-		assert.Equal(t, isGood, w.judgedBy(t, checker, other, w.client, w.ca, kin, stranger(), other), "the others cost nothing")
+		assert.Equal(t, isGood, w.judgedBy(t, checker, other, w.client, w.ca, signer, stranger(), other), "the others cost nothing")
 	})
 }
 
 // A CA below this one has another name, and signs no lists for this one.
-func TestKin_ACABelowSignsNoLists(t *testing.T) {
+func TestListSigner_ACABelowSignsNoLists(t *testing.T) {
 	inBubble(t, "presented", func(t *testing.T) {
 		w := wire(t)
 		below := makeCert(t, "Another CA", newKey(t), w.ca, asCA)
@@ -67,25 +67,25 @@ func TestKin_ACABelowSignsNoLists(t *testing.T) {
 }
 
 // The CA itself may have issued and revoked the certificate of its other key.
-func TestKin_TheCAsOwnListRevokesTheSigner(t *testing.T) {
+func TestListSigner_TheCAsOwnListRevokesTheSigner(t *testing.T) {
 	for name, listed := range map[string]bool{"revoked": true, "not revoked": false} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+			signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
 			var entries []ocsptest.Entry
 			if listed {
-				entries = append(entries, entryFor(kin))
+				entries = append(entries, entryFor(signer))
 			}
 			w.net.serve(crlURL, body(encode(t, w.list(entries...))))
 			checker := w.checker(t, crlOnly)
 			w.says(t, checker, w.client, isGood, nil)
-			assert.Equal(t, !listed, w.judgedBy(t, checker, kin, kin) == isGood)
+			assert.Equal(t, !listed, w.judgedBy(t, checker, signer, signer) == isGood)
 		})
 	}
 }
 
 // The certificate of the older key, which signed that of the newer one, may be by a CA that no chain leads to.
-func TestKin_TheSignerMayBeOfAnUnknownCA(t *testing.T) {
+func TestListSigner_TheSignerMayBeOfAnUnknownCA(t *testing.T) {
 	inBubble(t, "among Issuers", func(t *testing.T) {
 		w := wire(t)
 		older := makeCert(t, "Clients CA", newKey(t), w.root, asCA)
@@ -101,12 +101,12 @@ func TestKin_TheSignerMayBeOfAnUnknownCA(t *testing.T) {
 }
 
 // What was known before a key counted is not the answer afterwards.
-func TestKin_AKeyThatBeginsToCountChangesTheVerdict(t *testing.T) {
+func TestListSigner_AKeyThatBeginsToCountChangesTheVerdict(t *testing.T) {
 	inBubble(t, "its list was read before", func(t *testing.T) {
 		w := wire(t)
-		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(20*time.Minute), now.Add(day)))
+		signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(20*time.Minute), now.Add(day)))
 		checker := w.checker(t, leafOnly, func(c *revocation.Config) {
-			c.Lists, c.Issuers = []revocation.List{{File: fileOf(t, encode(t, w.signedBy(kin, entryFor(w.client))))}}, certs(kin)
+			c.Lists, c.Issuers = []revocation.List{{File: fileOf(t, encode(t, w.signedBy(signer, entryFor(w.client))))}}, certs(signer)
 			c.PollInterval = day
 		})
 		w.says(t, checker, w.client, isGood, nil)
@@ -117,7 +117,7 @@ func TestKin_AKeyThatBeginsToCountChangesTheVerdict(t *testing.T) {
 }
 
 // A CA's certificate is not cleared by its own key, by which a list of the operator may be signed.
-func TestKin_AConfiguredListClearsNotItsOwnSigner(t *testing.T) {
+func TestListSigner_AConfiguredListClearsNotItsOwnSigner(t *testing.T) {
 	for name, byNewer := range map[string]bool{"by the newer key": true, "by the older key": false} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)

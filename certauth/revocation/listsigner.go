@@ -14,13 +14,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
-// maxKin bounds the additional keys of one CA.
-const maxKin = 4
+// maxSigners bounds the additional keys of one CA.
+const maxSigners = 4
 
-// kin is another certificate of a CA, with another key that may sign its lists: after a change of
+// listSigner is another certificate of a CA, with another key that may sign its lists: after a change of
 // key, or if the CA signs lists and certificates with different keys (RFC 5280, section 6.3.3
 // (f)).
-type kin struct {
+type listSigner struct {
 	cert *x509.Certificate
 	key  string // authorityKey
 	who  evidence.Subject
@@ -29,57 +29,57 @@ type kin struct {
 	revoked *atomic.Pointer[Result]
 }
 
-// kinNow returns the kin known now.
-func (a *authority) kinNow() []kin { return *a.kin.Load() }
+// otherSigners returns the signers known now.
+func (a *authority) otherSigners() []listSigner { return *a.signers.Load() }
 
-// met is a chain that meetKin has looked at, as far as kinship depends on it.
-type met struct {
+// seenChain is a chain that findSigners has looked at, as far as its result depends on it.
+type seenChain struct {
 	after, anchor *x509.Certificate // the certificate after the CA, and the last one
 	at, next      time.Time         // when it looked, and when the certificate of one more key becomes valid; zero if there is none
 }
 
-func metIn(above []*x509.Certificate) met {
-	return met{after: above[min(1, len(above)-1)], anchor: above[len(above)-1]}
+func seenIn(above []*x509.Certificate) seenChain {
+	return seenChain{after: above[min(1, len(above)-1)], anchor: above[len(above)-1]}
 }
 
 // isLike compares the certificates, because those that a caller sends are parsed for each caller.
-func (m met) isLike(other met) bool {
+func (m seenChain) isLike(other seenChain) bool {
 	return m.after.Equal(other.after) && m.anchor.Equal(other.anchor)
 }
 
-// maxMet is more than the number of chains that one request may have. If only one were remembered, a
+// maxSeen is more than the number of chains that one request may have. If only one were remembered, a
 // CA with two roots would be looked at on each request.
-const maxMet = 8
+const maxSeen = 8
 
-// hasMet reports whether meetKin has looked at a chain that continued in the same way, and would find
-// the same kin now.
-func (a *authority) hasMet(above []*x509.Certificate, now time.Time) bool {
-	known := a.met.Load()
-	return known != nil && slices.ContainsFunc(*known, func(m met) bool {
-		return !now.Before(m.at) && (m.next.IsZero() || now.Before(m.next)) && m.isLike(metIn(above))
+// hasSeen reports whether findSigners has looked at a chain that continued in the same way, and would
+// find the same signers now.
+func (a *authority) hasSeen(above []*x509.Certificate, now time.Time) bool {
+	known := a.seen.Load()
+	return known != nil && slices.ContainsFunc(*known, func(m seenChain) bool {
+		return !now.Before(m.at) && (m.next.IsZero() || now.Before(m.next)) && m.isLike(seenIn(above))
 	})
 }
 
-// hasLooked remembers the chain, and forgets the one that was looked at first if there are too many.
-func (a *authority) hasLooked(at met) {
-	all := []met{at}
-	if known := a.met.Load(); known != nil {
+// remember adds the chain, and forgets the one that was looked at first if there are too many.
+func (a *authority) remember(at seenChain) {
+	all := []seenChain{at}
+	if known := a.seen.Load(); known != nil {
 		all = append(all, slices.DeleteFunc(slices.Clone(*known), at.isLike)...)
 	}
-	all = all[:min(len(all), maxMet)]
-	a.met.Store(&all)
+	all = all[:min(len(all), maxSeen)]
+	a.seen.Store(&all)
 }
 
-// meetKin looks for kin among Config.Issuers and in a verified chain, of which above is the part
-// that begins with the CA. It does nothing if hasMet.
+// findSigners looks for further signers of a CA's lists among Config.Issuers and in a verified chain, of
+// which above is the part that begins with the CA. It is not needed if hasSeen.
 //
 // Any other CA, under another anchor, can certify this CA's name and key, and a second certificate of
-// that name beside or above it. What such a CA has signed therefore proves no kinship: a list must
-// lead to the same anchor as the certificate in question (RFC 5280, section 6.3.3 (f)), and the kin
-// of a CA is known to all its chains.
-func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
+// that name beside or above it. What such a CA has signed therefore proves nothing: a list must
+// lead to the same anchor as the certificate in question (RFC 5280, section 6.3.3 (f)), and the signers
+// of a CA are known to all its chains.
+func (c *Checker) findSigners(a *authority, above []*x509.Certificate) {
 	own, now := above[0], c.config.Now()
-	if a.hasMet(above, now) {
+	if a.hasSeen(above, now) {
 		return
 	}
 	var next time.Time
@@ -89,46 +89,46 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	}
 	if at == len(above) { // the anchor has the CA's name, and its signatures were verified with the chain
 		for _, other := range above[1:] {
-			next = earliest(next, c.addKin(a, other, above, now))
+			next = earliest(next, c.addSigner(a, other, above, now))
 		}
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
-		if issuer.name == a.name && isKin(own, other, above[at:]) {
-			next = earliest(next, c.addKin(a, other, above, now))
+		if issuer.name == a.name && belongTogether(own, other, above[at:]) {
+			next = earliest(next, c.addSigner(a, other, above, now))
 		}
 	}
-	looked := metIn(above)
+	looked := seenIn(above)
 	looked.at, looked.next = now.Round(0), next
-	a.hasLooked(looked) // not before the kin are known, because other requests rely on it
+	a.remember(looked) // not before the signers are known, because other requests rely on it
 }
 
-// maxPresentedKin bounds the signature checks that a caller can cause for one certificate.
-const maxPresentedKin = 2
+// maxPresentedSigners bounds the signature checks that a caller can cause for one certificate.
+const maxPresentedSigners = 2
 
-// meetPresented looks for kin among the certificates that the caller sent. The caller only chooses
+// findPresentedSigners looks for signers among the certificates that the caller sent. The caller only chooses
 // among certificates; those that the CA's own key has signed belong to it.
-func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509.Certificate) {
+func (c *Checker) findPresentedSigners(ctx context.Context, a *authority, above []*x509.Certificate) {
 	looked := 0
 	for _, other := range presented.Beside(ctx) {
-		if looked == maxPresentedKin {
+		if looked == maxPresentedSigners {
 			return
 		}
 		if !dn.Match(other.RawSubject, above[0].RawSubject) || bytes.Equal(other.RawSubjectPublicKeyInfo, above[0].RawSubjectPublicKeyInfo) ||
-			slices.ContainsFunc(a.kinNow(), func(k kin) bool { return k.cert.Equal(other) }) {
+			slices.ContainsFunc(a.otherSigners(), func(k listSigner) bool { return k.cert.Equal(other) }) {
 			continue
 		}
 		looked++
 		if hasSigned(above[0], other) {
-			c.addKin(a, other, above, c.config.Now())
+			c.addSigner(a, other, above, c.config.Now())
 		}
 	}
 }
 
-// isKin reports whether the certificate of a CA and one of Config.Issuers with the same name belong to
+// belongTogether reports whether the certificate of a CA and one of Config.Issuers with the same name belong to
 // one CA: one has signed the other, or the CA above has signed both and other may sign only lists. The
 // name alone proves nothing, and a CA that was renewed with a new key may have a list for each key.
-func isKin(own, other *x509.Certificate, above []*x509.Certificate) bool {
+func belongTogether(own, other *x509.Certificate, above []*x509.Certificate) bool {
 	if hasSigned(own, other) || hasSigned(other, own) {
 		return true
 	}
@@ -140,12 +140,12 @@ func hasSigned(by, cert *x509.Certificate) bool {
 	return dn.Match(by.RawSubject, cert.RawIssuer) && by.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }
 
-// addKin adds a certificate that may sign lists, or might before it expired: of a CA, or of a list signer.
+// addSigner adds a certificate that may sign lists, or might before it expired: of a CA, or of a list signer.
 // Any other certificate has the CA's name by mistake. It takes the place of one of the same key that expires
 // sooner and, if there is no other, of those that have expired, once StaleGrace does not apply to their lists
-// any more. addKin returns when the certificate becomes valid, if it is not yet. above begins with a
+// any more. addSigner returns when the certificate becomes valid, if it is not yet. above begins with a
 // certificate of the CA.
-func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Certificate, now time.Time) (next time.Time) {
+func (c *Checker) addSigner(a *authority, cert *x509.Certificate, above []*x509.Certificate, now time.Time) (next time.Time) {
 	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
 		return begins
 	}
@@ -156,15 +156,15 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 	if err != nil {
 		return next
 	}
-	one := kin{cert: cert, key: authorityKey(cert), who: who, revoked: new(atomic.Pointer[Result])}
+	one := listSigner{cert: cert, key: authorityKey(cert), who: who, revoked: new(atomic.Pointer[Result])}
 	a.adding.Lock()
 	defer a.adding.Unlock()
-	hasEnded := func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew+c.config.StaleGrace) }
-	all := slices.DeleteFunc(slices.Clone(a.kinNow()), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
-	if len(all) == maxKin && !hasEnded(one) {
+	hasEnded := func(k listSigner) bool { return !evidence.ValidAt(k.cert, now, c.skew+c.config.StaleGrace) }
+	all := slices.DeleteFunc(slices.Clone(a.otherSigners()), func(k listSigner) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
+	if len(all) == maxSigners && !hasEnded(one) {
 		all = slices.DeleteFunc(all, hasEnded)
 	}
-	if one.key != a.key && len(all) < maxKin && !slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
+	if one.key != a.key && len(all) < maxSigners && !slices.ContainsFunc(all, func(other listSigner) bool { return other.key == one.key }) {
 		for _, issuer := range c.local.issuers {
 			above = append(slices.Clip(above), issuer.cert())
 		}
@@ -172,7 +172,7 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 			one.by = c.authorities.intern(above[by])
 		}
 		all = append(all, one)
-		a.kin.Store(&all)
+		a.signers.Store(&all)
 		c.generation.Add(1) // lists of that key count from now on
 	}
 	return next
@@ -180,13 +180,13 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, above []*x509.Cer
 
 // isRevoked reports whether a list in memory revokes the certificate or puts it on hold, or one has, and no
 // newer one has lifted the hold. What an expired list says against it ends like a hold.
-func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
+func (c *Checker) isRevoked(k listSigner, terms *VerifyOptions) bool {
 	known := k.revoked.Load()
 	if k.by == nil || known != nil && known.RevokedForGood() {
 		return known != nil
 	}
-	var t listsWord
-	t.revoked = slices.DeleteFunc(slices.Clone(k.by.kinNow()), func(other kin) bool { return other.revoked.Load() == nil }) // as far as is known, because one may be k
+	var t listsStatement
+	t.revoked = slices.DeleteFunc(slices.Clone(k.by.otherSigners()), func(other listSigner) bool { return other.revoked.Load() == nil }) // as far as is known, because one may be k
 	c.tallyLists(&t, &record{authority: k.by, who: k.who, lists: c.remote.ofCA(k.by, &k.who)}, terms)
 	if !t.since.IsZero() { // an expired list or delta
 		t.kept = stricter(t.kept, &Result{Status: Revoked, Reason: evidence.ReasonCertificateHold, ThisUpdate: t.since})
@@ -205,7 +205,7 @@ func (c *Checker) isRevoked(k kin, terms *VerifyOptions) bool {
 // prove certificates good.
 func (c *Checker) whySilent(l evidence.Edition, a *authority, now time.Time) error {
 	terms := c.terms(now)
-	for _, k := range a.kinNow() {
+	for _, k := range a.otherSigners() {
 		switch {
 		case !l.SignedBy(&k.who):
 		case c.isRevoked(k, &terms):
@@ -217,14 +217,14 @@ func (c *Checker) whySilent(l evidence.Edition, a *authority, now time.Time) err
 	return nil
 }
 
-func (l *loadedList) isByAny(signers []kin) bool {
-	return slices.ContainsFunc(signers, func(k kin) bool { return l.edition().SignedBy(&k.who) })
+func (l *loadedList) isByAny(signers []listSigner) bool {
+	return slices.ContainsFunc(signers, func(k listSigner) bool { return l.edition().SignedBy(&k.who) })
 }
 
 // listTerms returns the terms for lists of a CA, which any of its keys may sign.
 func (c *Checker) listTerms(a *authority, now time.Time) VerifyOptions {
 	terms := c.terms(now)
-	for _, k := range a.kinNow() {
+	for _, k := range a.otherSigners() {
 		terms.CRLIssuers = append(slices.Clip(terms.CRLIssuers), k.cert)
 	}
 	return terms

@@ -10,24 +10,24 @@ import (
 
 // A CA may have any number of chains, for example because another partner certifies it again and
 // again: only the latest are remembered.
-func TestKin_TheChainsThatAreRememberedAreBounded(t *testing.T) {
+func TestListSigner_TheChainsThatAreRememberedAreBounded(t *testing.T) {
 	now := time.Unix(1000, 0)
 	chain := func(n int) []*x509.Certificate {
 		return []*x509.Certificate{{Raw: []byte("CA")}, {Raw: []byte{byte(n)}}, {Raw: []byte("anchor")}}
 	}
 	var a authority
 	for n := range 20 {
-		looked := metIn(chain(n))
+		looked := seenIn(chain(n))
 		looked.at = now
-		a.hasLooked(looked)
-		a.hasLooked(looked) // and no chain takes two places
+		a.remember(looked)
+		a.remember(looked) // and no chain takes two places
 	}
-	assert.Len(t, *a.met.Load(), 8)
+	assert.Len(t, *a.seen.Load(), 8)
 	for n := range 20 {
-		assert.Equal(t, n >= 12, a.hasMet(chain(n), now), n)
+		assert.Equal(t, n >= 12, a.hasSeen(chain(n), now), n)
 	}
-	assert.False(t, a.hasMet(chain(19), now.Add(-time.Second)), "the clock was put back")
+	assert.False(t, a.hasSeen(chain(19), now.Add(-time.Second)), "the clock was put back")
 	elsewhere := chain(19)
 	elsewhere[2] = &x509.Certificate{Raw: []byte("another anchor")}
-	assert.False(t, a.hasMet(elsewhere, now))
+	assert.False(t, a.hasSeen(elsewhere, now))
 }

@@ -19,26 +19,26 @@ func soon(der []byte) handler {
 }
 
 // fetched returns a Checker that fetches the CA's list, and may accept one by the other key.
-func (w *signedByKin) fetched(t *testing.T, changes ...func(*revocation.Config)) *revocation.Checker {
+func (w *signedByOther) fetched(t *testing.T, changes ...func(*revocation.Config)) *revocation.Checker {
 	t.Helper()
-	return w.checker(t, append([]func(*revocation.Config){sources(revocation.CRLOnly), func(c *revocation.Config) { c.Issuers = certs(w.kin) }}, changes...)...)
+	return w.checker(t, append([]func(*revocation.Config){sources(revocation.CRLOnly), func(c *revocation.Config) { c.Issuers = certs(w.signer) }}, changes...)...)
 }
 
 // revokes publishes a list of the root that revokes the other key's certificate, and one of the CA.
-func (w *signedByKin) revokes(t *testing.T, own ocsptest.List) {
+func (w *signedByOther) revokes(t *testing.T, own ocsptest.List) {
 	t.Helper()
 	w.net.serve(crlURL, body(encode(t, own)))
-	w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(11, now.Add(7*day), entryFor(w.kin)))))
+	w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(11, now.Add(7*day), entryFor(w.signer)))))
 	w.clock.advance(2 * time.Minute)
 }
 
 // finding K139: a CA whose list signer is revoked publishes a list by another key. Those that have the last
 // list of the revoked key in memory, or in the Store, were refused until that list was due for renewal.
-func TestKin_AListByARevokedSignerIsFetchedAgain(t *testing.T) {
+func TestListSigner_AListByARevokedSignerIsFetchedAgain(t *testing.T) {
 	for name, restart := range map[string]bool{"in memory": false, "in the Store, after a restart": true} {
 		inBubble(t, name, func(t *testing.T) {
-			w, kept := kinSigns(t), newShelf()
-			w.net.serve(crlURL, body(encode(t, w.signedBy(w.kin))))
+			w, kept := otherSigns(t), newShelf()
+			w.net.serve(crlURL, body(encode(t, w.signedBy(w.signer))))
 			w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
 			checker := w.fetched(t, stored(kept))
 			w.says(t, checker, w.about, isGood, nil)
@@ -56,11 +56,11 @@ func TestKin_AListByARevokedSignerIsFetchedAgain(t *testing.T) {
 
 // finding K140: whoever has the revoked key chose the number of the last list, and that kept out the list by
 // which the CA replaced it.
-func TestKin_AListByARevokedSignerKeepsNoListOut(t *testing.T) {
+func TestListSigner_AListByARevokedSignerKeepsNoListOut(t *testing.T) {
 	inBubble(t, "a number that no CA reaches", func(t *testing.T) {
-		w := kinSigns(t)
+		w := otherSigns(t)
 		accused := w.issue(t, "accused", noResponder)
-		forged := w.signedBy(w.kin, entryFor(accused))
+		forged := w.signedBy(w.signer, entryFor(accused))
 		forged.Extensions[1], forged.ThisUpdate = ocsptest.CRLNumber(1<<60), ocsptest.UTCAt(now.Add(skew))
 		w.net.serve(crlURL, soon(encode(t, forged)))
 		w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
@@ -78,15 +78,15 @@ func TestKin_AListByARevokedSignerKeepsNoListOut(t *testing.T) {
 
 // finding K141: a list by a revoked key, from the Store or from somebody on the network path, took the place of
 // the CA's own list, so that clients were refused that this one proves good.
-func TestKin_AListByARevokedSignerReplacesNone(t *testing.T) {
+func TestListSigner_AListByARevokedSignerReplacesNone(t *testing.T) {
 	for name, inStore := range map[string]bool{"from the network": false, "from the Store": true} {
 		inBubble(t, name, func(t *testing.T) {
-			w, kept := kinSigns(t), newShelf()
+			w, kept := otherSigns(t), newShelf()
 			w.net.serve(crlURL, soon(encode(t, w.list(entryFor(w.other)))))
-			w.net.serve(rootsURL, body(encode(t, w.rootList(entryFor(w.kin)))))
+			w.net.serve(rootsURL, body(encode(t, w.rootList(entryFor(w.signer)))))
 			checker := w.fetched(t, stored(kept))
 			w.says(t, checker, w.about, isGood, nil)
-			forged := w.signedBy(w.kin)
+			forged := w.signedBy(w.signer)
 			forged.Extensions[1], forged.ThisUpdate = ocsptest.CRLNumber(1<<60), ocsptest.UTCAt(now.Add(time.Minute))
 			w.net.serve(crlURL, soon(encode(t, forged)))
 			if inStore {
@@ -103,13 +103,13 @@ func TestKin_AListByARevokedSignerReplacesNone(t *testing.T) {
 }
 
 // finding K139, for a list among Config.Lists.
-func TestKin_AConfiguredListByARevokedSignerIsFetchedAgain(t *testing.T) {
+func TestListSigner_AConfiguredListByARevokedSignerIsFetchedAgain(t *testing.T) {
 	inBubble(t, "at a URL", func(t *testing.T) {
-		w := kinSigns(t)
-		w.net.serve(configuredURL, body(encode(t, w.signedBy(w.kin))))
+		w := otherSigns(t)
+		w.net.serve(configuredURL, body(encode(t, w.signedBy(w.signer))))
 		w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
 		checker := w.checker(t, sources(revocation.CRLOnly), func(c *revocation.Config) {
-			c.Lists, c.Issuers = []revocation.List{{URL: configuredURL}}, certs(w.ca, w.kin)
+			c.Lists, c.Issuers = []revocation.List{{URL: configuredURL}}, certs(w.ca, w.signer)
 		})
 		bare := w.issue(t, "bare", noResponder, noPoints)
 		w.says(t, checker, bare, isGood, nil)
@@ -126,13 +126,13 @@ func TestKin_AConfiguredListByARevokedSignerIsFetchedAgain(t *testing.T) {
 
 // finding K142: while a configured list has never been read, the list of a revoked signer, which proves nothing,
 // counted as the one that the operator has for the certificate.
-func TestKin_AListByARevokedSignerIsNotTheListToWaitFor(t *testing.T) {
+func TestListSigner_AListByARevokedSignerIsNotTheListToWaitFor(t *testing.T) {
 	inBubble(t, "the CA's own list hangs", func(t *testing.T) {
-		w := kinSigns(t)
-		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.kin))))
+		w := otherSigns(t)
+		write(t, filepath.Join(w.dir, "root.crl"), w.ofRoot(t, w.numberedBase(10, now.Add(7*day), entryFor(w.signer))))
 		w.net.serve(configuredURL, hanging)
 		checker := w.checker(t, func(c *revocation.Config) {
-			c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}, {URL: configuredURL}}, certs(w.ca, w.kin, w.root)
+			c.Lists, c.Issuers = []revocation.List{{Dir: w.dir}, {URL: configuredURL}}, certs(w.ca, w.signer, w.root)
 		})
 		w.says(t, checker, w.issue(t, "by OCSP", noPoints), isUnavailable, revocation.ErrNotReady)
 	})

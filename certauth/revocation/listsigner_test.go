@@ -50,9 +50,9 @@ func TestChecker_ListByAnotherKeyOfTheCA(t *testing.T) {
 	stranger := func(*wired) *identity { return nil }
 	const ours = "Clients CA"
 	for _, c := range []struct {
-		name string
-		kin  kinOf
-		want certauth.RevocationStatus // the status of a certificate that the list does not name
+		name   string
+		signer kinOf
+		want   certauth.RevocationStatus // the status of a certificate that the list does not name
 	}{
 		{"self-issued", issuedBy(ca, ours), isGood},
 		{"self-issued, for lists alone", issuedBy(ca, ours, listsAlone), isGood},
@@ -71,17 +71,17 @@ func TestChecker_ListByAnotherKeyOfTheCA(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := wire(t)
-			kin := c.kin(t, w)
-			list := w.signedBy(kin, entryFor(w.other))
-			list.Issuer = kin.cert.RawSubject
+			signer := c.signer(t, w)
+			list := w.signedBy(signer, entryFor(w.other))
+			list.Issuer = signer.cert.RawSubject
 			der := encode(t, list)
 			good, revoked := w.issue(t, "good", unpointed), w.other
 			for name, checker := range map[string]*revocation.Checker{
-				"in a file, the CA configured as well": w.operated(t, revocation.List{File: fileOf(t, der)}, func(c *revocation.Config) { c.Issuers = certs(w.ca, kin) }),
-				"in a file, its signer alone":          w.operated(t, revocation.List{File: fileOf(t, der)}, func(c *revocation.Config) { c.Issuers = certs(kin) }),
-				"at a URL":                             w.operated(t, revocation.List{URL: crlURL}, func(c *revocation.Config) { c.Issuers = certs(kin, w.ca) }),
+				"in a file, the CA configured as well": w.operated(t, revocation.List{File: fileOf(t, der)}, func(c *revocation.Config) { c.Issuers = certs(w.ca, signer) }),
+				"in a file, its signer alone":          w.operated(t, revocation.List{File: fileOf(t, der)}, func(c *revocation.Config) { c.Issuers = certs(signer) }),
+				"at a URL":                             w.operated(t, revocation.List{URL: crlURL}, func(c *revocation.Config) { c.Issuers = certs(signer, w.ca) }),
 				"at the certificate's point": w.checker(t, leafOnly, sources(revocation.CRLOnly), func(c *revocation.Config) {
-					c.Issuers = certs(kin)
+					c.Issuers = certs(signer)
 				}),
 			} {
 				w.net.serve(crlURL, body(der))
@@ -274,12 +274,12 @@ func TestChecker_ManyCAsDisplaceNoneInUse(t *testing.T) {
 			_, err = checker.CheckChain(t.Context(), []*x509.Certificate{&client, &ca, hostile.cert})
 			require.ErrorIs(t, err, revocation.ErrNoSource)
 		}
-		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+		signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
 		l := w.listAt(now.Add(8*time.Hour), now.Add(5*day), entryFor(w.other))
-		l.Key = kin.key
+		l.Key = signer.key
 		w.net.serve(crlURL, body(encode(t, l)))
 		w.clock.advance(2 * day)
-		found, err := checker.CheckChain(presented.With(t.Context(), certs(kin)), w.chain(w.issue(t, "another")))
+		found, err := checker.CheckChain(presented.With(t.Context(), certs(signer)), w.chain(w.issue(t, "another")))
 		require.NoError(t, err)
 		assert.Equal(t, isGood.String(), found.Status.String())
 	})
@@ -321,16 +321,16 @@ func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, cmp.Or(c.subject, "Clients CA"), newKey(t), c.by(w), asCA)
-			w.net.serve(crlURL, body(encode(t, w.signedBy(kin, entryFor(w.other)))))
+			signer := makeCert(t, cmp.Or(c.subject, "Clients CA"), newKey(t), c.by(w), asCA)
+			w.net.serve(crlURL, body(encode(t, w.signedBy(signer, entryFor(w.other)))))
 			checker := w.checker(t, leafOnly, sources(revocation.CRLOnly))
 			policy := w.behindChain(checker)
-			_, reason := w.ask(t, policy, w.client, kin)
+			_, reason := w.ask(t, policy, w.client, signer)
 			assert.Equal(t, c.want, reason)
 			if c.want == certauth.ReasonNone {
 				_, reason = w.ask(t, policy, w.client)
 				assert.Equal(t, certauth.ReasonNone, reason, "the key is known by now")
-				_, reason = w.ask(t, policy, w.other, kin)
+				_, reason = w.ask(t, policy, w.other, signer)
 				assert.Equal(t, certauth.ReasonCertificateRevoked, reason)
 			}
 		})
@@ -345,12 +345,12 @@ func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 
 // A signature by another key of the CA was accepted for up to an hour after that key's certificate
 // had expired, if a verdict relied on it.
-func TestKin_AVerdictEndsWithTheCertificateOfTheSigner(t *testing.T) {
+func TestListSigner_AVerdictEndsWithTheCertificateOfTheSigner(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
-		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(30*time.Minute)))
-		checker := w.operated(t, revocation.List{File: fileOf(t, encode(t, w.signedBy(kin)))}, func(c *revocation.Config) {
-			c.Issuers, c.PollInterval = certs(w.ca, kin), day
+		signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(30*time.Minute)))
+		checker := w.operated(t, revocation.List{File: fileOf(t, encode(t, w.signedBy(signer)))}, func(c *revocation.Config) {
+			c.Issuers, c.PollInterval = certs(w.ca, signer), day
 		})
 		w.says(t, checker, w.client, isGood, nil)
 		w.clock.advance(30*time.Minute + skew)
@@ -363,16 +363,16 @@ func TestKin_AVerdictEndsWithTheCertificateOfTheSigner(t *testing.T) {
 // finding K60: while the first request of a CA looked for the CA's other keys, the next requests
 // were judged as if there were none. AllowNoSource then accepted a certificate that the operator's
 // list, signed by such a key, revokes.
-func TestKin_NoRequestIsJudgedBeforeTheKeysOfItsCAAreKnown(t *testing.T) {
+func TestListSigner_NoRequestIsJudgedBeforeTheKeysOfItsCAAreKnown(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
-		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+		signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
 		first, revoked := w.issue(t, "first", unpointed), w.issue(t, "revoked", unpointed)
 		var checker *revocation.Checker
 		var armed atomic.Bool
 		release := make(chan struct{})
 		checker = w.checker(t, leafOnly, func(c *revocation.Config) {
-			c.Lists, c.Issuers = []revocation.List{{File: fileOf(t, encode(t, w.signedBy(kin, entryFor(revoked))))}}, certs(kin)
+			c.Lists, c.Issuers = []revocation.List{{File: fileOf(t, encode(t, w.signedBy(signer, entryFor(revoked))))}}, certs(signer)
 			c.AllowNoSource = true
 			c.Now = func() time.Time {
 				// Once the CA itself is remembered, its other key is looked for.
@@ -403,19 +403,19 @@ func TestKin_NoRequestIsJudgedBeforeTheKeysOfItsCAAreKnown(t *testing.T) {
 // finding K64: another key of a CA whose certificate was not valid yet when the CA was first seen
 // was never taken into account afterwards, so that the clients were refused, or accepted by
 // AllowNoSource although the list of that key revokes them.
-func TestKin_AKeyCountsFromTheDayOnWhichItsCertificateBecomesValid(t *testing.T) {
+func TestListSigner_AKeyCountsFromTheDayOnWhichItsCertificateBecomesValid(t *testing.T) {
 	for name, c := range map[string]struct{ allow, isAnchor bool }{
 		"strict": {}, "AllowNoSource": {allow: true}, "the CA is the anchor": {allow: true, isAnchor: true},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(day), now.Add(300*day)))
+			signer := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(day), now.Add(300*day)))
 			client, revoked := w.issue(t, "client", unpointed), w.issue(t, "revoked", unpointed)
-			byKin := w.listAt(now.Add(day), now.Add(9*day), entryFor(revoked))
-			byKin.Key = kin.key
+			bySigner := w.listAt(now.Add(day), now.Add(9*day), entryFor(revoked))
+			bySigner.Key = signer.key
 			path := fileOf(t, encode(t, w.rootList()))
 			checker := w.checker(t, leafOnly, func(config *revocation.Config) {
-				config.Lists, config.Issuers, config.AllowNoSource = []revocation.List{{File: path}}, certs(w.root, kin), c.allow
+				config.Lists, config.Issuers, config.AllowNoSource = []revocation.List{{File: path}}, certs(w.root, signer), c.allow
 			})
 			ask := func(about *identity) certauth.RevocationStatus {
 				chain := w.chain(about)
@@ -429,7 +429,7 @@ func TestKin_AKeyCountsFromTheDayOnWhichItsCertificateBecomesValid(t *testing.T)
 			ask(client)
 			ask(revoked)
 			w.clock.advance(day + time.Hour)
-			write(t, path, encode(t, byKin))
+			write(t, path, encode(t, bySigner))
 			assert.Equal(t, isGood.String(), ask(client).String())
 			assert.Equal(t, isRevoked.String(), ask(revoked).String())
 		})

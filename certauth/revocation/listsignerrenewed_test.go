@@ -13,7 +13,7 @@ import (
 // finding K78: the renewed certificate of a key that signs a CA's lists was ignored because the key was
 // known, and so was a fifth key although the certificates of the others had expired. The lists were
 // then refused until the next restart.
-func TestKin_AKeyIsRenewed(t *testing.T) {
+func TestListSigner_AKeyIsRenewed(t *testing.T) {
 	for name, sameKey := range map[string]bool{"with the same key": true, "with a new key each time": false} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
@@ -24,11 +24,11 @@ func TestKin_AKeyIsRenewed(t *testing.T) {
 				if !sameKey {
 					key = newKey(t)
 				}
-				kin := makeCert(t, "Clients CA", key, w.ca, asCA, valid(at.Add(-time.Hour), at.Add(2*day)))
+				signer := makeCert(t, "Clients CA", key, w.ca, asCA, valid(at.Add(-time.Hour), at.Add(2*day)))
 				l := w.listAt(at.Add(-time.Minute), at.Add(day))
 				l.Key = key
 				w.net.serve(crlURL, body(encode(t, l)))
-				found, err := checker.CheckChain(presented.With(t.Context(), certs(kin)), w.chain(w.client))
+				found, err := checker.CheckChain(presented.With(t.Context(), certs(signer)), w.chain(w.client))
 				require.NoError(t, err, n)
 				assert.Equal(t, isGood.String(), found.Status.String(), n)
 				w.clock.advance(3 * day)
