@@ -288,16 +288,24 @@ func (p *pass) settle(now time.Time, err error) (change *Event) {
 	return change
 }
 
-// forgetOne makes room for one more endpoint: of those not in use it drops one that may be contacted, or
-// else any.
+// forgetOne makes room for one more endpoint: of those not in use it drops one that works, or else one
+// that may be contacted, or else any.
 func (g *gate) forgetOne(now time.Time) {
-	victim := ""
+	victim, least := "", 3
 	for key, e := range g.known {
-		if e.users > 0 {
+		loss := 0
+		switch {
+		case e.users > 0:
 			continue
+		case e.isResting(now):
+			loss = 2
+		case e.failures > 0 || e.told != nil:
+			loss = 1
 		}
-		victim = key
-		if !e.isResting(now) {
+		if loss < least {
+			victim, least = key, loss
+		}
+		if loss == 0 {
 			break
 		}
 	}
