@@ -23,11 +23,10 @@ func newTable(most int) *table {
 	return &table{seed: maphash.MakeSeed(), most: most, records: map[uint64][]*record{}}
 }
 
-// hash distinguishes certificates by version, serial number, algorithm, and the beginning of the issuer.
-// The serial number varies enough, and only a CA can choose it.
+// hash depends on all that the CA signed, since a CA could give its certificates one beginning, and so
+// one place.
 func (t *table) hash(cert *x509.Certificate) uint64 {
-	tbs := cert.RawTBSCertificate
-	return maphash.Bytes(t.seed, tbs[:min(len(tbs), 64)])
+	return maphash.Bytes(t.seed, cert.RawTBSCertificate)
 }
 
 func (t *table) find(cert, issuer, anchor *x509.Certificate) *record {
