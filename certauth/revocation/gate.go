@@ -44,12 +44,16 @@ func newGate(now func() time.Time, tell func(context.Context, Event)) *gate {
 	}
 }
 
-// refused counts a caller that was refused for lack of evidence from one of these URLs.
+// refused counts a caller that was refused for lack of evidence from one of these URLs, once for each host.
 func (g *gate) refused(urls ...string) {
+	hosts := map[string]bool{}
+	for _, address := range urls {
+		hosts[hostKey(address)] = true
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, address := range urls {
-		if h := g.known[hostKey(address)]; h != nil && h.told != nil {
+	for host := range hosts {
+		if h := g.known[host]; h != nil && h.told != nil {
 			h.told.Refused++
 		}
 	}
