@@ -1,14 +1,19 @@
 package revocation
 
 import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 )
 
-// The hash of a certificate depends on its first bytes, and any CA may copy those of another CA's
-// certificate into its own. A revocation is kept wherever among those of one hash it is.
+// Records of one certificate for several partners have one hash. A revocation is kept wherever among those
+// it is.
 func TestAttack_ANeighbourEvictsNoRevocation(t *testing.T) {
 	for range 50 {
 		by := &partner{}
@@ -47,5 +52,41 @@ func TestAttack_ACertificateInUseEvictsNoRevocation(t *testing.T) {
 		}
 		s.evict()
 		assert.Len(t, s.records[0], 1, name)
+	}
+}
+
+// finding K194: the hash of a certificate depended on its first 64 bytes only, so that a CA could give all of
+// its certificates one hash. Only one of them was then considered when a record had to go, as if its partner
+// had hardly any, and those of others went.
+//
+// finding K196: the records considered were neighbours in a map, and those of one partner came to be neighbours
+// there because those between them went, so that a fifth of them was lost to a partner that had more.
+func TestAttack_ManyCertificatesDisplaceNoneOfOthers(t *testing.T) {
+	for name, beginning := range map[string]string{"K194: that begin alike": strings.Repeat("alike", 100), "K196: of any form": ""} {
+		t.Run(name, func(t *testing.T) {
+			const most, honest = 2000, 500
+			all := newTable(most)
+			add := func(by *x509.Certificate, p *partner, tbs string) *x509.Certificate {
+				of := &authority{}
+				of.issuer.Store(by)
+				fresh := &record{authority: of, partner: p, tbs: []byte(tbs), revoked: &atomic.Pointer[Result]{}}
+				fresh.state.Store(&state{})
+				cert := &x509.Certificate{RawTBSCertificate: fresh.tbs}
+				all.add(fresh, cert, by, time.Unix(0, 0))
+				return cert
+			}
+			own, other := &x509.Certificate{RawSubject: []byte("honest")}, &x509.Certificate{RawSubject: []byte("hostile")}
+			clients, hostile := &partner{anchor: own}, &partner{anchor: other}
+			var certs []*x509.Certificate
+			for i := range honest {
+				certs = append(certs, add(own, clients, fmt.Sprint("client ", i)))
+			}
+			for i := range 10 * most {
+				add(other, hostile, beginning+fmt.Sprint(i))
+			}
+			kept := slices.DeleteFunc(certs, func(cert *x509.Certificate) bool { return all.find(cert, own, own) == nil })
+			assert.Greater(t, len(kept), honest*95/100) // not all, since eight records are considered, which may all be of one partner
+			assert.Len(t, all.all(), most)
+		})
 	}
 }

@@ -44,12 +44,16 @@ func newGate(now func() time.Time, tell func(context.Context, Event)) *gate {
 	}
 }
 
-// refused counts a caller that was refused for lack of evidence from one of these URLs.
+// refused counts a caller that was refused for lack of evidence from one of these URLs, once for each host.
 func (g *gate) refused(urls ...string) {
+	hosts := map[string]bool{}
+	for _, address := range urls {
+		hosts[hostKey(address)] = true
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, address := range urls {
-		if h := g.known[hostKey(address)]; h != nil && h.told != nil {
+	for host := range hosts {
+		if h := g.known[host]; h != nil && h.told != nil {
 			h.told.Refused++
 		}
 	}
@@ -288,16 +292,24 @@ func (p *pass) settle(now time.Time, err error) (change *Event) {
 	return change
 }
 
-// forgetOne makes room for one more endpoint: of those not in use it drops one that may be contacted, or
-// else any.
+// forgetOne makes room for one more endpoint: of those not in use it drops one that works, or else one
+// that may be contacted, or else any.
 func (g *gate) forgetOne(now time.Time) {
-	victim := ""
+	victim, least := "", 3
 	for key, e := range g.known {
-		if e.users > 0 {
+		loss := 0
+		switch {
+		case e.users > 0:
 			continue
+		case e.isResting(now):
+			loss = 2
+		case e.failures > 0 || e.told != nil:
+			loss = 1
 		}
-		victim = key
-		if !e.isResting(now) {
+		if loss < least {
+			victim, least = key, loss
+		}
+		if loss == 0 {
 			break
 		}
 	}

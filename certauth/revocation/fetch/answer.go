@@ -131,6 +131,9 @@ func maxAge(h http.Header) time.Duration {
 
 // deltaSeconds accepts only digits. A number that is too large is maxDelta.
 func deltaSeconds(s string) (int64, bool) {
+	if strings.Trim(s, "0123456789") != "" { // of a large number ParseUint does not look at the end
+		return 0, false
+	}
 	seconds, err := strconv.ParseUint(s, 10, 32) // the largest if it is out of range
 	return min(int64(seconds), maxDelta), err == nil || errors.Is(err, strconv.ErrRange)
 }

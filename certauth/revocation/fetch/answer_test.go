@@ -254,6 +254,7 @@ func TestFetch_MaxAgeShortens(t *testing.T) {
 		{"no-store on a line of its own", http.Header{"Cache-Control": {"no-store", "max-age=3600"}}, time.Second},
 		{"the least of two", http.Header{"Cache-Control": {"max-age=3600", "max-age=60"}}, time.Minute},
 		{"a value that is none", http.Header{"Cache-Control": {"max-age=soon"}}, time.Second},
+		{"K193: a large number and more", http.Header{"Cache-Control": {"max-age=9999999999s"}}, time.Second},
 		{"a negative value", http.Header{"Cache-Control": {"max-age=-1"}}, time.Second},
 		{"no value", http.Header{"Cache-Control": {"max-age"}}, time.Second},
 		{"a value too large", http.Header{"Cache-Control": {"max-age=99999999999999999999"}}, (1 << 31) * time.Second},

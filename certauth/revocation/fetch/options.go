@@ -121,7 +121,7 @@ func checkProxy(proxy *url.URL) error {
 	if proxy.Opaque != "" || strings.Trim(proxy.Path, "/") != "" || proxy.RawQuery != "" || proxy.Fragment != "" {
 		return errors.New("want scheme, host and port alone")
 	}
-	if CheckURL(proxy.Scheme+"://"+proxy.Host) != nil {
+	if CheckURL(proxy.Scheme+"://"+proxy.Host) != nil || strings.ContainsAny(proxy.Host, "/?") {
 		return fmt.Errorf("host %s, want a name or an address, and a port", logtext.Quote(proxy.Host))
 	}
 	return nil

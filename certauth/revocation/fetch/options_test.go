@@ -59,6 +59,8 @@ func TestHTTPOptions_MistakesAreNamed(t *testing.T) {
 		{"a proxy without a host", fetch.HTTPOptions{Proxy: proxy("http://:3128")}, `HTTPOptions.Proxy: host ":3128", want a name or an address, and a port`},
 		{"a proxy that is a number", fetch.HTTPOptions{Proxy: proxy("http://127.1:3128")}, `HTTPOptions.Proxy: host "127.1:3128", want a name or an address, and a port`},
 		{"a proxy on no port", fetch.HTTPOptions{Proxy: proxy("http://proxy.example:0")}, `HTTPOptions.Proxy: host "proxy.example:0", want a name or an address, and a port`},
+		{"K191: a proxy with a path in its host", fetch.HTTPOptions{Proxy: &url.URL{Scheme: "http", Host: "proxy.example:3128/"}}, `HTTPOptions.Proxy: host "proxy.example:3128/", want a name or an address, and a port`},
+		{"K191: a proxy with a query in its host", fetch.HTTPOptions{Proxy: &url.URL{Scheme: "http", Host: "proxy.example?a"}}, `HTTPOptions.Proxy: host "proxy.example?a", want a name or an address, and a port`},
 		{"a proxy with a path", fetch.HTTPOptions{Proxy: proxy("http://proxy.example/a")}, "HTTPOptions.Proxy: want scheme, host and port alone"},
 		{"a proxy with a query", fetch.HTTPOptions{Proxy: proxy("http://proxy.example?a")}, "HTTPOptions.Proxy: want scheme, host and port alone"},
 		{"an opaque proxy", fetch.HTTPOptions{Proxy: proxy("http:proxy.example")}, "HTTPOptions.Proxy: want scheme, host and port alone"},

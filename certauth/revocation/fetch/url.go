@@ -58,7 +58,6 @@ func checkURL(raw string, configured bool, ports []int) (*target, error) {
 	case strings.HasSuffix(u.Host, ":"):
 		return nil, refuse(ErrBlockedURL, "empty port")
 	}
-	u.Host = strings.ToLower(u.Host) // one spelling, one pool of connections
 	t := &target{url: u, host: u.Hostname(), configured: configured}
 	if strings.HasPrefix(u.Host, "[") {
 		t.literal, err = netip.ParseAddr(t.host)
@@ -71,6 +70,8 @@ func checkURL(raw string, configured bool, ports []int) (*target, error) {
 	if err := checkPort(u, configured, ports); err != nil {
 		return nil, err
 	}
+	u.Host = strings.ToLower(u.Host) // one spelling, one pool of connections; the host is ASCII by now
+	t.host = u.Hostname()
 	return t, nil
 }
 

@@ -23,6 +23,7 @@ func FuzzFetchURL(f *testing.F) {
 		"http://user:pass@ocsp.example/", "http://ocsp.example:80@127.0.0.1/", `http://ocsp.example\@127.0.0.1/`, "http://ocsp.example#@127.0.0.1/",
 		"http://[fe80::1%25eth0]/", "http://[::1]evil/", "http://[::1", "http://a:80:80/", "http://:80/", "http:ocsp.example", "http:///a", "//a/b",
 		"ldap:///CN=a", "file:///etc/passwd", "http://a_b.xn--p1ai/", "http://127%2e1/", "http://\u00f6.example/", "http://a..b/", "http://a:00080/", "http://?", "",
+		"http://%e2%84%aa/", "http://%c4%b0.example/",
 	} {
 		f.Add(seed, false)
 		f.Add(seed, true)
@@ -39,6 +40,7 @@ func FuzzFetchURL(f *testing.F) {
 		u, err := url.Parse(raw)
 		require.NoError(t, err)
 		assert.Equal(t, strings.ToLower(u.Hostname()), strings.ToLower(got.host))
+		assert.NotRegexp(t, `[^ -~]`, u.Hostname())
 		assert.Contains(t, []string{"http", "https"}, u.Scheme)
 		assert.Nil(t, u.User)
 		assert.Empty(t, u.Fragment)

@@ -47,6 +47,8 @@ func TestFetch_URLsThatAreNotFetched(t *testing.T) {
 		{"no host", "http://"},
 		{"no host, with a port", "http://:80/"},
 		{"no host, with a query", "http://?secret"},
+		{"K190: a Kelvin sign, which is k in lower case", "http://%e2%84%aa.example/"},
+		{"K190: an i with a dot, which is i in lower case", "http://ocsp.example%C4%B0.evil.example/"},
 		{"a fragment", "http://ocsp.example/#secret"},
 		{"an empty fragment", "http://ocsp.example/#"},
 		{"a fragment in the host", "http://ocsp.example#@127.0.0.1/"},
