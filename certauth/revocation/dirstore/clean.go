@@ -1,8 +1,9 @@
 package dirstore
 
 import (
+	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -87,20 +88,31 @@ func (s *Store) clean() {
 	s.mu.Unlock()
 }
 
-// sweep removes expired files, and returns the rest.
+// sweep removes expired files, and returns the rest. It reads a part of the directory at a time, which may
+// contain any number of other files.
 func sweep(root *os.Root, now time.Time) (files []kept, err error) {
-	entries, err := fs.ReadDir(root.FS(), ".")
-	for _, entry := range entries {
-		name := entry.Name()
-		base, isOurs := strings.CutPrefix(name, filePrefix)
-		switch {
-		case isOurs && strings.HasSuffix(base, tempSuffix) && isAbandoned(base, now):
-			_ = root.Remove(name)
-		case isOurs && strings.HasSuffix(base, fileSuffix):
-			if f, counts := look(root, name, now); counts {
-				files = append(files, f)
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	for err == nil {
+		var names []string
+		names, err = dir.Readdirnames(1024)
+		for _, name := range names {
+			base, isOurs := strings.CutPrefix(name, filePrefix)
+			switch {
+			case isOurs && strings.HasSuffix(base, tempSuffix) && isAbandoned(base, now):
+				_ = root.Remove(name)
+			case isOurs && strings.HasSuffix(base, fileSuffix):
+				if f, counts := look(root, name, now); counts {
+					files = append(files, f)
+				}
 			}
 		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
 	}
 	return files, err
 }

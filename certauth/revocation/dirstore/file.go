@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// The files of a Store. Each name begins with filePrefix, which contains the version of the
-// format, and a hash in hex. Nothing else in the directory is touched.
+// The files of a Store. Each name begins with filePrefix and contains a hash in hex. Nothing else in the
+// directory is touched. What is in another format is removed, so no two formats share a directory.
 const (
 	filePrefix = "certauth1-"
 	fileSuffix = ".evidence"
