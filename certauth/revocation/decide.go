@@ -33,7 +33,9 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revo
 			if j.result.Stale {
 				c.stats.stale.Add(1)
 			}
-			answer = worse(answer, &j.result, i)
+			if answer.Source == "" || j.result.ThisUpdate.Before(answer.ThisUpdate) { // the oldest evidence
+				worsen(&answer, &j.result, i)
+			}
 		case j.result.Status == NotApplicable:
 			answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, i, j.record.exempt
 		case j.result.Status == Unknown && !c.config.AllowUnknown:
@@ -94,17 +96,14 @@ func (c *Checker) softFailed(ctx context.Context, depth int, j *judgement) {
 	c.write(ctx, slog.LevelWarn, "revocation: accepted without evidence", attrs...)
 }
 
-// worse keeps, of several Goods, the one with the oldest evidence.
-func worse(answer certauth.Revocation, r *Result, depth int) certauth.Revocation {
-	if answer.Source != "" && !r.ThisUpdate.Before(answer.ThisUpdate) {
-		return answer
+// worsen makes this evidence that of the answer. A waived certificate determines the rest, wherever it is in
+// the chain.
+func worsen(answer *certauth.Revocation, r *Result, depth int) {
+	status, waived, why := answer.Status, answer.Depth, answer.Why
+	*answer = revocationOf(r, depth)
+	if answer.Status, answer.Why = status, why; status == certauth.RevocationWaived {
+		answer.Depth = waived
 	}
-	oldest := revocationOf(r, depth)
-	oldest.Status, oldest.Why = answer.Status, answer.Why
-	if answer.Status == certauth.RevocationWaived { // a waived certificate determines the result, wherever it is in the chain
-		oldest.Depth = answer.Depth
-	}
-	return oldest
 }
 
 var statuses = [...]certauth.RevocationStatus{

@@ -43,7 +43,7 @@ func seenIn(above []*x509.Certificate) seenChain {
 }
 
 // isLike compares the certificates, because those that a caller sends are parsed for each caller.
-func (m seenChain) isLike(other seenChain) bool {
+func (m *seenChain) isLike(other *seenChain) bool {
 	return m.after.Equal(other.after) && m.anchor.Equal(other.anchor)
 }
 
@@ -54,17 +54,23 @@ const maxSeen = 8
 // hasSeen reports whether findSigners has looked at a chain that continued in the same way, and would
 // find the same signers now.
 func (a *authority) hasSeen(above []*x509.Certificate, now time.Time) bool {
-	known := a.seen.Load()
-	return known != nil && slices.ContainsFunc(*known, func(m seenChain) bool {
-		return !now.Before(m.at) && (m.next.IsZero() || now.Before(m.next)) && m.isLike(seenIn(above))
-	})
+	known, like := a.seen.Load(), seenIn(above)
+	if known == nil {
+		return false
+	}
+	for i := range *known { // not by a function that takes the elements, because they are copied then
+		if m := &(*known)[i]; m.isLike(&like) && !now.Before(m.at) && (m.next.IsZero() || now.Before(m.next)) {
+			return true
+		}
+	}
+	return false
 }
 
 // remember adds the chain, and forgets the one that was looked at first if there are too many.
 func (a *authority) remember(at seenChain) {
 	all := []seenChain{at}
 	if known := a.seen.Load(); known != nil {
-		all = append(all, slices.DeleteFunc(slices.Clone(*known), at.isLike)...)
+		all = append(all, slices.DeleteFunc(slices.Clone(*known), func(m seenChain) bool { return m.isLike(&at) })...)
 	}
 	all = all[:min(len(all), maxSeen)]
 	a.seen.Store(&all)

@@ -81,6 +81,10 @@ type record struct {
 	names      evidence.Pointers
 	exempt     string
 
+	// Where the table has it; the table's mutex guards both.
+	hash uint64
+	at   int
+
 	// Everything below changes while requests read it.
 	state atomic.Pointer[state]
 	used  atomic.Int64 // Unix seconds

@@ -16,18 +16,19 @@ type table struct {
 	most int
 
 	mu      sync.RWMutex
-	count   int
 	records map[uint64][]*record // by hash
+	list    []*record            // all of them
 }
 
 func newTable(most int) *table {
 	return &table{seed: maphash.MakeSeed(), most: most, records: map[uint64][]*record{}}
 }
 
-// hash depends on all that the CA signed, since a CA could give its certificates one beginning, and so
-// one place.
+// hash distinguishes certificates by version, serial number, algorithm, and the beginning of the issuer.
+// A CA that gives many certificates one serial number slows down only those.
 func (t *table) hash(cert *x509.Certificate) uint64 {
-	return maphash.Bytes(t.seed, cert.RawTBSCertificate)
+	tbs := cert.RawTBSCertificate
+	return maphash.Bytes(t.seed, tbs[:min(len(tbs), 64)])
 }
 
 func (t *table) find(cert, issuer, anchor *x509.Certificate) *record {
@@ -56,13 +57,13 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 		}
 		fresh.follow(r)
 	}
-	for t.count >= t.most {
+	for len(t.list) >= t.most {
 		t.evict()
 	}
 	fresh.used.Store(now.Unix())
 	fresh.partner.records.Add(1)
-	t.records[h] = append(t.records[h], fresh)
-	t.count++
+	fresh.hash, fresh.at = h, len(t.list)
+	t.records[h], t.list = append(t.records[h], fresh), append(t.list, fresh)
 	return fresh
 }
 
@@ -70,25 +71,19 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 // can displace the records of others. Its revocations stay unless they are most of what is there,
 // because the responder may be gone by the time they are needed again.
 func (t *table) evict() {
-	const sample = 8
+	const few = 8
 	type candidate struct {
 		*record
-		hash  uint64
 		share int64 // of its partner
 		holds bool  // a revocation
 	}
-	looked := make([]candidate, 0, sample)
-	for h, records := range t.records { // from a random one on
-		// Neighbours may all be of one partner, after those between them went.
-		if len(t.records) > 256 && rand.IntN(8) > 0 { //nolint:gosec // G404: no secret
-			continue
+	looked := make([]candidate, min(few, len(t.list)))
+	for i := range looked {
+		r := t.list[i]
+		if len(t.list) > few {
+			r = t.list[rand.IntN(len(t.list))] //nolint:gosec // G404: no secret
 		}
-		for _, r := range records[:min(len(records), sample-len(looked))] {
-			looked = append(looked, candidate{r, h, r.partner.records.Load(), r.state.Load().holdsRevocation()})
-		}
-		if len(looked) == sample {
-			break
-		}
+		looked[i] = candidate{r, r.partner.records.Load(), r.state.Load().holdsRevocation()}
 	}
 	most := slices.MaxFunc(looked, func(a, b candidate) int { return cmp.Compare(a.share, b.share) }).share
 	looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.share < most })
@@ -96,20 +91,24 @@ func (t *table) evict() {
 	if len(free) >= len(looked)-len(free) {
 		looked = free
 	}
-	victim := slices.MinFunc(looked, func(a, b candidate) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
-	others := slices.DeleteFunc(t.records[victim.hash], func(r *record) bool { return r == victim.record })
-	if t.records[victim.hash] = others; len(others) == 0 {
-		delete(t.records, victim.hash)
-	}
-	victim.partner.records.Add(-1)
-	t.count--
+	t.remove(slices.MinFunc(looked, func(a, b candidate) int { return cmp.Compare(a.used.Load(), b.used.Load()) }).record)
 }
 
-func (t *table) all() (all []*record) {
+func (t *table) remove(r *record) {
+	others := slices.DeleteFunc(t.records[r.hash], func(other *record) bool { return other == r })
+	if t.records[r.hash] = others; len(others) == 0 {
+		delete(t.records, r.hash)
+	}
+	last := len(t.list) - 1
+	t.list[r.at] = t.list[last]
+	t.list[r.at].at = r.at
+	t.list[last] = nil
+	t.list = t.list[:last]
+	r.partner.records.Add(-1)
+}
+
+func (t *table) all() []*record {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	for _, records := range t.records {
-		all = append(all, records...)
-	}
-	return all
+	return slices.Clone(t.list)
 }
