@@ -269,6 +269,9 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts, e *e
 	if refused := e.judge(a.judged, "Policy"); refused != nil {
 		return nil, refused.about(f, e.path.reached)
 	}
+	if e.own { // no handler has made it
+		return e.identity(), nil
+	}
 	if known := a.outer(ctx); known != nil && !known.verdict.facts.leaf.Equal(f.leaf) {
 		return nil, refusal(ReasonSourceUntrusted, "Source", "a handler made this request for another caller: the one that Handler has accepted has another certificate").
 			withHint("pass requests that a handler makes out of what a client sent to the handlers behind Handler, with the context of the request that brought them").

@@ -19,6 +19,7 @@ type evaluation struct {
 	offer source.Offer // what the request offers
 	facts *facts       // about the certificate in it
 
+	own    bool // nothing but net/http's server has had the request before
 	waited bool // for a search, a checker or a function: the context may have ended meanwhile
 
 	path    policyPath // the current one
@@ -316,7 +317,7 @@ func (e *evaluation) clear() {
 	e.path.reached = vouchedNothing
 	e.pending = e.pending[:0]
 	e.found = e.found[:0]
-	e.steps, e.quiet, e.waited = 0, 0, false
+	e.steps, e.quiet, e.own, e.waited = 0, 0, false, false
 	e.answers = e.answers[:0]
 	e.roles = e.roles[:0]
 	e.chains, e.vouched, e.revocation = nil, vouchedNothing, nil

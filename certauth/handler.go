@@ -70,6 +70,7 @@ func (a *Authenticator) admission(r *http.Request, own bool) (*http.Request, *Er
 	var refused *Error
 	if x == nil {
 		e = a.evaluation()
+		e.own = own
 		refused = a.connectionNames(r, a.ask(r, e))
 	}
 	// The headers are stripped before anything waits, because middleware outside may stop waiting

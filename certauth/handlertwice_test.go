@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -44,6 +45,46 @@ func TestHandler_WithinAnotherOneTheHintNamesIt(t *testing.T) {
 		assert.Equal(t, certauth.ReasonCertificateMissing, last.Reason(), tc.name)
 		assert.Equal(t, tc.within, strings.Contains(last.Err.Hint, "a Handler further out"), "%s: %s", tc.name, last.Err.Hint)
 	}
+}
+
+// finding T92: such a part was taken for a request as net/http's server makes it, in which no header has the
+// source's name in lower case, and the next handler saw those.
+func TestHandler_APartOfABatchLosesEverySpellingOfTheHeader(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Partner CA")
+	caller := ca.Issue(t, "caller")
+	auth := must(t, certauth.Config{
+		Source: forwarded.Caddy{From: forwarded.Peers("127.0.0.1")}, Policy: certauth.Chain{Roots: certauth.Certificates(ca.Certificate)},
+	})
+	server := httptest.NewUnstartedServer(nil)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /batch", func(w http.ResponseWriter, r *http.Request) {
+		part := httptest.NewRequestWithContext(r.Context(), http.MethodGet, "/orders", http.NoBody)
+		for i := range 30 { // as many as a front end sends
+			part.Header.Set(fmt.Sprint("Other-", i), "x")
+		}
+		part.Header.Set("X-Client-Cert", caller.Base64())
+		part.Header["x-client-cert"], part.Header["X_CLIENT_CERT"] = []string{"forged"}, []string{"forged"} // as net/http's server writes none
+		server.Config.Handler.ServeHTTP(w, part)
+	})
+	mux.HandleFunc("GET /orders", func(w http.ResponseWriter, r *http.Request) {
+		for name, values := range r.Header {
+			assert.NotContains(t, values, "forged", name)
+		}
+		_, _ = io.WriteString(w, "orders")
+	})
+	server.Config.Handler = mux
+	require.NoError(t, auth.ConfigureServer(server.Config))
+	server.Start()
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/batch", http.NoBody)
+	require.NoError(t, err)
+	r.Header.Set("X-Client-Cert", caller.Base64())
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, "orders", string(text))
 }
 
 // finding T88: a handler that answers batches served each part of one by the server's own handler, with

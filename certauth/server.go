@@ -112,14 +112,15 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // isOutermost reports whether the server of the request called the guard directly, so that no
-// middleware has written to the header or can be reading it.
+// middleware has written to the header or can be reading it. A handler within can call the guard again.
 func (g *guard) isOutermost(r *http.Request) bool {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok || server == nil {
 		return false
 	}
 	handler, ok := server.Handler.(*guard)
-	return ok && handler == g
+	_, within := FromContext(r.Context())
+	return ok && handler == g && !within
 }
 
 // upgradable is the writer of a request to change the protocol, to WebSocket or any other, or for a
