@@ -8,11 +8,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"go/version"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -117,6 +119,7 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 		frontEnd string // Nginx if empty
 		plant    func(t *testing.T, s *service) http.Handler
 		rows     []string
+		until    string // the Go release since which net/http prevents the fault, if there is one
 	}{
 		{
 			name: "any peer is believed",
@@ -229,7 +232,8 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, before(func(r *http.Request) { r.Method = http.MethodGet }))
 			},
-			rows: []string{"the client behind a CONNECT"},
+			rows:  []string{"the client behind a CONNECT"},
+			until: "go1.27", // the connection is closed
 		},
 		{
 			name: "early data is served", // finding N76
@@ -526,7 +530,8 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			handler := tc.plant(t, s)
 			wrong := wrongRows(t, handler, s.test)
 			for _, row := range tc.rows {
-				assert.True(t, slices.Contains(wrong, row), "%s is not among the rows that got in", row)
+				isPossible := tc.until == "" || version.Compare(runtime.Version(), tc.until) < 0
+				assert.Equal(t, isPossible, slices.Contains(wrong, row), "%s is not among the rows that got in", row)
 			}
 		})
 	}
