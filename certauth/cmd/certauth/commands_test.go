@@ -519,13 +519,23 @@ func TestRevocation_ACheckThatAcceptsWithoutEvidenceIsNoAnswer(t *testing.T) {
 // finding O26: with a check of a document -timeout had no effect, so that a slow responder seemed not to answer.
 func TestRevocation_TimeoutIsThatOfTheCommand(t *testing.T) {
 	w := newWorld(t)
-	server := httptest.NewServer(certauthtest.NewResponder(t, w.issuing))
+	responder := certauthtest.NewResponder(t, w.issuing)
+	server := httptest.NewServer(responder)
 	t.Cleanup(server.Close)
 	client := w.write("client.pem", string(w.issuing.Issue(t, "asked", certauthtest.OCSPAt(server.URL+"/")).PEM()))
 	policy := w.write("impatient.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {"c": {"scope": "leafOnly", "maxWait": "1ns"}}}`)
-	for want, more := range map[int][]string{exitNo: nil, exitOK: {"-timeout", "30s"}} {
-		got := certauthRun(t, "", append([]string{"revocation", "-roots", w.path("root.pem"), "-issuing", w.path("issuing.pem"), "-allow-net", "127.0.0.1/32", "-policy", policy, "-checker", "c", client}, more...)...)
-		assert.Equal(t, want, got.code, got.out+got.errs)
+	for _, tc := range []struct {
+		name  string
+		fault certauthtest.Fault
+		more  []string
+		want  int
+	}{
+		{"the document's maxWait is over before a responder that hangs answers", certauthtest.Hanging, nil, exitNo},
+		{"-timeout replaces it", certauthtest.Healthy, []string{"-timeout", "30s"}, exitOK},
+	} {
+		responder.SetFault(tc.fault)
+		got := certauthRun(t, "", append([]string{"revocation", "-roots", w.path("root.pem"), "-issuing", w.path("issuing.pem"), "-allow-net", "127.0.0.1/32", "-policy", policy, "-checker", "c", client}, tc.more...)...)
+		assert.Equal(t, tc.want, got.code, "%s: %s%s", tc.name, got.out, got.errs)
 	}
 }
 
