@@ -41,6 +41,7 @@ type Authenticator struct {
 	readings readings
 	siblings siblings.Set
 	searches *searches
+	nobody   *Identity // for the context of requests without one
 	scratch  sync.Pool // of *evaluation
 	repeats  repeats
 	kept     keptRecords
@@ -63,6 +64,7 @@ func New(config Config) (*Authenticator, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), searches: newSearches()}
+	a.nobody = newNobody(a)
 	a.material = reload.New(config.ReloadInterval, config.Now, a.reread)
 	a.material.Check = a.checkMaterial
 
@@ -272,8 +274,8 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts, e *e
 	if e.own { // no handler has made it
 		return e.identity(), nil
 	}
-	if known := a.outer(ctx); known != nil && !known.verdict.facts.leaf.Equal(f.leaf) {
-		return nil, refusal(ReasonSourceUntrusted, "Source", "a handler made this request for another caller: the one that Handler has accepted has another certificate").
+	if known := a.outer(ctx); known != nil && !known.isOf(f.leaf) {
+		return nil, refusal(ReasonSourceUntrusted, "Source", "a handler made this request for another caller: the one that Handler has let through has another certificate, or none").
 			withHint("pass requests that a handler makes out of what a client sent to the handlers behind Handler, with the context of the request that brought them").
 			about(f, e.path.reached)
 	}

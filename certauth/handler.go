@@ -115,17 +115,11 @@ func (a *Authenticator) conclude(r *http.Request, x *exclusion, id *Identity, re
 	case OutcomeAccepted:
 		return withOutcome(r, id, by), nil
 	}
-	return withOutcome(r, nil, nil), nil
+	return withOutcome(r, a.nobody, nil), nil
 }
 
-// withOutcome puts the identity into the context, and for a route the policy that judged it. If
-// there is no identity, it hides one that an outer Authenticator has put there.
+// withOutcome puts the identity into the context, and for a route the policy that judged it.
 func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
-	if id == nil {
-		if _, inherited := FromContext(r.Context()); !inherited {
-			return r
-		}
-	}
 	if by == nil {
 		return r.WithContext(&identityContext{r.Context(), id})
 	}

@@ -138,3 +138,92 @@ func TestHandler_APartOfABatchIsNotFromTheFrontEnd(t *testing.T) {
 		}
 	}
 }
+
+// finding T93: as T88, where the request that brought the batch has no identity, so that a client without a
+// certificate could be any client, and for a Handler whose mark a further one, between it and the server, hid.
+func TestHandler_APartOfABatchOfNobodyIsNotFromTheFrontEnd(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Partner CA")
+	caller, other := ca.Issue(t, "caller"), ca.Issue(t, "other")
+	header := func(name string) forwarded.Header {
+		return forwarded.Header{Name: name, Format: forwarded.FormatBase64DER, From: forwarded.Peers("127.0.0.1")}
+	}
+	excluded := func(c *certauth.Config) {
+		c.Exclusions = []certauth.Exclusion{{Path: "/batch", Method: "POST", Reason: "public", Control: "none"}}
+	}
+	for _, tc := range []struct {
+		name    string
+		sent    map[string]string
+		change  func(*certauth.Config)
+		outside *certauth.Config // of a Handler around it, for another header
+		deny    bool             // the batch is answered by Deny
+	}{
+		{name: "excluded", change: excluded},
+		{name: "excluded, with a certificate", sent: map[string]string{"X-Client-Cert": caller.Base64()}, change: excluded},
+		{name: "anonymous", change: func(c *certauth.Config) { c.Optional = true }},
+		{name: "reported only", change: func(c *certauth.Config) { c.InsecureReportOnly = true }},
+		{name: "refused, and Deny serves it", change: func(*certauth.Config) {}, deny: true},
+		{name: "within another Handler, which knows the caller", sent: map[string]string{"X-Outer": caller.Base64(), "X-Client-Cert": caller.Base64()},
+			change: func(*certauth.Config) {}, outside: &certauth.Config{}},
+		{name: "within another Handler, by nobody", change: func(c *certauth.Config) { c.Optional = true }, outside: &certauth.Config{Optional: true}},
+	} {
+		var reasons []certauth.Reason
+		var hint string
+		var server *httptest.Server
+		batch := func(w http.ResponseWriter, r *http.Request) {
+			part, err := http.ReadRequest(bufio.NewReader(r.Body))
+			if assert.NoError(t, err) {
+				server.Config.Handler.ServeHTTP(w, part.WithContext(r.Context()))
+			}
+		}
+		config := certauth.Config{
+			Source: header("X-Client-Cert"), Policy: certauth.Chain{Roots: certauth.Certificates(ca.Certificate)},
+			Observe: func(_ context.Context, e certauth.Event) {
+				reasons = append(reasons, e.Reason())
+				if e.Err != nil {
+					hint = e.Err.Hint
+				}
+			},
+		}
+		if tc.deny {
+			config.Deny = func(w http.ResponseWriter, r *http.Request, _ *certauth.Error) {
+				if r.URL.Path == "/batch" {
+					batch(w, r)
+				}
+			}
+		}
+		tc.change(&config)
+		mux := http.NewServeMux()
+		mux.HandleFunc("POST /batch", batch)
+		mux.HandleFunc("GET /orders", func(http.ResponseWriter, *http.Request) {
+			assert.Equal(t, "reported only", tc.name, "%s: the handler is reached", tc.name)
+		})
+		auth := must(t, config)
+		server = httptest.NewUnstartedServer(nil)
+		server.Config.Handler = mux
+		if tc.outside != nil {
+			tc.outside.Source, tc.outside.Policy = header("X-Outer"), config.Policy
+			server.Config.Handler = http.HandlerFunc(auth.Handler(mux).ServeHTTP)
+			auth = must(t, *tc.outside)
+		}
+		require.NoError(t, auth.ConfigureServer(server.Config))
+		server.Start()
+		outer := ""
+		if tc.sent["X-Outer"] != "" {
+			outer = "X-Outer: " + caller.Base64() + "\r\n"
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/batch",
+			strings.NewReader("GET /orders HTTP/1.1\r\nHost: a\r\n"+outer+"X-Client-Cert: "+other.Base64()+"\r\n\r\n"))
+		require.NoError(t, err)
+		for name, value := range tc.sent {
+			r.Header.Set(name, value)
+		}
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		server.Close()
+		if assert.Len(t, reasons, 2, tc.name) {
+			assert.Equal(t, certauth.ReasonSourceUntrusted, reasons[1], tc.name)
+			assert.Contains(t, hint, "with the context of the request that brought them", tc.name)
+		}
+	}
+}

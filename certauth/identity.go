@@ -41,7 +41,7 @@ type Identity struct {
 	// checked.
 	Revocation Revocation
 
-	verdict *verdict // nil in an Identity that this package did not make
+	verdict *verdict // nil in an Identity that this package did not make, or that a handler has overwritten
 }
 
 // verdict is the library's own record of an identity. Routes are judged by it, because anybody can
@@ -56,14 +56,27 @@ type verdict struct {
 // FromContext returns the identity that [Authenticator.Handler] stored in the request's context.
 // It returns false for excluded requests and for anonymous callers (Config.Optional).
 func FromContext(ctx context.Context) (*Identity, bool) {
-	id, ok := ctx.Value(identityKey{}).(*Identity)
-	return id, ok && id != nil
+	id, _ := ctx.Value(identityKey{}).(*Identity)
+	if id == nil || id.verdict != nil && id.verdict.facts == nil { // nobody
+		return nil, false
+	}
+	return id, true
 }
 
-type (
-	identityKey struct{}
-	judgedKey   struct{}
-)
+// newNobody returns what the context of a request without an identity has. It hides an identity that an
+// outer Authenticator has put there, and marks the request as one that the Authenticator has had before.
+func newNobody(a *Authenticator) *Identity { return &Identity{verdict: &verdict{owner: a}} }
+
+// isOf reports whether the certificate is the caller's.
+func (id *Identity) isOf(leaf *x509.Certificate) bool {
+	return id.verdict != nil && id.verdict.facts != nil && id.verdict.facts.leaf.Equal(leaf)
+}
+
+// identityKey is the key of the identity in a context. With a reader it is that of the innermost
+// Authenticator which has removed a header that the reader reads.
+type identityKey struct{ reader *Authenticator }
+
+type judgedKey struct{}
 
 // identityContext is a context.WithValue for its key in half the memory. Its identity was judged only
 // by the policy of its Authenticator.
@@ -74,9 +87,11 @@ type identityContext struct {
 
 // Value implements [context.Context].
 func (c *identityContext) Value(key any) any {
-	switch key.(type) {
+	switch key := key.(type) {
 	case identityKey:
-		return c.id
+		if v := c.id.verdict; key.reader == nil || v == nil || v.owner.headers.reads(&key.reader.headers) {
+			return c.id
+		}
 	case judgedKey: // the policy of an outer route did not judge this identity
 		return (*judged)(nil)
 	}

@@ -12,7 +12,7 @@ func (a *Authenticator) whyMissing(r *http.Request, refused *Error) string {
 		return ""
 	}
 	if a.outer(r.Context()) != nil {
-		return "a Handler further out has accepted the caller and removed the header: use one Handler for a request, and Require for a route that demands more"
+		return "a Handler further out has let the request through and removed the header: use one Handler for a request, and Require for a route that demands more"
 	}
 	for i := range a.exclusions {
 		if why := a.exclusions[i].failing(r); why != "" {
@@ -22,13 +22,11 @@ func (a *Authenticator) whyMissing(r *http.Request, refused *Error) string {
 	return ""
 }
 
-// outer returns the caller that a Handler further out has accepted, if that one has removed the headers
-// which this one reads; otherwise nil.
+// outer returns the caller, or nobody, whom a Handler further out has let through, if that one has removed
+// the headers which this one reads; otherwise nil.
 func (a *Authenticator) outer(ctx context.Context) *Identity {
-	if id, known := FromContext(ctx); known && id.verdict != nil && id.verdict.owner.headers.reads(&a.headers) {
-		return id
-	}
-	return nil
+	id, _ := ctx.Value(identityKey{a}).(*Identity)
+	return id
 }
 
 // failing says why the exclusion does not match although it has the request's method and path;

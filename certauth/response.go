@@ -31,6 +31,9 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 	if body, ok := r.Body.(*trailerBody); ok {
 		defer body.handlerReturned()
 	}
+	if status == http.StatusUnauthorized {
+		r = withOutcome(r, a.nobody, nil) // Deny may call handlers
+	}
 	guarded := &denialWriter{to: w, header: w.Header().Clone(), challenge: challenge}
 	_, err := safely.Do(func() (bool, error) {
 		a.config.Deny(guarded, r, refused)

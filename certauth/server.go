@@ -119,8 +119,7 @@ func (g *guard) isOutermost(r *http.Request) bool {
 		return false
 	}
 	handler, ok := server.Handler.(*guard)
-	_, within := FromContext(r.Context())
-	return ok && handler == g && !within
+	return ok && handler == g && r.Context().Value(identityKey{}) == nil
 }
 
 // upgradable is the writer of a request to change the protocol, to WebSocket or any other, or for a

@@ -13,8 +13,10 @@
 //
 // A handler that makes requests out of what a client sent, such as the parts of a batch, must not
 // pass them to Authenticator.Handler, where the client would be the one who wrote the header, but to
-// the handlers behind it, with the context of the request that brought them. Handler refuses another
-// certificate than that of the identity in this context, but notices nothing if there is none.
+// the handlers behind it, with the context of the request that brought them. If that request has
+// passed a Handler for the same header, Handler refuses the parts unless they have the certificate
+// of its identity. It notices nothing if the request has passed none, as on a route that is not
+// behind Handler.
 //
 // # Strictness
 //
