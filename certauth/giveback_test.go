@@ -128,6 +128,54 @@ func TestGiveBack_FormsAndTheirFiles(t *testing.T) {
 	}
 }
 
+// finding S53: the files of a form that Deny reads, or a handler that it calls, stayed too, so that anybody could
+// fill the disk with uploads that were refused.
+func TestGiveBack_FilesOfARefusedUploadAreRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	w := newWorld(t)
+	reads := 0
+	auth := must(t, certauth.Config{
+		Source: headerSource{w.leaf.Certificate}, Policy: w.chain(),
+		Deny: func(w http.ResponseWriter, r *http.Request, _ *certauth.Error) {
+			if assert.NoError(t, r.ParseMultipartForm(1024)) {
+				reads++
+			}
+			w.WriteHeader(http.StatusNotFound)
+		},
+	})
+	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "the handler runs") })
+	for name, handler := range map[string]http.Handler{
+		"by Handler": auth.Handler(next),
+		"by a route": auth.Require(certauth.DNSNames{"other.example"})(next),
+		"by a route within Handler": must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()}).
+			Handler(auth.Require(certauth.DNSNames{"other.example"})(next)),
+	} {
+		for _, length := range []int64{0, -1} { // of the upload, or in chunks
+			var body bytes.Buffer
+			form := multipart.NewWriter(&body)
+			part, err := form.CreateFormFile("upload", "upload")
+			require.NoError(t, err)
+			_, err = part.Write(bytes.Repeat([]byte("a"), 1<<20))
+			require.NoError(t, err)
+			require.NoError(t, form.Close())
+			server := httptest.NewServer(handler)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, &body)
+			require.NoError(t, err)
+			request.ContentLength += length * (request.ContentLength + 1)
+			request.Header.Set("Content-Type", form.FormDataContentType())
+			response, err := server.Client().Do(request)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			server.Close() // waits for the handler
+			assert.Equal(t, http.StatusNotFound, response.StatusCode, name)
+			files, err := os.ReadDir(os.TempDir())
+			require.NoError(t, err)
+			assert.Empty(t, files, name)
+		}
+	}
+	assert.Equal(t, 6, reads)
+}
+
 // Uploads parsed by middleware outside stay its own: after the request, the files of the handler's
 // form are removed, but those of the form that the request already had are not.
 func TestGiveBack_FormsOfTheOutsideStay(t *testing.T) {

@@ -163,15 +163,16 @@ func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 
 func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *route) (*http.Request, bool) {
 	if own == nil {
-		a.deny(w, r, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New"), http.StatusUnauthorized)
+		a.deny(w, r, r, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New"), http.StatusUnauthorized)
 		return nil, false
 	}
 	id, by, refused := a.checkRoute(r, own)
 	a.headers.strip(r, false)
+	stripped := r
 	if id == nil { // Handler has removed the trailers of a request with an identity
-		r = a.headers.withoutTrailers(r)
+		stripped = a.headers.withoutTrailers(r)
 	}
-	admitted, denied := a.conclude(r, nil, id, refused, true, by)
+	admitted, denied := a.conclude(stripped, nil, id, refused, true, by)
 	if denied == nil {
 		return admitted, true
 	}
@@ -179,7 +180,7 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 	if id != nil && denied == refused { // not the failure of a hook
 		status = http.StatusForbidden
 	}
-	a.deny(w, r, denied, status)
+	a.deny(w, r, stripped, denied, status)
 	return nil, false
 }
 

@@ -17,8 +17,9 @@ const (
 	body403 = `{"type":"about:blank","title":"Forbidden","status":403}` + "\n"
 )
 
-// deny answers a refused request, through the user's hook if there is one.
-func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Error, status int) {
+// deny answers a refused request, through the user's hook if there is one. stripped is the request
+// without what no handler may see.
+func (a *Authenticator) deny(w http.ResponseWriter, r, stripped *http.Request, refused *Error, status int) {
 	challenge := defaultChallenge
 	if a != nil {
 		challenge = cmp.Or(a.config.Challenge, defaultChallenge)
@@ -28,15 +29,12 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 		writeDenial(w, status)
 		return
 	}
-	if body, ok := r.Body.(*trailerBody); ok {
-		defer body.handlerReturned()
-	}
 	if status == http.StatusUnauthorized {
-		r = withOutcome(r, a.nobody, nil) // Deny may call handlers
+		stripped = withOutcome(stripped, a.nobody, nil) // Deny may call handlers
 	}
 	guarded := &denialWriter{to: w, header: w.Header().Clone(), challenge: challenge}
 	_, err := safely.Do(func() (bool, error) {
-		a.config.Deny(guarded, r, refused)
+		serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.config.Deny(w, r, refused) }), guarded, r, stripped)
 		return true, nil
 	})
 	if err != nil {

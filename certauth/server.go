@@ -105,7 +105,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w = closing
 	}
 	if refused != nil {
-		g.auth.deny(w, admitted, refused, http.StatusUnauthorized)
+		g.auth.deny(w, r, admitted, refused, http.StatusUnauthorized)
 		return
 	}
 	serve(g.next, w, r, admitted)
