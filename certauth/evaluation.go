@@ -60,8 +60,9 @@ type pending struct {
 
 // judge runs the policy. Every failure in it, including a panic, is a refusal.
 func (e *evaluation) judge(by *judged, at string) (refused *Error) {
+	refused = unfinished
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); p != nil || refused == unfinished {
 			refused = panicked(at, p)
 			*e = evaluation{owner: e.owner} // its state is undefined
 		}
@@ -70,16 +71,17 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 		return refusal(ReasonRequestCanceled, at, "%w", err)
 	}
 	e.named = by.named
+	var err *Error
 	if !by.straight {
-		refused = e.walkAll(by.rules, 0)
-	} else if refused = by.rules.judge(e); refused == nil {
-		refused = e.end()
+		err = e.walkAll(by.rules, 0)
+	} else if err = by.rules.judge(e); err == nil {
+		err = e.end()
 	}
-	if refused == nil && len(e.found) > 0 { // the policy gives roles
-		refused = e.decide()
+	if err == nil && len(e.found) > 0 { // the policy gives roles
+		err = e.decide()
 	}
-	if refused != nil {
-		return refused
+	if err != nil {
+		return err
 	}
 	if e.waited {
 		if err := e.ctx.Err(); err != nil {
@@ -324,6 +326,10 @@ func (e *evaluation) clear() {
 	clear(e.branchRefusals)
 	e.branchRefusals = e.branchRefusals[:0]
 }
+
+// unfinished is what functions that recover panics would return if they did not end. With
+// GODEBUG=panicnil=1, recover does not tell panic(nil) from the end of a function.
+var unfinished = &Error{Reason: ReasonInternalError}
 
 func panicked(path string, value any) *Error {
 	return refusal(ReasonInternalError, path, "panic: %s", clip(fmt.Sprint(value), maxDetail))

@@ -229,3 +229,72 @@ func TestHandler_PanicOfTheLoggersLevelDenies(t *testing.T) {
 	assert.Zero(t, g.ran)
 	assert.Equal(t, http.StatusUnauthorized, g.status)
 }
+
+// finding T94: with GODEBUG=panicnil=1, where recover does not tell panic(nil) from the end of a function,
+// everybody was accepted whose policy, clock or Observe panicked in this way.
+func TestHandler_PanicWithNilDenies(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	armed, nothing := false, any(nil)
+	boom := func() {
+		if armed {
+			panic(nothing)
+		}
+	}
+	w := newWorld(t)
+	function := certauth.PolicyFunc{Name: "f", Func: func(context.Context, *certauth.Identity) error { boom(); return nil }}
+	good := certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()}
+	for name, spoil := range map[string]func(*certauth.Config){
+		"in the source": func(c *certauth.Config) {
+			c.Source = certauth.SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) {
+				boom()
+				return []*x509.Certificate{w.leaf.Certificate}, nil
+			}}
+		},
+		"in a policy function": func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, function} },
+		"in one with roles": func(c *certauth.Config) {
+			c.Policy = certauth.Named{Name: "r", Policy: certauth.All{c.Policy, function}}
+		},
+		"in a checker": func(c *certauth.Config) {
+			c.Policy = certauth.All{c.Policy, certauth.NotRevoked{Checker: checkerFunc(func() { boom() })}}
+		},
+		"in the clock": func(c *certauth.Config) { c.Now = func() time.Time { boom(); return time.Now() } },
+		"in Observe":   func(c *certauth.Config) { c.Observe = func(context.Context, certauth.Event) { boom() } },
+		"in one that is optional": func(c *certauth.Config) {
+			c.Policy, c.Optional = certauth.All{c.Policy, function}, true
+		},
+	} {
+		config := good
+		spoil(&config)
+		armed = false
+		auth := must(t, config)
+		assert.Equal(t, 1, through(t, auth.Handler, request()).ran, name)
+		armed = true
+		g := through(t, auth.Handler, request())
+		assert.Equal(t, http.StatusUnauthorized, g.status, name)
+		assert.Zero(t, g.ran, name)
+	}
+	for name, config := range map[string]certauth.Config{
+		"in the policy function of a route": good,
+		"in the clock at a route":           {Source: good.Source, Policy: good.Policy, Now: func() time.Time { boom(); return time.Now() }},
+	} {
+		armed = false
+		auth := must(t, config)
+		route := auth.Require(function)
+		g := through(t, func(next http.Handler) http.Handler {
+			return auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				armed = true
+				route(next).ServeHTTP(w, r)
+			}))
+		}, request())
+		assert.Equal(t, http.StatusForbidden, g.status, name)
+		assert.Zero(t, g.ran, name)
+	}
+}
+
+// checkerFunc is a checker that finds everything good after the function has returned.
+type checkerFunc func()
+
+func (f checkerFunc) CheckChain(_ context.Context, _ []*x509.Certificate) (certauth.Revocation, error) {
+	f()
+	return certauth.Revocation{Status: certauth.RevocationGood}, nil
+}

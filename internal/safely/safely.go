@@ -12,10 +12,13 @@ const maxDetail = 512
 
 // Do calls f and returns a panic in it as an error.
 func Do[T any](f func() (T, error)) (result T, err error) {
+	ended := false // with GODEBUG=panicnil=1, recover does not notice panic(nil)
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); p != nil || !ended {
 			err = fmt.Errorf("panic: %s", logtext.Line(fmt.Sprint(p), maxDetail))
 		}
 	}()
-	return f()
+	result, err = f()
+	ended = true
+	return result, err
 }

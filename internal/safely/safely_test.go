@@ -26,4 +26,7 @@ func TestDo_APanicIsAnErrorOfBoundedText(t *testing.T) {
 	_, err = safely.Do(func() (int, error) { panic(strings.Repeat("x", 513)) })
 	require.EqualError(t, err, "panic: "+strings.Repeat("x", 512)+"...")
 	assert.Zero(t, value)
+	t.Setenv("GODEBUG", "panicnil=1")
+	_, err = safely.Do(func() (int, error) { panic(any(nil)) })
+	require.EqualError(t, err, "panic: <nil>")
 }
