@@ -22,7 +22,9 @@ import (
 // HTTP/1.0, the connection is closed, unless next takes it over; middleware outside that answers in
 // place of Handler must close it too. net/http itself does not: it answers "OPTIONS *" before any
 // handler, unless http.Server.DisableGeneralOptionsHandler is set, as
-// [Authenticator.ConfigureServer] does.
+// [Authenticator.ConfigureServer] does. A handler that answers 101 must take the connection over, also
+// if the request has no Upgrade header, which the front end may have removed (section "Upgrade" of
+// package forwarded).
 //
 // To protect everything that a server serves use [Authenticator.ConfigureServer].
 //

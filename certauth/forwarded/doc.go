@@ -112,6 +112,11 @@
 //	Traefik  drops it since traefik/traefik#13797; before, a headers middleware on every router with
 //	         customRequestHeaders.Upgrade=""
 //
+// nginx and HAProxy remember the client's header also if they drop it as described here, and make a
+// tunnel of the connection if the answer is 101. A handler must therefore answer 101, such as a status
+// that the client names, only if it takes the connection over; otherwise net/http keeps it, and the
+// client writes the headers of its next requests.
+//
 // Authenticator.Handler closes the connection after a request with an Upgrade header, unless a handler
 // takes it over; a handler outside of it does not. Nor does net/http after "OPTIONS *", which it answers
 // before any handler, so that behind Varnish, with its usual configuration for WebSocket, a client
