@@ -193,15 +193,23 @@ func (w *upgradable) CloseNotify() <-chan bool {
 func (w *upgradable) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // end runs when the handler has returned. It closes a connection on which the handler has answered 101
-// and then left it to the server.
+// and then left it to the server. A writer in between, such as gin's, may refuse to take the connection
+// over after the answer; the one within does not. The panic is the last resort, because middleware outside
+// may recover it.
 func (w *upgradable) end() {
 	w.sayClose()
 	if !w.switched {
 		return
 	}
-	conn, _, err := w.Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
+	for writer := w.ResponseWriter; ; {
+		if conn, _, err := http.NewResponseController(writer).Hijack(); err == nil {
+			_ = conn.Close()
+			return
+		}
+		outer, ok := writer.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			panic(http.ErrAbortHandler)
+		}
+		writer = outer.Unwrap()
 	}
-	_ = conn.Close()
 }

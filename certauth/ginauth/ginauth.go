@@ -5,6 +5,12 @@
 // routes and single routes. gin.WrapH is no substitute: the wrapped handler can answer 401,
 // but gin still runs the route's handler.
 //
+// Before any middleware, gin itself redirects a path that differs from that of a route by a slash at
+// the end, and keeps the connection. Behind a front end that then makes a tunnel of it, as Varnish, and
+// Apache before 2.4.47, do for WebSocket, wrap the router, or set Engine.RedirectTrailingSlash to false
+// and RedirectFixedPath not to true; otherwise a client without a certificate can write the front end's
+// headers itself (section "Upgrade" of package forwarded).
+//
 // Serve the router with an [http.Server] whose ConnContext is certauth.ConnContext and whose
 // DisableGeneralOptionsHandler is true, as ConfigureServer sets them; without ConnContext, gates on
 // the socket refuse every request. Never set Engine.UseH2C (see certauth.Authenticator.Handler),

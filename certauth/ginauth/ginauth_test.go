@@ -240,9 +240,11 @@ func TestHandler_AnUpgrade(t *testing.T) {
 }
 
 // finding T81: an answer of 101 by a handler that does not take the connection over ends it.
+// finding T96: it did not behind gin's Recovery, which recovered the panic that was to close it.
 func TestHandler_AnAnswerOf101IsTheLast(t *testing.T) {
 	p := newPartner(t)
 	router := gin.New()
+	router.Use(gin.RecoveryWithWriter(io.Discard)) // as in gin.Default
 	router.Use(ginauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()})))
 	router.GET("/", func(c *gin.Context) {
 		c.Header("Connection", "Upgrade")
@@ -266,6 +268,30 @@ func TestHandler_AnAnswerOf101IsTheLast(t *testing.T) {
 	answers, err := io.ReadAll(conn)
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 	assert.LessOrEqual(t, strings.Count(string(answers), "HTTP/1.1 "), 1, "%s", answers)
+}
+
+// finding T97: gin redirects before any middleware, and net/http keeps the connection, unless the fields that
+// the package documentation names are false.
+func TestHandler_WithoutRedirectsNothingFollowsAnUpgrade(t *testing.T) {
+	p := newPartner(t)
+	router := gin.New()
+	router.RedirectTrailingSlash = false
+	router.HandleMethodNotAllowed = true
+	router.Use(ginauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()})))
+	router.GET("/orders", func(c *gin.Context) { c.Status(http.StatusOK) })
+	server := httptest.NewServer(router)
+	defer server.Close()
+	for _, line := range []string{"GET /orders", "GET /orders/", "GET /ORDERS", "GET //orders", "GET /other", "POST /orders", "FOO /orders/", "OPTIONS /orders", "GET http://app/orders/"} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+		_, err = io.WriteString(conn, line+" HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /next HTTP/1.1\r\nHost: app\r\n\r\n")
+		require.NoError(t, err)
+		answers, err := io.ReadAll(conn)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, line)
+		assert.Equal(t, 1, strings.Count(string(answers), "HTTP/1.1 "), "%s: %s", line, answers)
+		require.NoError(t, conn.Close())
+	}
 }
 
 // finding S50: nginx before 1.29.7 sends HTTP/1.0 unless it is told not to. Then Context.Stream panicked
