@@ -19,7 +19,8 @@ import "net/http"
 //
 // Continue with the returned request and its context, never with r: r has no identity, or that of
 // an outer Authenticator, and may receive the source's headers as trailers. If the source reads
-// headers, the returned request has no trailers; Handler passes them on.
+// headers, the returned request has no trailers; Handler passes them on. If its multipart form is parsed,
+// call MultipartForm.RemoveAll at the end: net/http removes only the files of the form of its own request.
 //
 // An interceptor that demands more for some methods, as [Authenticator.Require] does for routes,
 // compares [Identity.Matched] with the role that a method needs; [Named] assigns roles. For a

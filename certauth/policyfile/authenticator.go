@@ -304,6 +304,9 @@ var wildcards = regexp.MustCompile(`\{([^{}$.]+)(?:\.\.\.)?\}`)
 // Admit is certauth's Authenticator.Admit with the active document. It does not work together with
 // handlers of [Authenticator.Require].
 func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
+	if r == nil {
+		return (*certauth.Authenticator)(nil).Admit(nil) // refuses
+	}
 	a.look(r.Context())
 	g := a.acquire()
 	if g == nil {

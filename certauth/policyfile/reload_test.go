@@ -365,6 +365,14 @@ func TestAuthenticator_FollowsWhatTheDocumentNames(t *testing.T) {
 	assert.Equal(t, 200, ask(f.clientB, "fedcba9876543210"))
 }
 
+// finding S55: it panicked, unlike that of certauth.
+func TestAuthenticator_AdmitWithoutARequest(t *testing.T) {
+	f := newFolder(t)
+	auth := open(t, f.write("policy.json", numbered(0)), certauth.Config{})
+	_, err := auth.Admit(nil)
+	assert.ErrorIs(t, err, certauth.ReasonInternalError)
+}
+
 func TestAuthenticator_ClosedRefusesEverybody(t *testing.T) {
 	f := newFolder(t)
 	auth, err := policyfile.Open(f.write("policy.json", numbered(0)), certauth.Config{})
