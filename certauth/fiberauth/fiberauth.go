@@ -73,12 +73,15 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 		}
 		defer func() { // the next handlers may write to the header too
 			ctx := c.RequestCtx()
-			switch late := ctx.LastTimeoutErrorResponse(); {
-			case w.header.Get("Connection") == "": // otherwise it is close, see certauth's Handler
-			case late != nil: // and a handler may still write to the other response
-				late.SetConnectionClose()
-			case !ctx.Hijacked():
-				ctx.SetConnectionClose()
+			answer := ctx.LastTimeoutErrorResponse()
+			if answer == nil { // otherwise a handler may still write to the other response, or take the connection over
+				if ctx.Hijacked() {
+					return
+				}
+				answer = c.Response()
+			}
+			if w.header.Get("Connection") != "" || answer.StatusCode() == fiber.StatusSwitchingProtocols { // see certauth's Handler
+				answer.SetConnectionClose()
 			}
 		}()
 		c.SetContext(admitted.Context())
