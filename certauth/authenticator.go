@@ -186,9 +186,9 @@ func (a *Authenticator) release(e *evaluation) {
 
 // decide judges the source's offer. It reads no header.
 func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, refused *Error) {
-	refused = unfinished
+	refused = errUnfinished
 	defer func() {
-		if p := recover(); p != nil || refused == unfinished {
+		if p := recover(); p != nil || refused == errUnfinished {
 			id, refused = nil, a.panicked("Source", p)
 		}
 	}()

@@ -60,9 +60,9 @@ type pending struct {
 
 // judge runs the policy. Every failure in it, including a panic, is a refusal.
 func (e *evaluation) judge(by *judged, at string) (refused *Error) {
-	refused = unfinished
+	refused = errUnfinished
 	defer func() {
-		if p := recover(); p != nil || refused == unfinished {
+		if p := recover(); p != nil || refused == errUnfinished {
 			refused = panicked(at, p)
 			*e = evaluation{owner: e.owner} // its state is undefined
 		}
@@ -327,9 +327,9 @@ func (e *evaluation) clear() {
 	e.branchRefusals = e.branchRefusals[:0]
 }
 
-// unfinished is what functions that recover panics would return if they did not end. With
+// errUnfinished is what functions that recover panics would return if they did not end. With
 // GODEBUG=panicnil=1, recover does not tell panic(nil) from the end of a function.
-var unfinished = &Error{Reason: ReasonInternalError}
+var errUnfinished = &Error{Reason: ReasonInternalError}
 
 func panicked(path string, value any) *Error {
 	return refusal(ReasonInternalError, path, "panic: %s", clip(fmt.Sprint(value), maxDetail))

@@ -112,9 +112,9 @@ func (a *Authenticator) unheard(r *http.Request) (yes bool) {
 
 // report passes the event to Logger and Observe. A panic in either is a refusal.
 func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
-	refused = unfinished
+	refused = errUnfinished
 	defer func() {
-		if p := recover(); p != nil || refused == unfinished {
+		if p := recover(); p != nil || refused == errUnfinished {
 			refused = a.panicked("Observe", p)
 		}
 	}()

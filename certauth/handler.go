@@ -221,9 +221,9 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 		return nil, nil, refusal(ReasonCertificateMissing, "Require", "the identity comes from another Authenticator").
 			withHint("put the Handler of the same Authenticator around this route")
 	}
-	refused = unfinished
+	refused = errUnfinished
 	defer func() {
-		if p := recover(); p != nil || refused == unfinished {
+		if p := recover(); p != nil || refused == errUnfinished {
 			id, by, refused = known, nil, a.panicked("Require", p)
 		}
 	}()

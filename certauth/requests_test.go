@@ -281,6 +281,7 @@ func TestRequests_AnUpgradeThatIsIgnored(t *testing.T) {
 	assert.True(t, response.Close)
 }
 
+// finding T96: behind middleware that recovers panics, so did a writer that takes no connection over.
 // findings T81 and T82: a handler that says itself what becomes of the connection, as those of server-sent
 // events do, or that fails to take it over, left it open to what T48 describes.
 func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
@@ -310,6 +311,9 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 			w.Header().Set("Upgrade", "websocket")
 			w.WriteHeader(http.StatusSwitchingProtocols)
 		},
+		"T96, 101 through a writer that takes nothing over after it": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		},
 		"hidden, T82, no connection to take over after 101": func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusSwitchingProtocols)
 			_, _, err := http.NewResponseController(w).Hijack()
@@ -327,7 +331,11 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 				ran.Add(1)
 				handler(w, r)
 			}))
-		if strings.HasPrefix(name, "T81, 101") {
+		if strings.HasPrefix(name, "T96") {
+			takes := inner
+			inner = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { takes.ServeHTTP(notTakenOver{w}, r) })
+		}
+		if strings.HasPrefix(name, "T81, 101") || strings.HasPrefix(name, "T96") {
 			recovered := inner
 			inner = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				defer func() { _ = recover() }() // as some middleware does, with every panic
@@ -355,6 +363,30 @@ func TestRequests_NoHandlerKeepsTheConnectionAfterAnUpgrade(t *testing.T) {
 		server.Close()
 		assert.EqualValues(t, 1, ran.Load()-before, name)
 	}
+}
+
+// notTakenOver is a writer that takes no connection over, such as gin's after the answer.
+type notTakenOver struct{ http.ResponseWriter }
+
+func (notTakenOver) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, http.ErrNotSupported
+}
+func (w notTakenOver) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// If nothing takes the connection over, it ends with the panic that net/http expects, and 101 does not say
+// close, because the client would not accept the upgrade.
+func TestRequests_ThePanicAfterAnAnswerOf101(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	handler := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)}).
+		Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			_ = http.NewResponseController(w).Flush()
+		}))
+	w, r := httptest.NewRecorder(), request()
+	r.Header.Set("X-Client-Cert", "1")
+	r.Header.Set("Upgrade", "websocket")
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { handler.ServeHTTP(notTakenOver{w}, r) })
+	assert.Empty(t, w.Header()["Connection"])
 }
 
 // Some handlers, such as those of github.com/coder/websocket, write the answer of 101 before they take the
