@@ -375,7 +375,7 @@ func (w notTakenOver) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // If nothing takes the connection over, it ends with the panic that net/http expects, and 101 does not say
 // close, because the client would not accept the upgrade.
-func TestRequests_ThePanicAfterAnAnswerOf101(t *testing.T) {
+func TestHandler_ThePanicAfterAnAnswerOf101(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "client")
 	handler := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)}).
 		Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
