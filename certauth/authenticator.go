@@ -188,7 +188,7 @@ func (a *Authenticator) release(e *evaluation) {
 func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, refused *Error) {
 	refused = errUnfinished
 	defer func() {
-		if p := recover(); p != nil || refused == errUnfinished {
+		if p := recover(); refused == errUnfinished {
 			id, refused = nil, a.panicked("Source", p)
 		}
 	}()

@@ -62,7 +62,7 @@ type pending struct {
 func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 	refused = errUnfinished
 	defer func() {
-		if p := recover(); p != nil || refused == errUnfinished {
+		if p := recover(); refused == errUnfinished {
 			refused = panicked(at, p)
 			*e = evaluation{owner: e.owner} // its state is undefined
 		}
@@ -327,8 +327,8 @@ func (e *evaluation) clear() {
 	e.branchRefusals = e.branchRefusals[:0]
 }
 
-// errUnfinished is what functions that recover panics would return if they did not end. With
-// GODEBUG=panicnil=1, recover does not tell panic(nil) from the end of a function.
+// errUnfinished is what functions that recover panics would return if they did not end. What recover
+// returns does not show it: with GODEBUG=panicnil=1 that is nil after panic(nil) too.
 var errUnfinished = &Error{Reason: ReasonInternalError}
 
 func panicked(path string, value any) *Error {

@@ -114,7 +114,7 @@ func (a *Authenticator) unheard(r *http.Request) (yes bool) {
 func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	refused = errUnfinished
 	defer func() {
-		if p := recover(); p != nil || refused == errUnfinished {
+		if p := recover(); refused == errUnfinished {
 			refused = a.panicked("Observe", p)
 		}
 	}()

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -259,6 +260,13 @@ func TestHandler_PanicWithNilDenies(t *testing.T) {
 		},
 		"in the clock": func(c *certauth.Config) { c.Now = func() time.Time { boom(); return time.Now() } },
 		"in Observe":   func(c *certauth.Config) { c.Observe = func(context.Context, certauth.Event) { boom() } },
+		"in Observe, and Deny answers": func(c *certauth.Config) {
+			c.Observe = func(context.Context, certauth.Event) { boom() }
+			c.Deny = func(w http.ResponseWriter, _ *http.Request, err *certauth.Error) {
+				assert.ErrorContains(t, err, "panic: <nil>")
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+		},
 		"in one that is optional": func(c *certauth.Config) {
 			c.Policy, c.Optional = certauth.All{c.Policy, function}, true
 		},
@@ -297,4 +305,20 @@ type checkerFunc func()
 func (f checkerFunc) CheckChain(_ context.Context, _ []*x509.Certificate) (certauth.Revocation, error) {
 	f()
 	return certauth.Revocation{Status: certauth.RevocationGood}, nil
+}
+
+// If nothing takes the connection over, it ends with the panic that net/http expects, and 101 does not say
+// close, because the client would not accept the upgrade.
+func TestHandler_ThePanicAfterAnAnswerOf101(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	handler := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)}).
+		Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			_ = http.NewResponseController(w).Flush()
+		}))
+	w, r := httptest.NewRecorder(), request()
+	r.Header.Set("X-Client-Cert", "1")
+	r.Header.Set("Upgrade", "websocket")
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { handler.ServeHTTP(notTakenOver{w}, r) })
+	assert.Empty(t, w.Header()["Connection"])
 }

@@ -223,7 +223,7 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 	}
 	refused = errUnfinished
 	defer func() {
-		if p := recover(); p != nil || refused == errUnfinished {
+		if p := recover(); refused == errUnfinished {
 			id, by, refused = known, nil, a.panicked("Require", p)
 		}
 	}()

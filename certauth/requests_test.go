@@ -373,22 +373,6 @@ func (notTakenOver) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 func (w notTakenOver) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// If nothing takes the connection over, it ends with the panic that net/http expects, and 101 does not say
-// close, because the client would not accept the upgrade.
-func TestHandler_ThePanicAfterAnAnswerOf101(t *testing.T) {
-	client := certauthtest.SelfSigned(t, "client")
-	handler := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)}).
-		Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusSwitchingProtocols)
-			_ = http.NewResponseController(w).Flush()
-		}))
-	w, r := httptest.NewRecorder(), request()
-	r.Header.Set("X-Client-Cert", "1")
-	r.Header.Set("Upgrade", "websocket")
-	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { handler.ServeHTTP(notTakenOver{w}, r) })
-	assert.Empty(t, w.Header()["Connection"])
-}
-
 // Some handlers, such as those of github.com/coder/websocket, write the answer of 101 before they take the
 // connection over.
 //

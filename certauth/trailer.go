@@ -8,21 +8,18 @@ import (
 )
 
 // withoutTrailers returns a request whose trailers never contain one of the source's headers,
-// neither now nor later. It returns r itself if r cannot have trailers.
+// neither now nor later. It returns r itself if r announces none.
 //
 // net/http keeps writing to the trailers of its own request: for HTTP/1, the code that reads or
 // closes the body stores every arriving trailer in that map, announced or not. The handler
 // therefore gets a separate map with the announced trailers, which [trailerBody] fills. It never
-// sees a trailer that was not announced: if none was, it has no map to which net/http could add
-// one.
+// sees a trailer that was not announced: if none was, it has a copy of the request ([withOutcome])
+// without a map to which net/http could add one.
 func (s *headerSet) withoutTrailers(r *http.Request) *http.Request {
-	if len(s.names) == 0 || r.Trailer == nil && r.ContentLength >= 0 {
+	if len(s.names) == 0 || r.Trailer == nil {
 		return r
 	}
 	own := r.WithContext(r.Context()) // a copy, whose Trailer the server does not set
-	if r.Trailer == nil {
-		return own
-	}
 	own.Trailer = http.Header{}
 	for name, values := range r.Trailer {
 		if !s.has(name) { // r keeps its map unchanged, because middleware outside may be reading it

@@ -3,6 +3,7 @@ package safely_test
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,6 +28,7 @@ func TestDo_APanicIsAnErrorOfBoundedText(t *testing.T) {
 	require.EqualError(t, err, "panic: "+strings.Repeat("x", 512)+"...")
 	assert.Zero(t, value)
 	t.Setenv("GODEBUG", "panicnil=1")
-	_, err = safely.Do(func() (int, error) { panic(any(nil)) })
+	var nothing atomic.Value
+	_, err = safely.Do(func() (int, error) { panic(nothing.Load()) })
 	require.EqualError(t, err, "panic: <nil>")
 }
