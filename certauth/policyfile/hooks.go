@@ -88,7 +88,7 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 		a.logInUse(ctx)
 	} else {
 		hint := "repair the document; until then the last good one stays in use, but a restart fails"
-		if errors.Is(err, errHangs) {
+		if errors.Is(err, errHangs) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			hint = "check that the disk or the share of the document answers; the last good document stays in use"
 		}
 		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
