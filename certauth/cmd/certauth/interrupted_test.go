@@ -34,11 +34,12 @@ func TestMain_AnInterruptedQuestionHasNoAnswer(t *testing.T) {
 		{"explain", "-policy", policy, client},
 		{"revocation", "-roots", w.path("root.pem"), "-issuing", w.path("issuing.pem"), "-policy", policy, "-checker", "ask", client},
 	} {
-		var ctx context.Context
-		ctx, interrupt = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		interrupt = cancel
 		var out, errs bytes.Buffer
 		p := &program{ctx: ctx, stdin: strings.NewReader(""), out: &out, errs: &errs, now: time.Now, all: commands()}
 		assert.Equal(t, exitFailed, p.main(args), out.String())
 		assert.Equal(t, "certauth "+args[0]+": interrupted, so that this is no answer\n", errs.String())
+		cancel()
 	}
 }
