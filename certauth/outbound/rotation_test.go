@@ -378,6 +378,7 @@ func TestExpiry_WarningsAhead(t *testing.T) {
 						want = outbound.ReasonCertificateExpired
 					}
 					assert.Equal(t, want, warnings[i].Reason())
+					assert.Contains(t, warnings[i].Err.Hint, "renew ", "finding O65: it asked a question") // and named no step
 				}
 				require.NoError(t, own.Close())
 			})
