@@ -115,7 +115,9 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 		case err != nil && parsefault.Help(err) != "":
 			return nil, nil, unreadable("it", err)
 		case err != nil:
-			return nil, nil, errors.New("neither PEM nor PKCS#12 nor a certificate in DER")
+			other := fail(ReasonMalformed, "neither PEM nor PKCS#12 nor a certificate in DER")
+			other.Hint = "is the file still being written? a file in PKCS #7 must be converted: openssl pkcs7 -inform der -print_certs"
+			return nil, nil, other
 		}
 		return []*x509.Certificate{cert}, nil, nil
 	}

@@ -36,6 +36,7 @@ func TestOpen_TheHintFitsTheCause(t *testing.T) {
 		"roots with a key":             {outbound.Config{Source: whole, ServerRoots: whole}, outbound.ReasonMalformed, "the CA certificates of the servers alone"},
 		"another secret":               {outbound.Config{Source: outbound.Fetch(func(context.Context) (string, []byte, error) { return "text/plain", bundle(t, own), nil })}, outbound.ReasonMalformed, "the secret of a Key Vault certificate"},
 		"PKCS #7":                      {outbound.Config{Source: outbound.File{Path: file("c.p7b", block("PKCS7"))}}, outbound.ReasonMalformed, "openssl pkcs7 -print_certs"},
+		"PKCS #7 in DER":               {outbound.Config{Source: outbound.File{Path: file("c.der", []byte("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"))}}, outbound.ReasonMalformed, "openssl pkcs7 -inform der -print_certs"},
 		"a request":                    {outbound.Config{Source: outbound.File{Path: file("d.pem", block("CERTIFICATE REQUEST"))}}, outbound.ReasonMalformed, "a request is no certificate"},
 		"parameters":                   {outbound.Config{Source: outbound.File{Path: file("e.pem", block("DH PARAMETERS"))}}, outbound.ReasonMalformed, "remove this block"},
 	} {
