@@ -129,6 +129,11 @@ func inTime(ctx context.Context, path string, read func()) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+		select {
+		case <-done: // at the same moment
+			return nil
+		default:
+		}
 		return fmt.Errorf("policyfile: %s has not been read in time; does its disk or share answer? %w", quotedName(path), context.Cause(ctx))
 	}
 }
