@@ -310,6 +310,7 @@ func TestExclusion_RewrittenURLIsNotExempt(t *testing.T) {
 }
 
 // finding R34: if an Exclusion does not apply to a request for its path, the hint was to add one.
+// finding O66: so it was for another method or spelling, and for a CORS preflight to look at the front end.
 func TestExclusion_TheHintSaysWhyItDoesNotApply(t *testing.T) {
 	t.Setenv("WEBSITE_AUTH_ENCRYPTION_KEY", healthKey)
 	platform := public("", "/health")
@@ -327,7 +328,12 @@ func TestExclusion_TheHintSaysWhyItDoesNotApply(t *testing.T) {
 		{"the path as the handler sees it", []certauth.Exclusion{public("", "/health")}, "HEAD", "/api/health?full", "/api", rewritten},
 		{"the path as the client sends it", []certauth.Exclusion{public("", "/api/health")}, "GET", "/api/health", "/api", rewritten},
 		{"an escaped path", []certauth.Exclusion{platform}, "GET", "/%68ealth", "", rewritten},
-		{"another method", []certauth.Exclusion{platform}, "PUT", "/health", "", none},
+		{"another method", []certauth.Exclusion{platform}, "PUT", "/health", "", "the Exclusion GET /health is not for the method of this request"},
+		{"a slash at the end", []certauth.Exclusion{public("POST", "/health"), platform}, "HEAD", "/health/?full", "", "the Exclusion GET /health is not for this spelling of the path"},
+		{"another letter case", []certauth.Exclusion{public("", "/Health/live")}, "GET", "/health/live", "", "the Exclusion GET /Health/live is not for this spelling of the path"},
+		{"another method and spelling", []certauth.Exclusion{platform}, "PUT", "/health/", "", none},
+		{"a preflight", []certauth.Exclusion{platform}, "OPTIONS", "/health", "", "a browser sends no certificate with a CORS preflight"},
+		{"a preflight of another spelling", []certauth.Exclusion{public("OPTIONS", "/health")}, "OPTIONS", "/%68ealth", "", rewritten},
 		{"another path", []certauth.Exclusion{platform}, "GET", "/healthz", "", none},
 	} {
 		var hint string
@@ -336,7 +342,7 @@ func TestExclusion_TheHintSaysWhyItDoesNotApply(t *testing.T) {
 			Observe: func(_ context.Context, e certauth.Event) { hint = e.Err.Hint },
 		})
 		server := httptest.NewServer(http.StripPrefix(tc.within, auth.Handler(http.NotFoundHandler())))
-		status := rawStatus(t, server.Listener.Addr().String(), tc.method+" "+tc.target+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		status := rawStatus(t, server.Listener.Addr().String(), tc.method+" "+tc.target+" HTTP/1.1\r\nHost: a\r\nAccess-Control-Request-Method: GET\r\nConnection: close\r\n\r\n")
 		server.Close()
 		assert.Equal(t, http.StatusUnauthorized, status, tc.name)
 		assert.Contains(t, hint, tc.want, tc.name)

@@ -19,6 +19,14 @@ func (a *Authenticator) whyMissing(r *http.Request, refused *Error) string {
 			return "an Exclusion has this path, but " + why
 		}
 	}
+	if r.Method == http.MethodOptions && len(r.Header["Access-Control-Request-Method"]) > 0 {
+		return "a browser sends no certificate with a CORS preflight: add an Exclusion for OPTIONS and this path, or let CORS middleware outside of Handler answer it"
+	}
+	for i := range a.exclusions {
+		if why := a.exclusions[i].missed(r); why != "" {
+			return why
+		}
+	}
 	return ""
 }
 
@@ -40,4 +48,17 @@ func (x *exclusion) failing(r *http.Request) string {
 		return "it requires the App Service health token, which the request does not have: Linux plans send none, so leave AppServiceHealth false there"
 	}
 	return "the path was escaped, or rewritten before this middleware: put Handler outside of what rewrites it, and exclude the path that the client sends"
+}
+
+// missed says why the exclusion does not match although it is for this path with another method, or for another spelling
+// of it; otherwise it returns "".
+func (x *exclusion) missed(r *http.Request) string {
+	target, _, _ := strings.Cut(r.RequestURI, "?")
+	switch {
+	case target == x.Path && !x.hasMethod(r.Method):
+		return "the Exclusion " + x.String() + " is not for the method of this request: a probe that sends it needs an entry of its own"
+	case target != x.Path && x.hasMethod(r.Method) && strings.EqualFold(strings.TrimSuffix(target, "/"), strings.TrimSuffix(x.Path, "/")):
+		return "the Exclusion " + x.String() + " is not for this spelling of the path: letter case and a slash at the end count; exclude the path that the probe requests"
+	}
+	return ""
 }

@@ -193,7 +193,7 @@ func TestRunbook_QueriesCountEachRefusalOnce(t *testing.T) {
 	require.Equal(t, s.events, refused)
 
 	const request = "request = isnotempty(tostring(r.method))"
-	const counted = "sum(iff(request, 1, 0) + coalesce(toint(r.repeated), 0)"
+	const counted = "sum(iff(request, 1, 0) + coalesce(tolong(r.repeated), 0)" // finding P135: coalesce takes one type, and 0 is a long
 	const last = "last = maxif(TimeGenerated, request)"
 	for from, to := range map[string]string{"## Who was refused, and why": "### Alerts", "### Prove it afterwards": "## Emergency: block a CA"} {
 		section := runbookSection(t, from, to)

@@ -146,6 +146,7 @@ func isBase64(c byte) bool {
 // resembles names the form that a malformed value seems to have. The result is used only
 // for the hint and never for a decision.
 func resembles(value string) string {
+	most := (len(value) + 3) / 4 * 3 // bytes, if it is base64
 	value = value[:min(len(value), maxLeafHeader)]
 	front := value[:min(len(value), 512)]
 	switch {
@@ -172,7 +173,19 @@ func resembles(value string) string {
 	case (strings.Contains(front, "-") || strings.Contains(front, "_")) && strings.Trim(value, "-_=") != "":
 		return "it looks like base64url"
 	}
+	if announced := announcedSize(front); announced > most {
+		return fmt.Sprintf("it is cut: a certificate of %d bytes begins, and at most %d are there; does a proxy limit the size of headers?", announced, most)
+	}
 	return ""
+}
+
+// announcedSize returns the size in bytes of the DER that begins in base64, or 0 if it does not begin as a certificate.
+func announcedSize(front string) int {
+	der, err := base64.StdEncoding.DecodeString(front[:min(len(front), 8)])
+	if err != nil || len(der) < 5 || der[0] != sequenceTag || der[1] != 0x82 || der[4] != sequenceTag {
+		return 0
+	}
+	return 4 + int(der[2])<<8 + int(der[3])
 }
 
 // isEscapedBase64 reports whether the text is percent-encoded base64, line ends included.

@@ -54,6 +54,14 @@ func TestResembles_NamesTheOtherForm(t *testing.T) {
 		"-":                             "",
 		"_=":                            "",
 		"MIIB":                          "",
+		// finding O67: of a certificate that is cut, nothing said so.
+		"MIICWzCCAgGg": "it is cut: a certificate of 607 bytes begins, and at most 9 are there; does a proxy limit the size of headers?",
+		"MIICWzCC":     "it is cut: a certificate of 607 bytes begins, and at most 6 are there; does a proxy limit the size of headers?",
+		"MIICWz":       "",
+		"MIICWzCC" + strings.Repeat("x", (607+2)/3*4-8): "",
+		"MIICWzCC" + strings.Repeat("x", 607/3*4-8):     "it is cut: a certificate of 607 bytes begins, and at most 606 are there; does a proxy limit the size of headers?",
+		"MIJVADCC" + strings.Repeat("x", 30_000):        "", // longer than what is looked at
+		"MIICWwCC":                                      "",
 	} {
 		assert.Equal(t, want, resembles(value), "%.40q", value)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -29,10 +28,10 @@ type Certificate struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed when the goroutine has ended
 
-	loading chan struct{} // holds a token while a reload runs
-	busy    atomic.Bool   // a source is being read, perhaps by a function that never returns
-	own     loaded        // guarded by loading
-	roots   loaded        // guarded by loading
+	loading chan struct{}          // holds a token while a reload runs
+	busy    atomic.Pointer[string] // the path of the source that is being read, perhaps by a function that never returns
+	own     loaded                 // guarded by loading
+	roots   loaded                 // guarded by loading
 	exposed map[string]bool
 	warned  expiryWarning
 
@@ -227,5 +226,3 @@ func (c *Certificate) eachTransport(f func(*transport)) {
 		f(t)
 	}
 }
-
-var errTooLate = errors.New("no answer in time")

@@ -68,7 +68,7 @@ func (p *pool) skipped(chosen *x509.Certificate, selected *selection, allowServe
 			continue
 		}
 		if !slices.ContainsFunc(pairs, func(c candidate) bool { return c.leaf.Equal(cert) }) {
-			return fail(ReasonKeyMissing, "no key in this source belongs to %s", describe(cert))
+			return noKeyOf(cert)
 		}
 		if err := usableNow(cert, allowServerAuth, now); err != nil {
 			return fail(err.Reason, "%s: %w", describe(cert), err.Err)
@@ -131,7 +131,7 @@ func (p *pool) nothing(candidates []candidate, selected *selection) error {
 			if len(p.keys) == 0 {
 				return fail(ReasonKeyMissing, "%s has no private key in this source", describe(cert))
 			}
-			return fail(ReasonKeyMissing, "no key in this source belongs to %s", describe(cert))
+			return noKeyOf(cert)
 		}
 	}
 	switch {
@@ -147,6 +147,13 @@ func (p *pool) nothing(candidates []candidate, selected *selection) error {
 		return fail(ReasonMalformed, "no certificate, only a key")
 	}
 	return fail(ReasonKeyMissing, "none of %d certificates has its key in this source", len(p.certs))
+}
+
+// noKeyOf returns the error about a certificate beside keys of others.
+func noKeyOf(cert *x509.Certificate) *Error {
+	err := fail(ReasonKeyMissing, "no key in this source belongs to %s", describe(cert))
+	err.Hint = "put the key with which this certificate was requested beside it; was only one of the two files replaced?"
+	return err
 }
 
 func newestFirst(candidates []candidate) {

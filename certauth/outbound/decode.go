@@ -115,7 +115,9 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 		case err != nil && parsefault.Help(err) != "":
 			return nil, nil, unreadable("it", err)
 		case err != nil:
-			return nil, nil, errors.New("neither PEM nor PKCS#12 nor a certificate in DER")
+			other := fail(ReasonMalformed, "neither PEM nor PKCS#12 nor a certificate in DER")
+			other.Hint = "is the file still being written? a file in PKCS #7 must be converted: openssl pkcs7 -inform der -print_certs"
+			return nil, nil, other
 		}
 		return []*x509.Certificate{cert}, nil, nil
 	}
@@ -157,7 +159,7 @@ func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, er
 			key, err := decodeKey(block)
 			if err != nil {
 				e := asError(err, ReasonMalformed)
-				return nil, nil, fail(e.Reason, "PEM block %d: %w", got, e.Err)
+				return nil, nil, &Error{Reason: e.Reason, Hint: e.Hint, Err: fmt.Errorf("PEM block %d: %w", got, e.Err)}
 			}
 			keys = append(keys, key)
 		}
@@ -211,7 +213,16 @@ func decodeKey(block *pem.Block) (crypto.Signer, error) {
 		if form, isKey := strings.CutSuffix(block.Type, " PRIVATE KEY"); isKey { // the words alone would have the text withheld
 			return nil, fail(ReasonMalformed, "a private key in the form %.40q; convert it to PKCS #8 (ssh-keygen -p -m PKCS8)", form)
 		}
-		return nil, fail(ReasonMalformed, "a %.40q, want certificates and private keys", block.Type)
+		err := fail(ReasonMalformed, "a %.40q, want certificates and private keys", block.Type)
+		switch block.Type {
+		case "PKCS7":
+			err.Hint = "convert it: openssl pkcs7 -print_certs; the private key must be added"
+		case "CERTIFICATE REQUEST":
+			err.Hint = "a request is no certificate: put the one that the CA issued for it in its place"
+		default:
+			err.Hint = "remove this block from the file"
+		}
+		return nil, err
 	}
 	if err != nil && unsupported(err) {
 		return nil, fail(ReasonKeyNotAllowed, "a private key of an algorithm or curve that Go does not support")

@@ -106,7 +106,9 @@ type parsedPFX struct {
 // decodePKCS12 returns the certificates and keys of a PKCS#12 file. An empty password also means no password.
 func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []crypto.Signer, error) {
 	if fips140.Enforced() {
-		return nil, nil, fail(ReasonMalformed, "GODEBUG=fips140=only forbids the key derivations of PKCS#12; use PEM")
+		forbidden := fail(ReasonMalformed, "GODEBUG=fips140=only forbids the key derivations of PKCS#12; use PEM")
+		forbidden.Hint = "convert the file: openssl pkcs12 -nodes; nobody else must be able to read the result, because its key is not encrypted"
+		return nil, nil, forbidden
 	}
 	file, err := parsePKCS12(data)
 	if err != nil {

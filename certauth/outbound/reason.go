@@ -72,7 +72,7 @@ func (r Reason) hint() string {
 	case ReasonKeyExposed:
 		return "remove the permission of other users to read the key file: chmod o-r, or the defaultMode of a Kubernetes volume, which is 0644 if it is not set"
 	case ReasonExpiring:
-		return "why was it not renewed yet?"
+		return "renew it and put the new one into the source; servers that pin the certificate need the new one first"
 	case ReasonNotConfigured:
 		return "use what Open returned without an error, and https URLs"
 	case ReasonClosed:

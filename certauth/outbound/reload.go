@@ -57,18 +57,18 @@ func (c *Certificate) reload(ctx context.Context) error {
 	case c.loading <- struct{}{}:
 		defer func() { <-c.loading }()
 	case <-ctx.Done():
-		return c.failed(fail(ReasonSourceUnavailable, "another reload is under way: %w", context.Cause(ctx)).at(c.rule()))
+		return c.failed(c.unanswered("another reload is under way: %w", context.Cause(ctx)))
 	}
-	if !c.busy.CompareAndSwap(false, true) {
-		return c.failed(fail(ReasonSourceUnavailable, "the previous reading has not returned yet").at(c.rule()))
+	if rule := c.rule(); !c.busy.CompareAndSwap(nil, &rule) {
+		return c.failed(c.unanswered("the previous reading has not returned yet"))
 	}
 	own, roots, current := c.own, c.roots, c.current.Load()
-	r, err := await(ctx, func() *reading {
-		defer c.busy.Store(false)
+	r, ok := await(ctx, func() *reading {
+		defer c.busy.Store(nil)
 		return c.readSources(ctx, own, roots, current)
 	})
-	if err != nil {
-		return c.failed(asError(err, ReasonSourceUnavailable).at(c.rule()))
+	if !ok {
+		return c.failed(c.unanswered("no answer in time: %w", context.Cause(ctx)))
 	}
 	if c.closed.Load() {
 		return fail(ReasonClosed, "closed").at(c.rule())
@@ -78,6 +78,16 @@ func (c *Certificate) reload(ctx context.Context) error {
 
 func (c *Certificate) rule() string { return "Source." + c.config.Source.name() }
 
+// unanswered returns the error about the source that is being read and does not answer.
+func (c *Certificate) unanswered(format string, args ...any) *Error {
+	err := fail(ReasonSourceUnavailable, format, args...).at(c.rule())
+	if rule := c.busy.Load(); rule != nil {
+		err.Rule = *rule
+	}
+	err.Hint = "does the disk, the share or the vault answer? a Fetch or a Password that does not return when its context ends prevents every later load"
+	return err
+}
+
 // readSources changes nothing in c, because its caller may no longer be waiting.
 func (c *Certificate) readSources(ctx context.Context, own, roots loaded, current *state) *reading {
 	r := &reading{own: own, roots: roots}
@@ -85,8 +95,10 @@ func (c *Certificate) readSources(ctx context.Context, own, roots loaded, curren
 		r.ownErr = asError(err, ReasonSourceUnavailable).at(c.rule())
 	}
 	if c.config.ServerRoots != nil {
+		rule := "ServerRoots." + c.config.ServerRoots.name()
+		c.busy.Store(&rule)
 		if err := safely(func() error { return c.readRoots(ctx, r) }); err != nil {
-			r.rootsErr = asError(err, ReasonSourceUnavailable).at("ServerRoots." + c.config.ServerRoots.name())
+			r.rootsErr = asError(err, ReasonSourceUnavailable).at(rule)
 		}
 	}
 	return r
@@ -168,7 +180,7 @@ func (p *pool) torn(chosen candidate, current *state, now time.Time) error {
 	}
 	for _, cert := range p.certs {
 		if sameIdentity(cert, current.leaf) && cert.NotBefore.After(chosen.leaf.NotBefore) && !complete(cert) {
-			return fail(ReasonKeyMissing, "no key in this source belongs to %s", describe(cert))
+			return noKeyOf(cert)
 		}
 	}
 	return nil
@@ -205,7 +217,9 @@ func rootsFrom(ctx context.Context, r *reading, blobs []blob) error {
 	case len(p.failures) > 0:
 		return p.failures[0]
 	case len(p.keys) > 0:
-		return fail(ReasonMalformed, "%s holds a private key; roots are certificates", p.keys[0].where)
+		err := fail(ReasonMalformed, "%s holds a private key; roots are certificates", p.keys[0].where)
+		err.Hint = "name a file with the CA certificates of the servers alone; the application's own certificate and key belong into Source"
+		return err
 	case len(p.certs) == 0:
 		return fail(ReasonSourceUnavailable, "no certificate")
 	case slices.ContainsFunc(p.certs, slowToVerify):
@@ -349,15 +363,14 @@ func (e *Error) orNil() error {
 }
 
 // await runs f in a goroutine and stops waiting when ctx ends, because f may ignore ctx.
-func await[T any](ctx context.Context, f func() T) (T, error) {
+func await[T any](ctx context.Context, f func() T) (answer T, ok bool) {
 	answers := make(chan T, 1)
 	go func() { answers <- f() }()
 	select {
-	case answer := <-answers:
-		return answer, nil
+	case answer = <-answers:
+		return answer, true
 	case <-ctx.Done():
-		var none T
-		return none, fail(ReasonSourceUnavailable, "%w: %w", errTooLate, context.Cause(ctx))
+		return answer, false
 	}
 }
 

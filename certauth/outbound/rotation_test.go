@@ -271,6 +271,47 @@ func TestRotation_AFetchThatPanicsOrHangs(t *testing.T) {
 	})
 }
 
+// finding O60: of ServerRoots that hang, the error named Source, and the hint for any source that hangs was to look whether
+// it exists.
+func TestReload_NamesTheSourceThatHangs(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.put(t, "orders")
+		release := make(chan struct{})
+		var hangs atomic.Pointer[string]
+		fetch := func(name string, data func() []byte) outbound.Fetch {
+			return func(context.Context) (string, []byte, error) {
+				if what := hangs.Load(); what != nil && *what == name {
+					<-release // ignoring the context
+				}
+				return "", data(), nil
+			}
+		}
+		own := open(t, outbound.Config{
+			Source: outbound.File{Path: w.path("tls.pem")},
+			Password: func(ctx context.Context) (string, error) {
+				_, _, err := fetch("Password", func() []byte { return nil })(ctx)
+				return "", err
+			},
+			ServerRoots: fetch("ServerRoots", w.servers.PEM),
+		})
+		for name, rule := range map[string]string{"Password": "Source.File", "ServerRoots": "ServerRoots.Fetch"} {
+			hangs.Store(&name)
+			for _, detail := range []string{"no answer in time", "the previous reading has not returned yet"} {
+				e := reasonIs(t, own.Reload(t.Context()), outbound.ReasonSourceUnavailable)
+				assert.Equal(t, rule, e.Rule)
+				assert.Contains(t, e.Error(), detail)
+				assert.Contains(t, e.Hint, "answer?")
+			}
+			hangs.Store(nil)
+			release <- struct{}{}
+			synctest.Wait()
+			require.NoError(t, own.Reload(t.Context()))
+		}
+		require.NoError(t, own.Close())
+	})
+}
+
 func TestOpen_GivesUpWithItsContext(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -337,6 +378,7 @@ func TestExpiry_WarningsAhead(t *testing.T) {
 						want = outbound.ReasonCertificateExpired
 					}
 					assert.Equal(t, want, warnings[i].Reason())
+					assert.Contains(t, warnings[i].Err.Hint, "renew ", "finding O65: it asked a question") // and named no step
 				}
 				require.NoError(t, own.Close())
 			})

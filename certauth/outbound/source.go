@@ -134,7 +134,9 @@ func (s Fetch) read(ctx context.Context) ([]blob, error) {
 	case "application/x-pkcs12":
 		b.form = formPKCS12
 	default:
-		b.err = fail(ReasonMalformed, "content type %s, want application/x-pkcs12 or application/x-pem-file", quote(contentType))
+		wrong := fail(ReasonMalformed, "content type %s, want application/x-pkcs12 or application/x-pem-file", quote(contentType))
+		wrong.Hint = "is it the secret of a Key Vault certificate, which has the name of the certificate? another secret needs one of these content types, or none"
+		b.err = wrong
 	}
 	if len(data) == 0 && b.err == nil {
 		b.err = fail(ReasonSourceUnavailable, "the fetched secret is empty")

@@ -99,27 +99,42 @@ func Open(path string, code certauth.Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// loadFirst loads the document for the first time, and waits for it no longer than a check of it may take.
+// loadFirst loads the document for the first time.
 func (a *Authenticator) loadFirst() (*generation, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
 	defer cancel()
 	var first *generation
 	var seen [sha256.Size]byte
 	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	if late := inTime(ctx, a.path, func() {
 		first, seen, err = a.candidate(ctx, &generation{doc: &Document{}}, true)
 		if first != nil && ctx.Err() != nil { // nobody waits any longer
 			err = errors.Join(ctx.Err(), first.doc.Close())
 		}
+	}); late != nil {
+		return nil, late
+	}
+	a.seen = seen
+	return first, err
+}
+
+// inTime calls read, which may hang, and stops waiting when ctx ends.
+func inTime(ctx context.Context, path string, read func()) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		read()
 	}()
 	select {
 	case <-done:
-		a.seen = seen
-		return first, err
+		return nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("policyfile: %s has not been read within a minute; does its disk or share answer?", quotedName(a.path))
+		select {
+		case <-done: // at the same moment
+			return nil
+		default:
+		}
+		return fmt.Errorf("policyfile: %s has not been read in time; does its disk or share answer? %w", quotedName(path), context.Cause(ctx))
 	}
 }
 

@@ -1,6 +1,7 @@
 package policyfile
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -65,7 +66,8 @@ type sharedChecker struct {
 // Load reads a document and the material to which it refers, and makes an Authenticator of it. From
 // code it takes Deny, Logger, Observe and Now, which a document cannot contain; any other field of
 // code must be zero. Revocation checks receive Logger and Now. If the document has mistakes,
-// errors.As finds the [Mistakes] in the error. Load does not run the cases.
+// errors.As finds the [Mistakes] in the error. Load does not run the cases. It waits for the files no
+// longer than a minute.
 //
 // Names of files in the document are relative to its directory. Close the Document when it is no
 // longer needed.
@@ -73,12 +75,30 @@ func Load(path string, code certauth.Config) (*Document, error) {
 	if err := checkCode(code); err != nil {
 		return nil, err
 	}
-	doc, _, err := load(path, code, nil)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
+	defer cancel()
+	var doc *Document
+	var err error
+	if late := inTime(ctx, path, func() { doc, err = loadInUse(ctx, path, code) }); late != nil {
+		return nil, late
+	}
+	return doc, err
+}
+
+func loadInUse(ctx context.Context, path string, code certauth.Config) (doc *Document, err error) {
+	defer func() {
+		if p := recover(); p != nil { // nobody else recovers it in this goroutine
+			doc, err = nil, fmt.Errorf("policyfile: panic: %v", p)
+		}
+	}()
+	if doc, _, err = load(path, code, nil); err != nil {
 		return nil, err
 	}
 	if mistakes := doc.make(true); len(mistakes) > 0 { // a file has changed since
 		return nil, errors.Join(mistakes, doc.Close())
+	}
+	if ctx.Err() != nil { // nobody waits any longer
+		return nil, errors.Join(ctx.Err(), doc.Close())
 	}
 	return doc, nil
 }

@@ -92,9 +92,69 @@ func TestOpen_WaitsNoLongerThanAMinute(t *testing.T) {
 			<-hangs
 			return time.Now()
 		}})
-		require.ErrorContains(t, err, "policy.json\" has not been read within a minute")
+		require.ErrorContains(t, err, "policy.json\" has not been read in time")
 		assert.Equal(t, time.Minute, time.Since(begun))
 		close(hangs)
+		synctest.Wait()
+	})
+}
+
+// finding P133: Load waited without end.
+func TestLoad_WaitsNoLongerThanAMinute(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		path := f.write("policy.json", scoped)
+		hangs := make(chan struct{})
+		begun := time.Now()
+		_, err := policyfile.Load(path, certauth.Config{Now: func() time.Time {
+			<-hangs
+			return time.Now()
+		}})
+		require.ErrorContains(t, err, "policy.json\" has not been read in time")
+		assert.Equal(t, time.Minute, time.Since(begun))
+		close(hangs)
+		synctest.Wait() // the bubble ends only if the document that nobody wants was closed
+		_, err = policyfile.Load(path, certauth.Config{Now: func() time.Time { panic("the clock") }})
+		require.ErrorContains(t, err, "panic: the clock")
+	})
+}
+
+// finding P134: Reload waited without end, whatever its context said, and a later one for as long as its own allowed.
+func TestReload_EndsWithItsContextWhileTheFilesHang(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		path := f.write("policy.json", scoped)
+		hangs := make(chan struct{})
+		var hanging atomic.Bool
+		var reported events
+		auth, err := policyfile.Open(path, certauth.Config{Observe: reported.observe, Now: func() time.Time {
+			if hanging.Load() && strings.Contains(string(debug.Stack()), "RunCases") {
+				<-hangs
+			}
+			return time.Now()
+		}})
+		require.NoError(t, err)
+		f.write("policy.json", scoped+" ")
+		hanging.Store(true)
+		for _, want := range []string{"policy.json\" has not been read in time", "another reload is running"} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			begun := time.Now()
+			err := auth.Reload(ctx)
+			cancel()
+			require.ErrorContains(t, err, want)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.Equal(t, time.Second, time.Since(begun))
+		}
+		assert.Empty(t, reported.take())
+		hanging.Store(false)
+		close(hangs)
+		synctest.Wait()
+		taken := reported.take()
+		require.Len(t, taken, 1, "what nobody waits for has an event")
+		assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
+		assert.Contains(t, taken[0].Err.Hint, "the disk or the share")
+		require.NoError(t, auth.Reload(t.Context()))
+		require.NoError(t, auth.Close())
 		synctest.Wait()
 	})
 }

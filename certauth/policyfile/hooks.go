@@ -88,8 +88,11 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 		a.logInUse(ctx)
 	} else {
 		hint := "repair the document; until then the last good one stays in use, but a restart fails"
-		if errors.Is(err, errHangs) {
+		switch {
+		case errors.Is(err, errHangs):
 			hint = "check that the disk or the share of the document answers; the last good document stays in use"
+		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+			hint = "the check was given up before its end: unless the caller of Reload canceled it, does the disk or the share of the document answer? it is repeated; the last good document stays in use"
 		}
 		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
 		a.guarded(ctx, func() {

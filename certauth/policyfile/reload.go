@@ -94,7 +94,9 @@ func (a *Authenticator) lookNow(ctx context.Context, own *look) {
 		}
 	})
 	defer stop()
-	_ = a.reload(limited, false)
+	if current, err := a.begin(limited); err == nil {
+		_ = a.reload(limited, current, false)
+	}
 	if limited.Err() == nil {
 		a.hung.Store(0)
 	}
@@ -102,30 +104,46 @@ func (a *Authenticator) lookNow(ctx context.Context, own *look) {
 
 // Reload checks the document now. It returns nil when the document is in use, and otherwise the error
 // that prevents that: [Mistakes], which include failing cases. If the document did not change, it is
-// certauth's Authenticator.Reload. It waits for a running reload until ctx ends.
+// certauth's Authenticator.Reload. It waits until ctx ends, for a running reload too; a check that is
+// still running then goes on, and its result is reported.
 //
 // Observe and the handler of Logger may call Reload and every other method, because they are called
 // after the reload. The report that a check hangs is an exception: a Reload within it waits for that
 // check, or until its ctx ends. While a failure is being reported, another Reload that ends with the
 // same failure does not report it again.
-func (a *Authenticator) Reload(ctx context.Context) error { return a.reload(ctx, true) }
+func (a *Authenticator) Reload(ctx context.Context) error {
+	current, err := a.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if late := inTime(ctx, a.path, func() { err = a.reload(ctx, current, true) }); late != nil {
+		return late
+	}
+	return err
+}
 
 var errClosed = errors.New("policyfile: closed")
 
-func (a *Authenticator) reload(ctx context.Context, asked bool) error {
+// begin takes the turn of a reload, and the active document.
+func (a *Authenticator) begin(ctx context.Context) (*generation, error) {
 	if a.current.Load() == nil {
-		return errClosed
+		return nil, errClosed
 	}
 	select {
 	case a.turn <- struct{}{}:
 	case <-ctx.Done():
-		return fmt.Errorf("policyfile: another reload is running: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("policyfile: another reload is running: %w", context.Cause(ctx))
 	}
 	current := a.acquire() // keeps open the checkers that it shares with the next document
 	if current == nil {
 		<-a.turn
-		return errClosed
+		return nil, errClosed
 	}
+	return current, nil
+}
+
+// reload ends the turn that began with this document.
+func (a *Authenticator) reload(ctx context.Context, current *generation, asked bool) error {
 	defer a.release(current)
 	next, tell, err := a.attempt(ctx, current, asked)
 	<-a.turn

@@ -32,7 +32,7 @@ webapp show alone is not enough, since most of siteConfig in it is null.
 -policy takes the app's own exemptions, the front end and the mode from a policy document.
 
 Exit status: 0 no error; 1 at least one; 2 something could not be read, or an error cannot be ruled out
-because the input does not show a property (finding 33).
+because the input does not show a property, or two inputs contradict each other (finding 33).
 
   az webapp show -g GROUP -n SITE > show.json
   az webapp config show -g GROUP -n SITE > config.json

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -98,6 +99,28 @@ func TestInspect_ShowsRulesThatLetItIn(t *testing.T) {
 		require.NoError(t, err)
 		explained := certauthRun(t, "", "explain", "-policy", w.policy(`{"all": [`+chain+`, `+string(policy)+`]}`), client.Base64())
 		assert.Equal(t, exitOK, explained.code, "%s: %s", policy, explained.out)
+	}
+}
+
+// finding O64: of a certificate that no policy accepts it said nothing, and tried a rule for each of its names, of which a file
+// has room for a million.
+func TestInspect_SaysWhyNoRuleLetsItIn(t *testing.T) {
+	w := newWorld(t)
+	var names []string
+	for i := range 3000 {
+		names = append(names, fmt.Sprintf("n%d.example", i))
+	}
+	for want, change := range map[string]certauthtest.Template{
+		"no rule lets it in: certificate 0: serial number is not positive": func(c *x509.Certificate) { c.SerialNumber = new(big.Int) },
+		"bytes, want at most 16384":                                        certauthtest.DNS(names...),
+	} {
+		got := certauthRun(t, "", "inspect", "-json", w.issuing.Issue(t, "orders", change).Base64())
+		require.Equal(t, exitOK, got.code, got.errs)
+		var d described
+		require.NoError(t, json.Unmarshal([]byte(got.out), &d))
+		assert.Contains(t, strings.Join(d.Notes, "; "), want)
+		assert.Empty(t, d.Policies)
+		assert.NotEmpty(t, d.Serial)
 	}
 }
 

@@ -101,8 +101,17 @@ var stamps = regexp.MustCompile(`(?m)^[^{}"\n]* (\{"time":)`)
 // in the same file. Of a record of the service itself, attributes of other types than expected stay empty.
 func logRecords(content []byte) (records []*logRecord, others int) {
 	content = stamps.ReplaceAll(bytes.TrimPrefix(content, []byte("\ufeff")), []byte("$1"))
-	for len(bytes.TrimSpace(content)) > 0 {
-		decoder := json.NewDecoder(bytes.NewReader(content))
+	spare := 8 * len(content) // bytes to read of values that have several lines and no end; then each line is read by itself
+	for {
+		if content = bytes.TrimLeft(content, " \t\r\n"); len(content) == 0 {
+			return records, others
+		}
+		text := content
+		if spare <= 0 {
+			text, _, _ = bytes.Cut(content, []byte("\n"))
+		}
+		reader := bytes.NewReader(text)
+		decoder := json.NewDecoder(reader)
 		var err error
 		for err == nil {
 			var value json.RawMessage
@@ -111,13 +120,17 @@ func logRecords(content []byte) (records []*logRecord, others int) {
 				records, others = append(records, found...), others+unread
 			}
 		}
+		read := len(text) - reader.Len() - int(decoder.InputOffset())
+		content = content[decoder.InputOffset():]
 		if errors.Is(err, io.EOF) {
-			break
+			continue
 		}
 		others++
-		_, content, _ = bytes.Cut(bytes.TrimLeft(content[decoder.InputOffset():], " \t\r\n"), []byte("\n"))
+		var line []byte
+		line, content, _ = bytes.Cut(bytes.TrimLeft(content, " \t\r\n"), []byte("\n"))
+		const ahead = 512 // as much the decoder reads in any case
+		spare -= max(0, read-len(line)-ahead)
 	}
-	return records, others
 }
 
 // recordsIn returns the record, or those in the result of a query or another program's log: an entry, or a list of them, one

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -339,5 +340,22 @@ func TestExplain_IgnoresAFailedReloadThatWasRepaired(t *testing.T) {
 		assert.Contains(t, got.out, noted, log)
 		got = certauthRun(t, log, "explain", "-record", "-")
 		assert.Equal(t, noted != "", strings.Contains(got.out, "kept: not_configured"), log)
+	}
+}
+
+// finding O61: each of a million lines that open a list, as a dump of something else may have, was read to the end of the
+// log or ten thousand lists deep, which took hours.
+func TestExplain_ListsWithoutAnEndInALogCostLittle(t *testing.T) {
+	const denied = `{"time": "2026-01-01T00:00:00Z", "msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "no way", "hint": "add it"}`
+	for _, opening := range []string{"[\n", "{\"a\":\n", "[\n[\n[\nx\n"} {
+		content := []byte(strings.Repeat(opening, 20_000/strings.Count(opening, "\n")) + denied + "\n")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		records, others := logRecords(content)
+		runtime.ReadMemStats(&after)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(50<<20+200*len(content)), "%q: what is read was allocated", opening)
+		assert.Equal(t, 20_000, others, opening)
+		require.Len(t, records, 1, opening)
+		assert.Equal(t, "no way", records[0].Detail)
 	}
 }

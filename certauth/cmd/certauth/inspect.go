@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/fips140"
@@ -99,11 +100,15 @@ func runInspect(p *program, c *command, args []string) (int, error) {
 	}
 	d := describe(found.certs[0])
 	d.Form = found.form
-	d.Policies = snippets(p, found.certs[0])
+	policies, failed := snippets(p, found.certs[0])
+	d.Policies = policies
 	for _, other := range found.certs[1:] {
 		d.Others = append(d.Others, describe(other))
 	}
 	d.Notes = notes(found.certs[0], p.now())
+	if refused, ok := errors.AsType[*certauth.Error](failed); ok {
+		d.Notes = append(d.Notes, "no rule lets it in: "+detailOf(refused))
+	}
 	if *frontEnd != "" {
 		if *frontEnd != "all" && !slices.Contains(certauthtest.FrontEnds(), *frontEnd) {
 			return 0, usageError{fmt.Sprintf("-front-end: no front end %.40q; \"certauth front-end -names\" lists them", *frontEnd)}
@@ -135,7 +140,7 @@ func thumbprintSHA1(cert *x509.Certificate) string {
 func describe(cert *x509.Certificate) *described {
 	sum256, spki := sha256.Sum256(cert.Raw), sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	d := &described{
-		Subject: nameOf(cert.RawSubject), Issuer: nameOf(cert.RawIssuer), Serial: hex.EncodeToString(cert.SerialNumber.Bytes()),
+		Subject: nameOf(cert.RawSubject), Issuer: nameOf(cert.RawIssuer), Serial: cmp.Or(hex.EncodeToString(cert.SerialNumber.Bytes()), "00"),
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), Key: keyOf(cert), Signature: cert.SignatureAlgorithm.String(),
 		CA: cert.BasicConstraintsValid && cert.IsCA, SHA256: hex.EncodeToString(sum256[:]), SHA1: thumbprintSHA1(cert),
 		SPKI: base64.StdEncoding.EncodeToString(spki[:]), OCSP: cert.OCSPServer, CRL: cert.CRLDistributionPoints, IssuedAt: cert.IssuingCertificateURL,
@@ -228,11 +233,12 @@ func notes(cert *x509.Certificate, now time.Time) []string {
 	return list
 }
 
-// snippets returns rules that accept this certificate. Each is tried before it is shown.
-func snippets(p *program, cert *x509.Certificate) []json.RawMessage {
+// snippets returns rules that accept this certificate. Each is tried before it is shown. It returns an error if not even
+// a pin of the whole certificate accepts it: then no other rule is tried, of which there can be one for each name.
+func snippets(p *program, cert *x509.Certificate) ([]json.RawMessage, error) {
 	d := describe(cert)
 	var list []json.RawMessage
-	show := func(policy certauth.Policy) {
+	show := func(policy certauth.Policy) error {
 		auth, err := certauth.New(certauth.Config{
 			Source: forwarded.Header{
 				From: forwarded.InsecureAnyPeer(), Name: judgeHeader, Format: forwarded.FormatBase64DER,
@@ -241,40 +247,44 @@ func snippets(p *program, cert *x509.Certificate) []json.RawMessage {
 			Policy: policy, CacheSize: -1, Now: func() time.Time { return within(p.now(), []*x509.Certificate{cert}) },
 		})
 		if err != nil {
-			return
+			return err
 		}
 		r, err := http.NewRequestWithContext(p.ctx, http.MethodGet, "/", http.NoBody)
 		if err != nil {
-			return
+			return err
 		}
 		r.Header.Set(judgeHeader, base64List([]*x509.Certificate{cert}))
 		r.Header.Set(judgeFlag, "1")
 		if _, err := auth.Check(r); err != nil {
-			return
+			return err
 		}
 		written, err := policyfile.MarshalPolicy(policy, nil)
 		var b bytes.Buffer
 		if err == nil && json.Compact(&b, written) == nil {
 			list = append(list, b.Bytes())
 		}
+		return err
 	}
-	show(certauth.Thumbprints{d.SHA256})
-	show(certauth.PublicKeys{d.SPKI})
-	show(certauth.Subject{d.Subject})
+	if err := show(certauth.Thumbprints{d.SHA256}); err != nil {
+		return nil, err
+	}
+	rules := []certauth.Policy{certauth.PublicKeys{d.SPKI}, certauth.Subject{d.Subject}}
 	for _, name := range d.Names["dns"] {
-		show(certauth.DNSNames{name})
+		rules = append(rules, certauth.DNSNames{name})
 	}
 	for _, uri := range d.Names["uri"] {
-		show(certauth.SPIFFEIDs{uri})
-		show(certauth.URIs{uri})
+		rules = append(rules, certauth.SPIFFEIDs{uri}, certauth.URIs{uri})
 	}
 	for _, email := range d.Names["email"] {
-		show(certauth.Emails{email})
+		rules = append(rules, certauth.Emails{email})
 	}
 	for _, ip := range d.Names["ip"] {
-		show(certauth.IPs{ip})
+		rules = append(rules, certauth.IPs{ip})
 	}
-	return list
+	for _, rule := range rules {
+		_ = show(rule) // one that does not accept it is not shown
+	}
+	return list, nil
 }
 
 // headersOf returns the header lines that front ends send with the certificates.
@@ -332,7 +342,7 @@ func (p *program) printDescribed(d *described) {
 		row("with", other.Subject+", valid to "+other.NotAfter.Format(time.RFC3339)+", sha256 "+other.SHA256)
 	}
 	for _, note := range d.Notes {
-		fmt.Fprintf(p.out, "%-11s %s\n", "note", p.paint(yellow, note))
+		fmt.Fprintf(p.out, "%-11s %s\n", "note", p.paint(yellow, visible(note)))
 	}
 	var texts []string
 	for _, policy := range d.Policies {

@@ -123,6 +123,9 @@ func (p *program) command(args []string) int {
 		if errors.Is(err, flag.ErrHelp) {
 			return exitOK
 		}
+		if err == nil && p.ctx.Err() != nil && c.name != "front-end" { // which only an interrupt ends
+			err = errors.New("interrupted, so that this is no answer")
+		}
 		if err != nil {
 			fmt.Fprintf(p.errs, "certauth %s: %s\n", c.name, visibleLines(err.Error()))
 			return exitFailed

@@ -483,6 +483,24 @@ func TestRun_FindsTwoSeparators(t *testing.T) {
 	assert.NotContains(t, numbers(findings), 13)
 }
 
+// finding O68: of two inputs that contradict each other the last one counted, so that the audit of a site whose client
+// certificates are off passed if a plan that switches them on was read after it.
+func TestRun_WhatInputsContradictIsNoPass(t *testing.T) {
+	live := `{"name": "site", "type": "Microsoft.Web/sites", "httpsOnly": true, "clientCertEnabled": false, "clientCertMode": "Required"}`
+	plan := `{"terraform_version": "1", "values": {"root_module": {"resources": [{"type": "azurerm_linux_web_app", "values": {"name": "site", "https_only": true, "client_certificate_enabled": true, "client_certificate_mode": "Required"}}]}}}`
+	config := `{"name": "site", "type": "Microsoft.Web/sites/config", "minTlsVersion": "1.2", "http20Enabled": false}`
+	for _, files := range [][]string{{live, plan, config}, {plan, live, config}, {live, live, config}} {
+		in := &audit.Inputs{}
+		for _, text := range files {
+			require.NoError(t, in.Read("x.json", []byte(text)))
+		}
+		findings, err := audit.Run(in, audit.Options{Now: now})
+		require.NoError(t, err)
+		assert.Equal(t, files[0] != files[1], slices.Contains(numbers(findings), audit.NotJudged), files)
+		assert.Equal(t, files[1] == live, slices.Contains(numbers(findings), 2), files)
+	}
+}
+
 // finding P31: the resources azurerm_app_service and azurerm_function_app were read, but not the names that they have for
 // client certificates and for the version of TLS (documentation of azurerm 3, and tfsec's rule use-secure-tls-policy).
 func TestRun_ReadsTheNamesOfOlderTerraformResources(t *testing.T) {

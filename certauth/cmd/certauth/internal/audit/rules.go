@@ -421,6 +421,11 @@ var Rules = []Rule{
 					report("", need.field, fmt.Sprintf("%s is %.40q, want one of: %s", need.field, v.text(), strings.Join(need.values, ", ")))
 				}
 			}
+			for _, field := range decisive {
+				if other, v := c.others[field], c.field(field); other != nil {
+					report("", field, fmt.Sprintf("%s is %.40q here and %.40q in %s:%d; audit what is deployed and what will be one at a time", field, v.text(), other.text(), other.file, other.line))
+				}
+			}
 		},
 	},
 	{

@@ -14,6 +14,7 @@ type Site struct {
 	Terraform bool
 
 	fields     map[string]*value
+	others     map[string]*value // of decisive fields, an earlier value that differs
 	origins    map[string]string // field → tool
 	settings   map[string]*value
 	allSet     bool // all settings are known
@@ -66,6 +67,9 @@ var siteFields = []string{
 	"httpsOnly", "clientCertEnabled", "clientCertMode", "clientCertExclusionPaths", "endToEndEncryptionEnabled",
 	"publicNetworkAccess", "sku", "targetSwapSlot", "slotSwapStatus",
 }
+
+// decisive are fields that must not have different values in two inputs, because the last one would hide the other.
+var decisive = []string{"httpsOnly", "clientCertEnabled", "clientCertMode"}
 
 var configFields = []string{
 	"minTlsVersion", "scmMinTlsVersion", "http20Enabled", "healthCheckPath", "alwaysOn", "ipSecurityRestrictions",
@@ -165,7 +169,7 @@ func (in *Inputs) named(name string, at *value) *Site {
 }
 
 func newSite(name string) *Site {
-	return &Site{Name: name, fields: map[string]*value{}, origins: map[string]string{}, settings: map[string]*value{}, separators: map[string]bool{}}
+	return &Site{Name: name, fields: map[string]*value{}, others: map[string]*value{}, origins: map[string]string{}, settings: map[string]*value{}, separators: map[string]bool{}}
 }
 
 // loosely stores a configuration until it is known to which site it belongs.
@@ -178,6 +182,9 @@ func (in *Inputs) loosely(name string) *Site {
 func (s *Site) set(field string, v *value, origin string) {
 	if !v.known() {
 		return
+	}
+	if before := s.fields[field]; before != nil && slices.Contains(decisive, field) && !strings.EqualFold(before.text(), v.text()) {
+		s.others[field] = before
 	}
 	s.fields[field], s.origins[field] = v, origin
 	if field == "clientCertExclusionPaths" {
@@ -373,6 +380,9 @@ func (in *Inputs) merge() error {
 		}
 		for field, v := range s.fields {
 			target.set(field, v, s.origins[field])
+		}
+		for field, v := range s.others {
+			target.others[field] = v
 		}
 		for name, v := range s.settings {
 			target.settings[name] = v
