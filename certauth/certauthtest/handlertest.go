@@ -58,8 +58,10 @@ type HandlerTest struct {
 	KeyPinned bool
 
 	// GotIn reports whether a response is one for accepted clients, for instance because of a
-	// text that only they see. By default the status decides: 2xx, 101, and the class of the
-	// response to Client, which is 3xx if Path redirects.
+	// text that only they see. By default these are responses with status 2xx, 101, or the class
+	// of the response to Client, which is 3xx if Path redirects; and, whatever the status, those
+	// whose body ends with the body of the response to Client, because then the handler has run
+	// after the refusal.
 	GotIn func(response *http.Response, body []byte) bool
 
 	// Configure prepares the server that TestHandler starts for the handler, for instance with
@@ -87,10 +89,11 @@ type HandlerTest struct {
 // none reaches a handler that does more.
 //
 // The handler is served on loopback, over HTTP/1.1, where requests are written byte by byte
-// because no client library would send them, and over HTTP/2 with TLS. Client must be accepted over
-// each protocol before and after the table, because a handler that refuses every request would
-// pass the table. A response that does not arrive within 30 seconds is a failure. An error page
-// counts as a refusal.
+// because no client library would send them, and over HTTP/2 with TLS, if the service speaks it.
+// Client must be accepted over each protocol before and after the table, because a handler that
+// refuses every request would pass the table. Some requests are sent at the same time: with -race
+// the test finds more. A response that does not arrive within 30 seconds is a failure. An error
+// page counts as a refusal.
 //
 // TestHandler reports all failures at once, with an explanation for each row. If tb has a method
 // Logf, it receives a summary, including the rows that were skipped and why. The table cannot
