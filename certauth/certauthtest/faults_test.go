@@ -212,7 +212,7 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, func(protected, _ http.Handler) http.Handler { return takesOver(protected) })
 			},
-			rows: []string{"a wish for h2c", "a wish for H2C in other letters", "a stranger's wish for h2c", "the preface of HTTP/2"},
+			rows: []string{"a request for h2c", "a request for H2C in other letters", "a stranger's request for h2c", "the preface of HTTP/2"},
 		},
 		{ // finding N134: gorouter passes CONNECT on as Caddy does
 			name: "the connection goes on after CONNECT by gorouter", frontEnd: "CloudFoundry",
@@ -223,11 +223,11 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			until: "go1.27", // the connection is closed
 		},
 		{ // finding N126, as the two after it
-			name: "the connection goes on after a wish for websocket", frontEnd: "Apache",
+			name: "the connection goes on after a request for websocket", frontEnd: "Apache",
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, before(func(r *http.Request) { r.Header.Del("Upgrade") }))
 			},
-			rows: []string{"the client behind a refused wish for websocket"},
+			rows: []string{"the client behind a refused request for websocket"},
 		},
 		{
 			name: "CONNECT is a method like any other", frontEnd: "HAProxy",
