@@ -104,25 +104,28 @@ func TestTestHandler_FindsTheRequestThatABodyHides(t *testing.T) {
 			_, _ = io.CopyN(io.Discard, from, int64(n)+2)
 		}
 	}
-	for row, read := range map[string]bodyReader{
-		"a chunked body and a length": func(header textproto.MIMEHeader, from *bufio.Reader) {
+	for _, tc := range []struct {
+		name string
+		rows []string
+		read bodyReader
+	}{
+		{"by the first length, if it can be read", []string{"two lengths that differ", "a length with a sign"}, byLength},
+		{"in chunks, if that is a part of the encoding", []string{"a chunked body and a length"}, func(header textproto.MIMEHeader, from *bufio.Reader) {
 			if strings.HasPrefix(header.Get("Transfer-Encoding"), "chunked") {
 				chunks(header, from)
 				return
 			}
 			byLength(header, from)
-		},
-		"two lengths that differ": byLength,
-		"a length with a sign":    byLength,
-		"Transfer-Encoding with a vertical tab": func(header textproto.MIMEHeader, from *bufio.Reader) {
+		}},
+		{"in chunks, if that is the encoding after trimming", []string{"Transfer-Encoding with a vertical tab"}, func(header textproto.MIMEHeader, from *bufio.Reader) {
 			if strings.TrimSpace(header.Get("Transfer-Encoding")) == "chunked" {
 				chunks(header, from)
 				return
 			}
 			byLength(header, from)
-		},
-		"a request in the body": func(textproto.MIMEHeader, *bufio.Reader) {},
-		"a request behind a form in the body": func(header textproto.MIMEHeader, from *bufio.Reader) {
+		}},
+		{"not at all", []string{"a request in the body"}, func(textproto.MIMEHeader, *bufio.Reader) {}},
+		{"to the end of a form", []string{"a request behind a form in the body"}, func(header textproto.MIMEHeader, from *bufio.Reader) {
 			if !strings.HasPrefix(header.Get("Content-Type"), "multipart/form-data") {
 				byLength(header, from)
 				return
@@ -133,18 +136,16 @@ func TestTestHandler_FindsTheRequestThatABodyHides(t *testing.T) {
 					return
 				}
 			}
-		},
+		}},
 	} {
-		for _, frontEnd := range []string{"Nginx", "AppService"} {
-			t.Run(row+", "+frontEnd, func(t *testing.T) {
-				p := newPartner(t)
-				auth, err := certauth.New(certauth.Config{Source: sources[frontEnd](forwarded.Peers("127.0.0.1")), Policy: p.policy()})
-				require.NoError(t, err)
-				test := p.test(frontEnd)
-				test.URL, test.Exempt = handmadeServer(t, auth, read), ""
-				assert.Contains(t, wrongRows(t, nil, test), row)
-			})
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			p := newPartner(t)
+			auth, err := certauth.New(certauth.Config{Source: sources["Nginx"](forwarded.Peers("127.0.0.1")), Policy: p.policy()})
+			require.NoError(t, err)
+			test := p.test("Nginx") // whose flags the hidden request needs too
+			test.URL, test.Exempt = handmadeServer(t, auth, tc.read), ""
+			assert.Subset(t, wrongRows(t, nil, test), tc.rows)
+		})
 	}
 }
 
