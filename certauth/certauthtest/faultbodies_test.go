@@ -26,9 +26,9 @@ type bodyReader func(header textproto.MIMEHeader, from *bufio.Reader)
 
 // byLength reads a body of the length that the header says, and by that alone.
 func byLength(header textproto.MIMEHeader, from *bufio.Reader) {
-	length, err := strconv.ParseUint(header.Get("Content-Length"), 10, 31)
+	length, err := strconv.ParseInt(header.Get("Content-Length"), 10, 32)
 	if err == nil {
-		_, _ = io.CopyN(io.Discard, from, int64(length))
+		_, _ = io.CopyN(io.Discard, from, length)
 	}
 }
 
@@ -46,7 +46,9 @@ func handmadeServer(t *testing.T, auth *certauth.Authenticator, read bodyReader)
 			}
 			go func() {
 				defer func() { _ = conn.Close() }()
-				for stream := bufio.NewReader(conn); answersOne(t, auth, conn, stream, read); {
+				stream := bufio.NewReader(conn)
+				for more := true; more; {
+					more = answersOne(t, auth, conn, stream, read)
 				}
 			}()
 		}
@@ -97,11 +99,11 @@ func TestTestHandler_FindsTheRequestThatABodyHides(t *testing.T) {
 				_, _ = from.ReadString('\n')
 				return
 			}
-			n, err := strconv.ParseUint(strings.TrimSpace(size), 16, 31)
+			n, err := strconv.ParseInt(strings.TrimSpace(size), 16, 32)
 			if err != nil {
 				return
 			}
-			_, _ = io.CopyN(io.Discard, from, int64(n)+2)
+			_, _ = io.CopyN(io.Discard, from, n+2)
 		}
 	}
 	for _, tc := range []struct {
