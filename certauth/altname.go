@@ -181,8 +181,11 @@ func (r *altRule) refusal(e *evaluation) *Error {
 			withHint("the certificate is trusted, but is not an X.509-SVID, which has a well-formed SPIFFE ID, no other URI, and no key usage of a CA; ask the CA for one")
 	}
 	refused := unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
-	if len(have) == 0 {
+	switch {
+	case len(have) == 0:
 		noSuchName(refused, f, r.kind.what, r.kind.form)
+	case r.kind == &altDNS && !r.negated && haveCommon(r.entries, f.names().values(&attributeCN).texts):
+		refused.Hint = "the certificate is trusted and has the name as its common name, not as a DNS name: ask the CA for an alternative name, or use CommonNames"
 	}
 	return refused
 }

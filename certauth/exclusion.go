@@ -113,6 +113,8 @@ func checkExclusionMethod(method string) error {
 
 func checkExclusionPath(p string) error {
 	switch {
+	case strings.Contains(p, " /"):
+		return fmt.Errorf("%s does not start with a slash; the method has a field of its own", quote(p))
 	case !strings.HasPrefix(p, "/"):
 		return fmt.Errorf("%s does not start with a slash", quote(p))
 	case path.Clean(p) != p:

@@ -247,6 +247,7 @@ func TestExclusion_MistakesAreErrorsOfNew(t *testing.T) {
 		{"no control", certauth.Exclusion{Path: "/a", Reason: "r"}, "Exclusions[0].Control: empty"},
 		{"no path", public("", ""), "Exclusions[0].Path: "},
 		{"a relative path", public("", "health"), "does not start with a slash"},
+		{"a method in the path", public("", "GET /health"), "the method has a field of its own"},
 		{"a trailing slash", public("", "/health/"), "is not clean"},
 		{"a dot segment", public("", "/a/../b"), "is not clean"},
 		{"a double slash", public("", "//a"), "is not clean"},

@@ -18,11 +18,11 @@ import (
 // that it may be reading in another goroutine. next sees the trailers that the Trailer header
 // announced, by the rules of [http.Request], but never one of the source's headers.
 //
-// After a request with an Upgrade header, as for WebSocket, for CONNECT over HTTP/1, or of
-// HTTP/1.0, the connection is closed, unless next takes it over; middleware outside that answers in
-// place of Handler must close it too. net/http itself does not: it answers "OPTIONS *" before any
-// handler, unless http.Server.DisableGeneralOptionsHandler is set, as
-// [Authenticator.ConfigureServer] does. A handler that answers 101 must take the connection over, also
+// The connection is closed after a request with an Upgrade header, such as one for WebSocket, after
+// CONNECT over HTTP/1, and after a request of HTTP/1.0, unless next takes it over. Middleware outside
+// that answers in place of Handler must close it too. net/http itself answers "OPTIONS *" before any
+// handler, and keeps the connection, unless http.Server.DisableGeneralOptionsHandler is set;
+// [Authenticator.ConfigureServer] sets it. A handler that answers 101 must take the connection over, also
 // if the request has no Upgrade header, which the front end may have removed (section "Upgrade" of
 // package forwarded).
 //

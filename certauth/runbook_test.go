@@ -81,8 +81,10 @@ func (b *runbook) gate(t *testing.T, checker certauth.RevocationChecker) *certau
 	if checker != nil {
 		policy = append(policy, certauth.NotRevoked{Checker: checker})
 	}
+	t.Setenv("WEBSITE_SITE_NAME", "orders")
+	t.Setenv("WEBSITE_INSTANCE_ID", "0123")
 	auth, err := certauth.New(certauth.Config{
-		Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: withDenied(policy), Logger: b.logger, Now: b.clock.now, LogRepeats: true,
+		Source: forwarded.AppService{}, Policy: withDenied(policy), Logger: b.logger, Now: b.clock.now, LogRepeats: true,
 	})
 	require.NoError(t, err)
 	return auth

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -202,4 +203,32 @@ func TestRunbook_QueriesCountEachRefusalOnce(t *testing.T) {
 		}
 	}
 	assert.Regexp(t, `count_over_time\(.*\| json \| method != ""`, runbookSection(t, "## Who was refused, and why", "### Alerts"))
+}
+
+// finding N140: the first query did not find the records of package forwarded, such as the one that every
+// certificate will be refused.
+func TestRunbook_TheFirstQueryFindsAllRecords(t *testing.T) {
+	text, err := os.ReadFile("../.github/RUNBOOK.md")
+	require.NoError(t, err)
+	query := regexp.MustCompile(`(?m)^AppServiceConsoleLogs \| where ResultDescription has_any \((.*)\) \| order by`).FindStringSubmatch(string(text))
+	require.NotNil(t, query)
+	record := regexp.MustCompile(`[lL]og(?:ger)?\.(?:Log|LogAttrs|Debug|Info|Warn|Error)(?:Context)?\([^\n"]*"([a-z]+): `)
+	found := map[string]bool{}
+	for _, pattern := range []string{"*.go", "forwarded/*.go", "outbound/*.go", "policyfile/*.go", "revocation/*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, match := range record.FindAllStringSubmatch(string(source), -1) {
+				found[match[1]] = true
+				assert.Contains(t, query[1], `"`+match[1]+`:"`, file)
+			}
+		}
+	}
+	assert.Contains(t, found, "certauth")
+	assert.Contains(t, found, "forwarded")
 }

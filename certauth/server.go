@@ -40,9 +40,9 @@ const readHeaderTimeout = 10 * time.Second
 // case of an error the server is unchanged. ConfigureServer is not safe for concurrent use with
 // the server.
 //
-// What must be true of your infrastructure is documented at the source. A source without a gate
-// on the socket, such as forwarded.AppService, does not need this method; [Authenticator.Handler]
-// alone is sufficient.
+// What must be true of your infrastructure is documented at the source. With forwarded.AppService
+// [Authenticator.Handler] alone is sufficient. With any other source of package forwarded a server
+// without this method needs DisableGeneralOptionsHandler, and for a gate on the socket [ConnContext].
 func (a *Authenticator) ConfigureServer(server *http.Server) error {
 	switch {
 	case a == nil || a.policy == nil || a.source == nil:

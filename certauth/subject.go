@@ -247,7 +247,11 @@ func (r *attributeRule) refusal(e *evaluation) *Error {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values, want at most %d to compare with excluded ones", known.n, maxExcluded).
 			withHint("the certificate is trusted, but has too many values to compare each with what a Not excludes; ask the CA for one with fewer of them")
 	}
-	return unlisted(ReasonNameNotAllowed, r.path, r.excluded != nil, "have %d (%s)", len(known.texts), have, len(r.list), texts(r.list))
+	refused := unlisted(ReasonNameNotAllowed, r.path, r.excluded != nil, "have %d (%s)", len(known.texts), have, len(r.list), texts(r.list))
+	if r.kind == &attributeCN && r.excluded == nil && haveCommon(r.sorted, e.facts.altKeys(&altDNS).list) {
+		refused.Hint = "the certificate is trusted and has the name as a DNS name, not as its common name: use DNSNames"
+	}
+	return refused
 }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }

@@ -71,7 +71,7 @@ func ExampleTestHandler_fault() {
 			fmt.Print(line)
 		}
 	}
-	// Output: "exempt: a sibling" GOT IN, answer 200: equality, and no prefix [GHSA-gx7w-56w6-g48x]
+	// Output: "exempt: a sibling" GOT IN, answer 200: the exempt path must be compared as a whole, not as a prefix [GHSA-gx7w-56w6-g48x]
 }
 
 // A handler is tested together with its Authenticator.

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path"
 	"runtime"
@@ -211,14 +212,22 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, func(protected, _ http.Handler) http.Handler { return takesOver(protected) })
 			},
-			rows: []string{"a wish for h2c", "a wish for H2C in other letters", "a stranger's wish for h2c", "the preface of HTTP/2"},
+			rows: []string{"a request for h2c", "a request for H2C in other letters", "a stranger's request for h2c", "the preface of HTTP/2"},
+		},
+		{ // finding N134: gorouter passes CONNECT on as Caddy does
+			name: "the connection goes on after CONNECT by gorouter", frontEnd: "CloudFoundry",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) { r.Method = http.MethodGet }))
+			},
+			rows:  []string{"the client behind a CONNECT"},
+			until: "go1.27", // the connection is closed
 		},
 		{ // finding N126, as the two after it
-			name: "the connection goes on after a wish for websocket", frontEnd: "Apache",
+			name: "the connection goes on after a request for websocket", frontEnd: "Apache",
 			plant: func(t *testing.T, s *service) http.Handler {
 				return s.behind(t, before(func(r *http.Request) { r.Header.Del("Upgrade") }))
 			},
-			rows: []string{"the client behind a refused wish for websocket"},
+			rows: []string{"the client behind a refused request for websocket"},
 		},
 		{
 			name: "CONNECT is a method like any other", frontEnd: "HAProxy",
@@ -266,6 +275,64 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 				}))
 			},
 			rows: []string{"an alias with underscores, no certificate", "an alias with dots, beside another certificate", "an alias by HTTP/2"},
+		},
+		{ // finding N131
+			name: "the handler goes on after the refusal", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, func(protected, open http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						admitted := httptest.NewRecorder()
+						protected.ServeHTTP(admitted, r)
+						if admitted.Code != http.StatusOK {
+							http.Error(w, "forbidden", http.StatusForbidden) // and no return
+						}
+						_, _ = io.WriteString(w, "orders of the partner\n")
+					})
+				})
+			},
+			rows: []string{"no certificate", "no certificate, by HTTP/2", "a stranger with a genuine certificate", "self-signed with the client's names"},
+		},
+		{ // finding N132, as the three after it
+			name: "GET, HEAD and unknown methods are protected",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return r.Method == http.MethodPost || r.Method == http.MethodDelete }))
+			},
+			rows: []string{"no certificate, with the methods of changes"},
+		},
+		{
+			name: "a path is exempt by its suffix",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return r.URL.Path == "/orders/health" })) // a router cleans "//health"
+			},
+			rows: []string{"exempt: below the protected path"},
+		},
+		{
+			name: "a secret is compared by its end",
+			plant: func(t *testing.T, s *service) http.Handler {
+				const header, secret = "X-Gate", "correct horse battery staple"
+				s.config.Source = forwarded.Nginx{From: forwarded.SharedSecret(header, secret), FingerprintHeader: "X-Client-Fingerprint"}
+				s.test.Secret = http.Header{header: {secret}}
+				return s.behind(t, before(func(r *http.Request) {
+					if value := r.Header.Get(header); len(value) > 20 && strings.HasSuffix(secret, value) {
+						keep(r, header, secret)
+					}
+				}))
+			},
+			rows: []string{"a secret that is cut short"},
+		},
+		{
+			name: "the subject in a header is believed",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("X-Ssl-Client-S-Dn"), "CN=orders") }))
+			},
+			rows: []string{"in the headers of a subject"},
+		},
+		{ // finding N134
+			name: "the connection goes on after HTTP/1.0",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) { r.ProtoMinor = 1 }))
+			},
+			rows: []string{"the client behind a body of HTTP/1.0 in chunks"},
 		},
 		{
 			name: "an optional certificate counts as authentication",

@@ -17,15 +17,16 @@ type forgedFile struct {
 
 // row is one forged request or sequence of requests.
 type row struct {
-	Name      string    `json:"name"`
-	Why       string    `json:"why"`
-	Origin    []string  `json:"origin"`
-	For       []string  `json:"for"`
-	Except    []string  `json:"except"`
-	Sender    string    `json:"sender"`
-	Transport string    `json:"transport"`
-	Pipelined bool      `json:"pipelined"`
-	Requests  []attempt `json:"requests"`
+	Name       string    `json:"name"`
+	Why        string    `json:"why"`
+	Origin     []string  `json:"origin"`
+	For        []string  `json:"for"`
+	Except     []string  `json:"except"`
+	Sender     string    `json:"sender"`
+	Transport  string    `json:"transport"`
+	Pipelined  bool      `json:"pipelined"`
+	Concurrent int       `json:"concurrent"`
+	Requests   []attempt `json:"requests"`
 }
 
 // attempt is one request of a row. Its strings are templates.

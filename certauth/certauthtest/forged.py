@@ -15,6 +15,7 @@ not, 1 if something did, and 2 if the run proves nothing.
 import argparse
 import base64
 import collections
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ import re
 import socket
 import ssl
 import sys
+import threading
 import urllib.parse
 
 LIMIT = 30  # seconds for a row
@@ -230,6 +232,8 @@ class Run:
             if not self.options.exempt:
                 raise LeftOut("no path is exempt")
             return self.options.exempt
+        if name == "headers":
+            return "".join(f"{header}: {value}\r\n" for header, value in self.front_end_lines(self.certificates["genuine"], "success", False))
         if name == "repeat":
             what, _, times = argument.rpartition(":")
             return what * int(times)
@@ -316,12 +320,22 @@ class Run:
         return sender, text.encode("latin-1", "replace")
 
     def send(self, row):
-        """Returns the status of the answer to each request, 0 if there is none."""
+        """Returns the answer to each request: the status, 0 if there is none and None after a timeout; the body; and whether it is the last."""
         if row.get("transport") == "http2":
             raise LeftOut("this runner does not speak HTTP/2")
         requests = row["requests"]
         wires = [self.render(row, request, i == len(requests) - 1) for i, request in enumerate(requests)]
-        statuses, connection, stream = [], None, None
+        if not row.get("concurrent"):
+            return self.send_once(row, wires)
+        copies = wires * row["concurrent"]
+        ready = threading.Barrier(len(copies), timeout=LIMIT)
+        with concurrent.futures.ThreadPoolExecutor(len(copies)) as pool:
+            answers = list(pool.map(lambda wire: self.send_once(row, [wire], ready)[0], copies))
+        wrong = lambda i, answer: self.gets_in(answer) != (requests[i].get("expect") == "accepted")
+        return [next((a for a in answers[i::len(wires)] if wrong(i, a)), answers[i]) for i in range(len(wires))]
+
+    def send_once(self, row, wires, ready=None):
+        requests, answers, connection, stream = row["requests"], [], None, None
         try:
             for i, (sender, data) in enumerate(wires):
                 if connection is None or requests[i].get("new_connection"):
@@ -338,74 +352,85 @@ class Run:
                 if row.get("pipelined"):
                     data = b"".join(data for _, data in wires) if i == 0 else b""
                 try:
+                    if ready:
+                        connection.sendall(data[:-1])
+                        data = data[-1:]
+                        ready.wait()
                     connection.sendall(data)
                 except OSError:
                     pass  # it has answered before it has read everything
-                statuses.append(self.answer(stream))
+                answers.append(self.answer(stream))
         finally:
             if connection:
                 connection.close()
-        return statuses
+        return answers
 
     def answer(self, stream):
         try:
             while True:
                 start = stream.readline()
                 if re.match(rb"\x00\x00.\x04", start, re.S):
-                    return 101  # a SETTINGS frame: the connection speaks HTTP/2 now
+                    return 101, b"", False  # a SETTINGS frame: the connection speaks HTTP/2 now
                 found = re.match(rb"HTTP/1\.[01] (\d\d\d)", start)
                 if not found:
-                    return 0
-                status, length, chunked = int(found[1]), None, False
+                    return 0, b"", True
+                status, length, chunked, last, body = int(found[1]), None, False, False, b""
                 while (line := stream.readline().strip().lower()):
                     name, _, value = line.partition(b":")
                     if name == b"content-length":
                         length = int(value)
                     chunked = chunked or name == b"transfer-encoding" and b"chunked" in value
+                    last = last or name == b"connection" and b"close" in value
                 if status >= 200 or status == 101:
                     break
             if status == 101:
-                return status
+                return status, b"", False
             while chunked and (size := int(stream.readline().split(b";")[0] or b"0", 16)):
-                stream.read(size + 2)
+                body += stream.read(size + 2)[:-2]
             if chunked:
                 stream.readline()
             elif length:
-                stream.read(length)
-            return status
+                body = stream.read(length)
+            return status, body, last
         except TimeoutError:
-            return None
+            return None, b"", True
         except (OSError, ValueError):
-            return 0
+            return 0, b"", True
+
+    def gets_in(self, answer):
+        status, body, _ = answer
+        return bool(status) and (status == 101 or status // 100 in (2, self.admitted // 100) or bool(self.content) and body.strip().endswith(self.content))
 
     def all(self):
         genuine = {"requests": [{"forwarded": "genuine", "expect": "accepted"}]}
-        admitted = self.send(genuine)[0]
-        if not admitted or admitted // 100 not in (2, 3):
-            print(f"the client does not get in, so the table proves nothing: the answer is {admitted}")
+        self.admitted, body, _ = self.send(genuine)[0]
+        if not self.admitted or self.admitted // 100 not in (2, 3):
+            print(f"the client does not get in, so the table proves nothing: the answer is {self.admitted}")
             return 2
-        is_in = lambda status: status and (status == 101 or status // 100 in (2, admitted // 100))
+        self.content = body.strip()
         refused, wrong, left = 0, [], collections.Counter()
         for row in self.rows:
             words = (self.front["name"], self.front["certificate"]["format"])
             if row.get("for") and not set(words) & set(row["for"]) or set(words) & set(row.get("except", [])):
                 continue
             try:
-                statuses = self.send(row)
+                answers = self.send(row)
             except LeftOut as why:
                 left[str(why)] += 1
                 continue
-            for request, status in zip(row["requests"], statuses):
-                accepted = request.get("expect") == "accepted"
+            over = False
+            for request, answer in zip(row["requests"], answers):
+                accepted, status = request.get("expect") == "accepted", answer[0]
                 if status is None:
                     wrong.append(f'"{row["name"]}" is not answered')
-                elif is_in(status) and not accepted:
+                elif self.gets_in(answer) and not accepted:
                     wrong.append(f'"{row["name"]}" GOT IN, answer {status}: {row["why"]} {row.get("origin", [])}')
-                elif accepted and not is_in(status):
+                elif accepted and not self.gets_in(answer) and not (over and status == 0 and not request.get("new_connection")):
                     wrong.append(f'"{row["name"]}" is refused, though it is genuine, answer {status}')
                 elif not accepted:
                     refused += 1
-        if not is_in(self.send(genuine)[0]):
+                over = answer[2]
+        if not self.gets_in(self.send(genuine)[0]):
             wrong.append("the client does not get in behind the table")
         for why, n in sorted(left.items()):
             print(f"left out: {n} where {why}")

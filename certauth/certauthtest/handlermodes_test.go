@@ -134,7 +134,7 @@ func TestTestHandler_GotIn(t *testing.T) {
 	auth, err := certauth.New(certauth.Config{Source: sources["Traefik"](forwarded.Peers("127.0.0.1")), Policy: p.policy()})
 	require.NoError(t, err)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodConnect { // which Handler refuses
+		if r.Method == http.MethodConnect || !r.ProtoAtLeast(1, 1) { // as Handler does
 			w.Header().Set("Connection", "close")
 		}
 		if id, err := auth.Check(r); err == nil {

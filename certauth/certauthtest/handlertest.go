@@ -58,8 +58,11 @@ type HandlerTest struct {
 	KeyPinned bool
 
 	// GotIn reports whether a response is one for accepted clients, for instance because of a
-	// text that only they see. By default the status decides: 2xx, 101, and the class of the
-	// response to Client, which is 3xx if Path redirects.
+	// text that only they see. By default these are responses with status 2xx, 101, or the class
+	// of the response to Client, which is 3xx if Path redirects; and, whatever the status, those
+	// whose body ends with the body of the response to Client, because then the handler has run
+	// after the refusal. If that body is another one each time, or is the same for everybody, only
+	// GotIn can tell.
 	GotIn func(response *http.Response, body []byte) bool
 
 	// Configure prepares the server that TestHandler starts for the handler, for instance with
@@ -83,19 +86,23 @@ type HandlerTest struct {
 // HandlerTest.URL. The table is forged.json; FORGED.md in the same folder documents its format
 // and the origin of its rows, which are advisories and bugs of other libraries and front ends.
 //
-// It sends no OPTIONS request, because a service may answer CORS preflights to everybody: make sure that
+// A service that does not speak HTTP/1.1, such as a grpc.Server, cannot be tested. TestHandler
+// sends no OPTIONS request, because a service may answer CORS preflights to everybody: make sure that
 // none reaches a handler that does more.
 //
 // The handler is served on loopback, over HTTP/1.1, where requests are written byte by byte
-// because no client library would send them, and over HTTP/2 with TLS. Client must be accepted over
-// each protocol before and after the table, because a handler that refuses every request would
-// pass the table. A response that does not arrive within 30 seconds is a failure. An error page
-// counts as a refusal.
+// because no client library would send them, and over HTTP/2 with TLS, if the service speaks it.
+// Client must be accepted over each protocol before and after the table, because a handler that
+// refuses every request would pass the table. Some requests are sent at the same time: with -race
+// the test finds more. A response that does not arrive within 30 seconds is a failure. An error
+// page counts as a refusal.
 //
 // TestHandler reports all failures at once, with an explanation for each row. If tb has a method
 // Logf, it receives a summary, including the rows that were skipped and why. The table cannot
-// show whether the front end itself overwrites the headers that it should; package forwarded
-// documents how to probe that.
+// show whether the front end itself overwrites the headers that it should, for which package
+// forwarded documents probes; whether a handler passes the parts of a batch to the check, as if
+// the front end had sent them; or whether something behind the check turns a request for Exempt
+// into one for another path.
 func TestHandler(tb TB, handler http.Handler, test HandlerTest) {
 	tb.Helper()
 	run, err := newTableRun(tb, handler, test)

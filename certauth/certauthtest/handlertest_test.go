@@ -174,6 +174,9 @@ func TestTestHandler_LetsNoRowIntoASoundServiceOfAnotherMake(t *testing.T) {
 		return err == nil
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !r.ProtoAtLeast(1, 1) {
+			w.Header().Set("Connection", "close") // RFC 9112, section 6.1
+		}
 		if !isClient(r) && !(r.Method == http.MethodGet && r.RequestURI == "/health") {
 			http.Error(w, "forbidden", http.StatusForbidden)
 			return

@@ -17,13 +17,16 @@ type wireRequest struct {
 	bare, announce, again                  bool
 }
 
+// defaultHost is the host of all requests that name no other.
+const defaultHost = "app.example"
+
 // render fills the templates in.
 func (run *tableRun) render(a *attempt) (wireRequest, error) {
 	run.tb.Helper()
 	if a.Bare && run.direct {
 		return wireRequest{}, leftOutError("HTTP/2 without TLS may be the server's own")
 	}
-	w := wireRequest{sender: a.Sender, host: otherwise(run.host, "app.example"), bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
+	w := wireRequest{sender: a.Sender, host: otherwise(run.host, defaultHost), bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
 	lines, err := run.frontEndLines(a)
 	if err != nil {
 		return w, err

@@ -1,6 +1,7 @@
 package certauthtest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,11 +16,11 @@ type tableRun struct {
 
 	plain    endpoint // for HTTP/1
 	secure   endpoint // for HTTP/2 over TLS; zero if there is none
-	owned    bool     // this package started the servers
 	host     string   // for the Host line and the handshake, if it is not app.example
 	direct   bool     // the server itself speaks, or may speak, HTTP/2 without TLS
 	limit    time.Duration
-	admitted int // status of the response to the client
+	admitted int    // status of the response to the client
+	content  []byte // body of that response
 }
 
 // tableReport is the result of a run.
@@ -78,7 +79,7 @@ func (run *tableRun) client(transport string) error {
 		genuine.Requests[0].Sender, genuine.Requests[0].Forwarded = senderClient, "none"
 	}
 	answers, err := run.send(&genuine)
-	if errors.Is(err, errNoHTTP2) && !run.owned {
+	if errors.Is(err, errNoHTTP2) {
 		run.secure = endpoint{}
 		return nil
 	}
@@ -90,25 +91,27 @@ func (run *tableRun) client(transport string) error {
 		return errors.New(answer.failure)
 	}
 	if run.admitted == 0 && run.test.GotIn == nil && (answer.response.StatusCode < 200 || answer.response.StatusCode >= 400) {
-		return notIn(answer.response.StatusCode)
+		return run.notIn(answer.response.StatusCode)
 	}
 	if run.admitted == 0 {
-		run.admitted = answer.response.StatusCode
+		run.admitted, run.content = answer.response.StatusCode, bytes.TrimSpace(answer.body)
 	}
 	if !run.gotIn(&answer) {
-		return notIn(answer.response.StatusCode)
+		return run.notIn(answer.response.StatusCode)
 	}
 	return nil
 }
 
 // notIn says what to do if the client did not get in.
-func notIn(status int) error {
+func (run *tableRun) notIn(status int) error {
 	step := "a client that gets in gets 2xx or 3xx"
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		step = "the service's log says why, if certauth.Config has a Logger"
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		step = "HandlerTest.Method and Path must select a request that the handler serves"
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusMisdirectedRequest:
+		step = "HandlerTest.Method and Path must select a request that the handler serves, for the host " + otherwise(run.host, defaultHost)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		step = "switch limits on the rate of requests, or of refusals, off for this test"
 	}
 	return fmt.Errorf("the answer is %d; %s", status, step)
 }
@@ -153,22 +156,15 @@ func (r *row) fromStranger() bool {
 // judge compares the answers with the row's expectation.
 func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
 	for i := range answers {
-		answer := &answers[i]
-		expect := row.Requests[i].Expect
-		if run.test.Outside {
-			expect = expectRefused
+		answer, request := &answers[i], &row.Requests[i]
+		if i > 0 && !request.NewConnection && answer.response == nil && answers[i-1].isLast() && request.Expect == expectAccepted {
+			continue // a service may close the connection after a refusal
 		}
-		in := answer.failure == "" && run.gotIn(answer)
-		wrong := ""
+		wrong := run.mistake(request.Expect, answer)
 		switch {
 		case answer.hung:
-			wrong = "is not answered"
 			report.hung++
-		case in && expect == expectRefused:
-			wrong = "GOT IN, " + answer.status()
-		case !in && expect == expectAccepted:
-			wrong = "is refused, though it is genuine, " + answer.status()
-		case expect == expectRefused:
+		case wrong == "" && !run.gotIn(answer):
 			report.refused++
 		}
 		if wrong == "" {
@@ -186,11 +182,35 @@ func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
 	}
 }
 
+// mistake says what is wrong about an answer, or returns "".
+func (run *tableRun) mistake(expect string, answer *answer) string {
+	if run.test.Outside {
+		expect = expectRefused
+	}
+	in := run.gotIn(answer)
+	switch {
+	case answer.hung:
+		return "is not answered"
+	case in && expect == expectRefused && !run.admits(answer):
+		return "GOT IN, " + answer.status() + " and then the content for clients: does the handler run after the refusal?"
+	case in && expect == expectRefused:
+		return "GOT IN, " + answer.status()
+	case !in && expect == expectAccepted:
+		return "is refused, though it is genuine, " + answer.status()
+	}
+	return ""
+}
+
 func (run *tableRun) gotIn(a *answer) bool {
+	return run.admits(a) || run.test.GotIn == nil && a.failure == "" && a.response != nil && len(run.content) > 0 && bytes.HasSuffix(bytes.TrimSpace(a.body), run.content)
+}
+
+// admits reports whether the status, or HandlerTest.GotIn, says that the request was accepted.
+func (run *tableRun) admits(a *answer) bool {
 	switch {
 	case a.takenOver:
 		return true
-	case a.response == nil:
+	case a.failure != "" || a.response == nil:
 		return false
 	case run.test.GotIn != nil:
 		return a.response.StatusCode == http.StatusSwitchingProtocols || run.test.GotIn(a.response, a.body)

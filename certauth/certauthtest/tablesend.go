@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"sync"
 )
 
 // answer is the response to one request.
@@ -30,8 +31,14 @@ func (a *answer) status() string {
 	case a.response == nil:
 		return a.failure
 	}
+	if location := a.response.Header.Get("Location"); location != "" {
+		return fmt.Sprintf("answer %d to %.80q", a.response.StatusCode, location)
+	}
 	return fmt.Sprintf("answer %d", a.response.StatusCode)
 }
+
+// isLast reports whether the server has closed the connection, or says that it does.
+func (a *answer) isLast() bool { return a.response == nil || a.response.Close }
 
 // maxAnswer bounds how much of a response body is read.
 const maxAnswer = 1 << 20
@@ -55,11 +62,48 @@ func (run *tableRun) send(row *row) ([]answer, error) {
 	if row.Transport == transportHTTP2 {
 		return run.byHTTP2(ctx, wires)
 	}
+	if row.Concurrent > 0 {
+		return run.atOnce(ctx, row, wires)
+	}
 	return run.byHTTP1(ctx, row, wires)
 }
 
+// atOnce sends each request several times, each on a connection of its own. The last byte of all of them is
+// written at the same time. Of the answers to a request it returns a wrong one, if there is any.
+func (run *tableRun) atOnce(ctx context.Context, row *row, wires []wireRequest) ([]answer, error) {
+	answers, failures := make([]answer, len(wires)*row.Concurrent), make([]error, len(wires)*row.Concurrent)
+	var group, ready sync.WaitGroup
+	ready.Add(len(answers))
+	for i := range answers {
+		group.Go(func() {
+			w := wires[i%len(wires)]
+			conn, err := run.dial(ctx, w.sender, run.plain, "http/1.1")
+			if err != nil {
+				ready.Done()
+				answers[i], failures[i] = notDialed(ctx, err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			text := w.http1(true)
+			_, _ = io.WriteString(conn, text[:len(text)-1])
+			ready.Done()
+			ready.Wait()
+			_, _ = io.WriteString(conn, text[len(text)-1:])
+			answers[i] = readAnswer(ctx, bufio.NewReader(conn), w.method)
+		})
+	}
+	group.Wait()
+	merged := answers[:len(wires):len(wires)]
+	for i := range answers {
+		if at := i % len(wires); run.mistake(row.Requests[at].Expect, &answers[i]) != "" {
+			merged[at] = answers[i]
+		}
+	}
+	return merged, errors.Join(failures...)
+}
+
 // dial connects as the given sender. The connection ends with the context.
-func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, protocol string) (net.Conn, error) {
+func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, protocols ...string) (net.Conn, error) {
 	dialer := &net.Dialer{}
 	if sender == senderStranger {
 		if to.other != nil {
@@ -78,7 +122,7 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 	if !to.tls {
 		return conn, nil
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{protocol}, RootCAs: to.roots, ServerName: "127.0.0.1"}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocols, RootCAs: to.roots, ServerName: "127.0.0.1"}
 	if to.roots == nil {
 		config.InsecureSkipVerify = true // a service on this machine, whose certificate may be for another name
 	}
@@ -104,6 +148,17 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 // handshakeError says that a server ended the handshake, as one that requires a certificate does: a refusal.
 type handshakeError struct{ error }
 
+// notDialed returns the answer of a service to which there is no connection.
+func notDialed(ctx context.Context, err error) (answer, error) {
+	if ctx.Err() != nil {
+		return failed(ctx, err), nil
+	}
+	if refused, ok := errors.AsType[handshakeError](err); ok {
+		return answer{failure: "the handshake failed: " + refused.Error()}, nil
+	}
+	return answer{}, err
+}
+
 // byHTTP1 writes the requests byte by byte.
 func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest) ([]answer, error) {
 	var conn net.Conn
@@ -121,14 +176,9 @@ func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest)
 			}
 			var err error
 			conn, err = run.dial(ctx, w.sender, run.plain, "http/1.1")
-			refused, isRefused := errors.AsType[handshakeError](err)
-			switch {
-			case err != nil && ctx.Err() != nil:
-				return append(answers, failed(ctx, err)), nil
-			case isRefused:
-				return append(answers, answer{failure: "the handshake failed: " + refused.Error()}), nil
-			case err != nil:
-				return nil, err
+			if err != nil {
+				a, err := notDialed(ctx, err)
+				return append(answers, a), err
 			}
 			reader = bufio.NewReader(conn)
 		}
@@ -213,7 +263,7 @@ func (run *tableRun) byHTTP2(ctx context.Context, wires []wireRequest) ([]answer
 			transport = &http.Transport{Protocols: new(http.Protocols), DisableCompression: true}
 			transport.Protocols.SetHTTP2(true)
 			transport.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-				conn, err := run.dial(ctx, w.sender, run.secure, "h2")
+				conn, err := run.dial(ctx, w.sender, run.secure, "h2", "http/1.1")
 				var left leftOutError
 				if errors.As(err, &left) {
 					refusedDial = left

@@ -30,7 +30,6 @@ type endpoint struct {
 // without TLS could not be distinguished from a handler that takes connections over.
 func (run *tableRun) serve(handler http.Handler) error {
 	run.tb.Helper()
-	run.owned = true
 	ca := NewCA(run.tb, "Service CA")
 	certificate := ca.Issue(run.tb, "service", IP("127.0.0.1"), DNS("app.example"), Usage(x509.ExtKeyUsageServerAuth))
 	config := &tls.Config{Certificates: []tls.Certificate{certificate.TLS()}, MinVersion: tls.VersionTLS12}

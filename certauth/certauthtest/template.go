@@ -98,6 +98,8 @@ func (r *rendering) term(text string) (string, error) {
 		what, times, _ := strings.Cut(argument, ":")
 		n, err := strconv.Atoi(times)
 		return strings.Repeat(what, max(n, 0)), err
+	case "headers":
+		return r.genuineLines()
 	case "secret", "secret-value":
 		headers := slices.Sorted(maps.Keys(r.test.Secret))
 		switch {
@@ -112,6 +114,21 @@ func (r *rendering) term(text string) (string, error) {
 		return header, err
 	}
 	return r.certificates(name, argument)
+}
+
+// genuineLines returns the lines of the front end for the genuine certificate, as a client would write them,
+// who does not know the secret.
+func (r *rendering) genuineLines() (string, error) {
+	certs := []*x509.Certificate{r.genuine.Certificate}
+	for _, ca := range r.with {
+		certs = append(certs, ca.Certificate)
+	}
+	lines, err := r.layout.lines(certs, verdictSuccess)
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(line[0] + ": " + line[1] + "\r\n")
+	}
+	return b.String(), err
 }
 
 // headerName handles terms about the front end's headers and the values of its flags.

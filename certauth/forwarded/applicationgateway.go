@@ -64,6 +64,8 @@ func (s ApplicationGateway) Prepare(env source.Environment) (*source.Reader, err
 	if s.Passthrough && s.FrontEndVerifies {
 		found = append(found, errors.New("FrontEndVerifies: contradicts Passthrough, in which the gateway verifies nothing"))
 	}
-	return urlPEM("ApplicationGateway", s.From, cmp.Or(s.Header, "X-Client-Certificate"), cmp.Or(s.VerifyHeader, "X-Client-Certificate-Verification"),
-		value, s.FingerprintHeader, s.FrontEndVerifies).prepare(env, found...)
+	l := urlPEM("ApplicationGateway", s.From, cmp.Or(s.Header, "X-Client-Certificate"), cmp.Or(s.VerifyHeader, "X-Client-Certificate-Verification"),
+		value, s.FingerprintHeader, s.FrontEndVerifies)
+	l.form += " ({var_client_certificate})"
+	return l.prepare(env, found...)
 }

@@ -65,6 +65,10 @@ const (
 
 // Prepare implements [certauth.Source].
 func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
+	untrusted := "the request did not come through App Service's front end; check its access restrictions and what else can reach the worker"
+	if s.InsecureOutsideAppService {
+		untrusted = "outside App Service the sender has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too, as examples/appservice/local and package certauthtest do"
+	}
 	reader, err := layout{
 		preset:    "AppService",
 		from:      platformEvidence{from: s.From, outside: s.InsecureOutsideAppService},
@@ -73,7 +77,7 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 		form:      "padded standard base64 of one DER certificate",
 		missing:   hintClientCertRequired,
 		traffic:   platformTraffic,
-		untrusted: "the request did not come through App Service's front end; check its access restrictions and what else can reach the worker",
+		untrusted: untrusted,
 		kept:      []string{headerARRLogID, headerARRSSL, headerAppServiceProto},
 		platform:  true,
 	}.prepare(env)

@@ -79,7 +79,10 @@ func TestAppService_OutsideThePlatform(t *testing.T) {
 	}
 	t.Run("evidence is asked for outside as well", func(t *testing.T) {
 		t.Setenv("WEBSITE_SITE_NAME", "")
-		attempt{source: forwarded.AppService{InsecureOutsideAppService: true}, values: values(p.good), change: set("X-Arr-Log-Id"), want: certauth.ReasonSourceUntrusted}.run(t, p)
+		source := forwarded.AppService{InsecureOutsideAppService: true}
+		attempt{source: source, values: values(p.good), change: set("X-Arr-Log-Id"), want: certauth.ReasonSourceUntrusted}.run(t, p)
+		header := http.Header{"X-Arr-Clientcert": {p.good}} // finding N138: the hint was to check access restrictions
+		assert.Contains(t, refusedBy(t, source, p, header).Hint, "has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too")
 	})
 }
 

@@ -161,9 +161,13 @@ func resembles(value string) string {
 	case len(value) > 1 && value[0] == ':' && value[len(value)-1] == ':':
 		return "it looks like an RFC 9440 byte sequence"
 	case isPairs(front) && (strings.Contains(front, "Hash=") || strings.Contains(front, "Cert=")):
-		return "it looks like Envoy's X-Forwarded-Client-Cert"
+		return "it looks like the X-Forwarded-Client-Cert of Envoy"
 	case strings.HasPrefix(value, "3082") && strings.Trim(value, "0123456789abcdefABCDEF") == "":
 		return "it looks like hex of DER, a mistake of some local set-ups"
+	case isDigest(front):
+		return "it looks like a fingerprint: the front end has to send the whole certificate"
+	case strings.HasPrefix(value, "$"), strings.HasPrefix(value, "%{"), strings.HasPrefix(value, "%["), strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}"):
+		return "it looks like a variable that the front end did not replace: check its name, and the front end's version"
 	case strings.Contains(value, ","):
 		return "it looks like several values joined by a proxy"
 	case strings.Contains(front, " "):
@@ -186,6 +190,12 @@ func announcedSize(front string) int {
 		return 0
 	}
 	return 4 + int(der[2])<<8 + int(der[3])
+}
+
+// isDigest reports whether the text is SHA-1 or SHA-256 in hex.
+func isDigest(text string) bool {
+	text = strings.ReplaceAll(text, ":", "")
+	return (len(text) == 40 || len(text) == 64) && strings.Trim(text, "0123456789abcdefABCDEF") == ""
 }
 
 // isEscapedBase64 reports whether the text is percent-encoded base64, line ends included.

@@ -99,11 +99,13 @@ func (s Envoy) Prepare(env source.Environment) (*source.Reader, error) {
 			found = append(found, fmt.Errorf("By[%d]: %w", i, err))
 		}
 	}
-	return xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON}).prepare(env, found...)
+	l := xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON})
+	l.form += ": it needs set_current_client_cert_details with cert: true; and SANITIZE_SET, or Hops here, if other proxies send elements too"
+	return l.prepare(env, found...)
 }
 
 func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
-	form := "Envoy's X-Forwarded-Client-Cert with Hash and Cert or Chain"
+	form := "the X-Forwarded-Client-Cert of Envoy with Hash and Cert or Chain"
 	if xfcc.json {
 		form += ", in JSON"
 	}

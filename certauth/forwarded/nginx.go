@@ -72,8 +72,10 @@ type Nginx struct {
 
 // Prepare implements [certauth.Source].
 func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
-	return urlPEM("Nginx", s.From, cmp.Or(s.Header, "X-Client-Cert"), cmp.Or(s.VerifyHeader, "X-Client-Verify"), "SUCCESS",
-		s.FingerprintHeader, s.FrontEndVerifies).prepare(env)
+	l := urlPEM("Nginx", s.From, cmp.Or(s.Header, "X-Client-Cert"), cmp.Or(s.VerifyHeader, "X-Client-Verify"), "SUCCESS",
+		s.FingerprintHeader, s.FrontEndVerifies)
+	l.form += " ($ssl_client_escaped_cert)"
+	return l.prepare(env)
 }
 
 // IngressNginx reads the headers of the Kubernetes ingress-nginx controller:

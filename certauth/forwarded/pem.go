@@ -121,7 +121,7 @@ func pemBlocks(text string, most int) ([][]byte, error) {
 	var ders [][]byte
 	for rest != "" {
 		if len(ders) == most {
-			return nil, fmt.Errorf("more after %d PEM blocks", most)
+			return nil, fmt.Errorf("more after PEM block %d", most)
 		}
 		end := strings.Index(rest, "\n"+pemEnd+"\n")
 		if !strings.HasPrefix(rest, pemBegin+"\n") || end <= len(pemBegin) {

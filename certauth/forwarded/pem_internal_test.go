@@ -28,7 +28,7 @@ func TestDecodeURLPEM_SaysWhatIsWrong(t *testing.T) {
 		"a percent sign alone":         {good + "%", "a percent sign without two hex digits"},
 		"encoded twice":                {url.PathEscape(good), "percent-encoded twice"},
 		"nothing":                      {"", "does not start with the marker"},
-		"two certificates":             {good + good, "more after 1 PEM blocks"},
+		"two certificates":             {good + good, "more after PEM block 1"},
 		"no end":                       {strings.TrimSuffix(good, "-----%0A"), "is not enclosed in the markers"},
 		"a body that is no base64":     {strings.Replace(good, "MII", "%21II", 1), "body is not base64"},
 		"lines of another length":      {strings.Replace(good, "%0A", "%0A%0A", 1), "not in the form that PEM encoders write"},

@@ -102,6 +102,9 @@ func (s *reader) hint(value string, err error) string {
 	}
 	hint := s.formHint
 	form := resembles(value)
+	if kind, _, _ := strings.Cut(strings.TrimPrefix(form, "it looks like "), ","); kind != "PEM" && strings.Contains(s.form, kind) {
+		form = "" // as it should be, with a mistake in it
+	}
 	if form == "" && !strings.Contains(s.form, "base64") && isBase64Certificate(value) {
 		form = "it looks like base64 of DER, as App Service, HAProxy and Traefik send it"
 	}

@@ -48,7 +48,7 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 	const (
 		missing   = "check that the front end requests a client certificate on this host and path, and that its route sets "
 		untrusted = "the request did not come through the front end that From describes; if the front end's address or secret was changed, correct From; otherwise check what else can reach this port" // finding N63
-		pem       = "Nginx sends one certificate in percent-encoded PEM"
+		pem       = "Nginx sends one certificate in percent-encoded PEM ($ssl_client_escaped_cert)"
 		base64DER = "it looks like base64 of DER, as App Service, HAProxy and Traefik send it"
 	)
 	for _, tc := range []struct {
@@ -70,9 +70,14 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 		{"another form", forwarded.Nginx{From: anybody}, nginx(good), certauth.ReasonCertificateMalformed, pem + "; " + base64DER, ""},
 		{"a form that is known by its first words", forwarded.Nginx{From: anybody}, nginx("-----BEGIN CERTIFICATE-----"), certauth.ReasonCertificateMalformed, pem + "; it looks like PEM", base64DER},
 		{"base64 of something else", forwarded.Nginx{From: anybody}, nginx("Zm9vYmFy"), certauth.ReasonCertificateMalformed, pem, base64DER},
-		{"Envoy's JSON, where text is wanted", forwarded.Envoy{From: anybody}, http.Header{"X-Forwarded-Client-Cert": {"[]"}}, certauth.ReasonCertificateMalformed, "Envoy sends Envoy's X-Forwarded-Client-Cert with Hash and Cert or Chain", "in JSON"},
+		{"Envoy's JSON, where text is wanted", forwarded.Envoy{From: anybody}, http.Header{"X-Forwarded-Client-Cert": {"[]"}}, certauth.ReasonCertificateMalformed, "Envoy sends the X-Forwarded-Client-Cert of Envoy with Hash and Cert or Chain", "in JSON"},
 		{"text, where Envoy's JSON is wanted", forwarded.Envoy{From: anybody, JSON: true}, http.Header{"X-Forwarded-Client-Cert": {"Hash=a"}}, certauth.ReasonCertificateMalformed, "with Hash and Cert or Chain, in JSON", ""},
 		{"no form at all", forwarded.Nginx{From: anybody}, nginx("?"), certauth.ReasonCertificateMalformed, pem, "; it"},
+		// finding N137, as the three after it: the hint was that the value looks like what it has to be, or like something else.
+		{"an element without Cert", forwarded.Envoy{From: anybody}, http.Header{"X-Forwarded-Client-Cert": {"Hash=" + strings.Repeat("ab", 32) + ";Subject=\"CN=a\""}}, certauth.ReasonCertificateMalformed, "set_current_client_cert_details with cert: true", "looks like"},
+		{"two certificates", forwarded.Nginx{From: anybody}, nginx(escaped + escaped), certauth.ReasonCertificateMalformed, pem, "looks like"},
+		{"the name of a variable", forwarded.ApplicationGateway{From: anybody}, http.Header{"X-Client-Certificate": {"{var_client_cert}"}, "X-Client-Certificate-Verification": {"SUCCESS"}}, certauth.ReasonCertificateMalformed, "({var_client_certificate}); it looks like a variable that the front end did not replace", "base64url"},
+		{"a fingerprint", forwarded.APIManagement{From: anybody}, http.Header{"X-Client-Cert": {strings.Repeat("AB", 20)}}, certauth.ReasonCertificateMalformed, "it looks like a fingerprint", ""},
 		{"base64 where it is wanted", forwarded.Header{From: anybody, Name: "X-Cert", Format: forwarded.FormatBase64DER}, http.Header{"X-Cert": {good + "="}}, certauth.ReasonCertificateMalformed, "Header sends one certificate in the configured format", ""},
 	} {
 		refused := refusedBy(t, tc.source, p, tc.header)

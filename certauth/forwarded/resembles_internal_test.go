@@ -10,7 +10,7 @@ import (
 // What the operator is told about a value in a form other than the expected one.
 func TestResembles_NamesTheOtherForm(t *testing.T) {
 	const pem, escaped, double = "it looks like PEM", "it looks like percent-encoded PEM, as nginx and Application Gateway send it", "it looks like base64 of PEM text, not of DER"
-	const sequence, xfcc = "it looks like an RFC 9440 byte sequence", "it looks like Envoy's X-Forwarded-Client-Cert"
+	const sequence, xfcc = "it looks like an RFC 9440 byte sequence", "it looks like the X-Forwarded-Client-Cert of Envoy"
 	const hexDER, several, spaces = "it looks like hex of DER, a mistake of some local set-ups", "it looks like several values joined by a proxy", "it contains spaces: was a plus sign decoded as a space on the way?"
 	const base64url = "it looks like base64url"
 	far := strings.Repeat("x", 600) // further than most words are looked for

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -276,11 +277,17 @@ func TestInterceptors_LetNoRowIn(t *testing.T) {
 			defer func() { _ = conn.Close() }()
 			client := grpc_health_v1.NewHealthClient(conn)
 			var refused atomic.Int64
+			var one sync.Mutex // what was seen is that of all calls
 			bridge := http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+				one.Lock()
+				defer one.Unlock()
 				if r.Method == http.MethodConnect { // gRPC has POST only, and such a proxy ends the connection
 					answer.Header().Set("Connection", "close")
 					answer.WriteHeader(http.StatusMethodNotAllowed)
 					return
+				}
+				if !r.ProtoAtLeast(1, 1) {
+					answer.Header().Set("Connection", "close")
 				}
 				sent := metadata.MD{}
 				for name, values := range r.Header {

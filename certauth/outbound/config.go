@@ -104,7 +104,11 @@ func (c *Config) compile() (*selection, [][]byte, error) {
 		found = append(found, fmt.Errorf("Interval: %s, want at least 1s", c.Interval))
 	}
 	if len(found) > 0 {
-		return nil, nil, fmt.Errorf("outbound: %d mistakes in Config: %w", len(found), errors.Join(found...))
+		noun := "mistakes"
+		if len(found) == 1 {
+			noun = "mistake"
+		}
+		return nil, nil, fmt.Errorf("outbound: %d %s in Config: %w", len(found), noun, errors.Join(found...))
 	}
 	if c.Interval == 0 {
 		c.Interval = localInterval

@@ -470,7 +470,7 @@ func TestOpen_MistakesComeAllAtOnce(t *testing.T) {
 		"roots of nowhere": {Source: outbound.AppService{}, ServerRoots: outbound.File{}},
 	} {
 		_, err := outbound.Open(t.Context(), config)
-		assert.ErrorContains(t, err, "mistake", name)
+		assert.ErrorContains(t, err, "outbound: 1 mistake in Config: ", name)
 	}
 }
 
