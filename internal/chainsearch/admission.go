@@ -90,7 +90,6 @@ func (s *search) admit(presented []*x509.Certificate) {
 			left = append(left, c)
 		}
 	}
-	s.wide = true // try all candidates, in order, until one has signed the certificate
 	for again := true; again; {
 		again = false
 		left = slices.DeleteFunc(left, func(c *candidate) bool {
@@ -102,11 +101,11 @@ func (s *search) admit(presented []*x509.Certificate) {
 			return true
 		})
 	}
-	s.wide = false
 }
 
 func (s *search) certified(ca *candidate) bool {
-	issuers := slices.Concat(s.choose(ca.cert, s.rootsOf(ca.issuer)), s.choose(ca.cert, s.issuers(ca.issuer)))
+	roots, others := s.choose(child{cert: ca.cert}, s.rootsOf(ca.issuer), s.issuers(ca.issuer)) // in order, until one has signed it
+	issuers := slices.Concat(roots, others)
 	if slices.ContainsFunc(issuers, func(issuer *candidate) bool { return ca.signedBy(issuer.cert) }) {
 		return true
 	}

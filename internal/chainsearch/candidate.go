@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
@@ -32,6 +33,26 @@ type candidate struct {
 
 	alone  atomic.Pointer[x509.CertPool]    // of this view alone; nil until needed
 	signer atomic.Pointer[x509.Certificate] // the CA whose key is known to have signed it, or nil
+
+	self       sync.Once // guards selfSigned, which is computed when needed
+	selfSigned bool
+}
+
+// isSelfSigned reports whether the certificate's own key has signed it. Below a root such a
+// certificate leads nowhere, because its issuer would have its name and its key, which do not occur
+// twice in a chain. crypto/x509 does not know that, and gives up after a hundred signatures.
+func (c *candidate) isSelfSigned() bool {
+	if c.name != c.issuer {
+		return false
+	}
+	c.self.Do(func() {
+		if c.signer.Load() != nil {
+			c.selfSigned = c.signedBy(c.cert)
+			return
+		}
+		c.selfSigned = certcheck.CanHaveSigned(c.cert, c.cert) && c.cert.CheckSignatureFrom(c.cert) == nil
+	})
+	return c.selfSigned
 }
 
 func newCandidate(cert *x509.Certificate) *candidate {

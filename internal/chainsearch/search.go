@@ -31,8 +31,8 @@ type search struct {
 	presented []*candidate // CAs that were sent along and admitted
 	admission checkedSignatures
 
-	// wide says that candidates with a key and a key identifier other than the child's are tried
-	// too, because identifiers only determine the order, and signatures decide.
+	// wide says that candidates for the leaf's issuer with a key and a key identifier other than the
+	// leaf's are tried too, because identifiers only determine the order, and signatures decide.
 	wide   bool
 	passed bool // a candidate was omitted that a wide search would try
 
@@ -79,59 +79,79 @@ func (s *search) skewThatMatters() time.Duration {
 	return 0
 }
 
+// child is a certificate whose issuer is looked for.
+type child struct {
+	cert   *x509.Certificate
+	issuer string // the key of its issuer's name
+	narrow bool   // key identifiers select the candidates, as for the leaf
+}
+
 // run collects the candidates from the beginning.
 func (s *search) run() {
 	s.foundRoots, s.foundIntermediates, s.passed = nil, nil, false
-	type child struct {
-		cert   *x509.Certificate
-		issuer string
-	}
-	level := []child{{s.leaf.Certificate, s.leaf.Issuer}}
+	level := []child{{cert: s.leaf.Certificate, issuer: s.leaf.Issuer, narrow: !s.wide}}
 	for depth := 0; depth < s.MaxDepth && len(level) > 0; depth++ {
 		var next []child
 		for _, one := range level {
-			s.add(&s.foundRoots, s.choose(one.cert, s.rootsOf(one.issuer)))
-			for _, found := range s.add(&s.foundIntermediates, s.choose(one.cert, s.issuers(one.issuer))) {
-				next = append(next, child{found.cert, found.issuer})
+			others := s.issuers(one.issuer)
+			if slices.ContainsFunc(others, (*candidate).isSelfSigned) {
+				others = slices.DeleteFunc(slices.Clone(others), (*candidate).isSelfSigned)
+			}
+			roots, others := s.choose(one, s.rootsOf(one.issuer), others)
+			s.add(&s.foundRoots, roots)
+			for _, found := range s.add(&s.foundIntermediates, others) {
+				next = append(next, child{cert: found.cert, issuer: found.issuer})
 			}
 		}
 		level = next
 	}
 }
 
-// choose orders the candidates: first those whose key identifier is the child's, then those where
-// one of the two has none, then the others. A search that is not wide takes the first of these
-// kinds that occurs, as OpenSSL does, and of the others those that have a key of that kind: all
-// certificates of a key can have signed the child, and each leads to chains of its own. The result
-// may be the pool's own list and must not be changed.
-func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*candidate {
+// choose orders the candidates, roots and others: first those whose key identifier is the child's, then
+// those where one of the two has none, then the others. For the leaf, a search that is not wide takes
+// the first of these kinds that occurs, as OpenSSL does, and of the others those that have a key of that
+// kind: all certificates of a key can have signed the child, and each leads to chains of its own. If one
+// of these keys has signed the leaf, no other one has. For a CA all candidates are taken, because the
+// signatures on CAs are remembered. The results may be the pools' own lists and must not be changed.
+func (s *search) choose(of child, roots, others []*candidate) (chosenRoots, chosenOthers []*candidate) {
 	switch {
-	case len(candidates) == 0:
-		return nil
-	case len(candidates) == 1 && candidates[0].fault == certcheck.NoFault: // the usual case
-		s.span.watch(candidates[0].cert, s.Skew)
-		return candidates
+	case len(roots)+len(others) == 0:
+		return nil, nil
+	case len(others) == 0 && len(roots) == 1 && roots[0].fault == certcheck.NoFault: // the usual case
+		s.span.watch(roots[0].cert, s.Skew)
+		return roots, nil
+	case len(roots) == 0 && len(others) == 1 && others[0].fault == certcheck.NoFault:
+		s.span.watch(others[0].cert, s.Skew)
+		return nil, others
 	}
-	var kinds [3][]*candidate
-	for _, c := range candidates {
-		s.span.watch(c.cert, s.Skew)
-		if c.fault == certcheck.NoFault {
-			kind := kinship(child, c.cert)
-			kinds[kind] = append(kinds[kind], c)
+	var kinds [3][2][]*candidate
+	for i, list := range [2][]*candidate{roots, others} {
+		for _, c := range list {
+			s.span.watch(c.cert, s.Skew)
+			if c.fault == certcheck.NoFault {
+				kind := kinship(of.cert, c.cert)
+				kinds[kind][i] = append(kinds[kind][i], c)
+			}
 		}
 	}
-	var chosen []*candidate
+	var chosen [2][]*candidate
+	var first []*candidate // of the first kind that occurs
 	for _, kind := range kinds {
-		if len(chosen) > 0 && !s.wide {
-			all := len(kind)
-			kind = slices.DeleteFunc(kind, func(c *candidate) bool { return !sharesKey(c.cert, chosen) })
-			s.passed = s.passed || len(kind) < all
+		for i, list := range kind {
+			if len(first) > 0 && of.narrow {
+				all := len(list)
+				list = slices.DeleteFunc(list, func(c *candidate) bool { return !sharesKey(c.cert, first) })
+				s.passed = s.passed || len(list) < all
+			}
+			// Certificates that are valid now come first; otherwise the order of the pool is kept.
+			slices.SortStableFunc(list, func(a, b *candidate) int { return s.staleness(a.cert) - s.staleness(b.cert) })
+			chosen[i] = append(chosen[i], list...)
 		}
-		// Certificates that are valid now come first; otherwise the order of the pool is kept.
-		slices.SortStableFunc(kind, func(a, b *candidate) int { return s.staleness(a.cert) - s.staleness(b.cert) })
-		chosen = append(chosen, kind...)
+		if len(first) == 0 {
+			first = slices.Concat(kind[0], kind[1])
+		}
 	}
-	return chosen[:min(len(chosen), maxSameName)]
+	return chosen[0][:min(len(chosen[0]), maxSameName)], chosen[1][:min(len(chosen[1]), maxSameName)]
 }
 
 // kinship is 0 if the key identifiers of child and CA are equal, 1 if one of them has none, and 2 if

@@ -18,24 +18,28 @@ func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
 		return &candidate{cert: &x509.Certificate{Raw: []byte("CA " + id), RawSubjectPublicKeyInfo: []byte("key of " + id), SubjectKeyId: []byte(id), NotAfter: time.Now().Add(time.Hour)}}
 	}
 	named, other, third, none := ca("a"), ca("b"), ca("c"), ca("")
-	child := &x509.Certificate{AuthorityKeyId: []byte("a")}
+	below := &x509.Certificate{AuthorityKeyId: []byte("a")}
 	for _, tc := range []struct {
 		name         string
 		child        *x509.Certificate
 		candidates   []*candidate
 		narrow, wide []*candidate
 	}{
-		{"named and another", child, []*candidate{other, named}, []*candidate{named}, []*candidate{named, other}},
-		{"named and two others", child, []*candidate{other, none, named}, []*candidate{named}, []*candidate{named, none, other}},
-		{"one without and another", child, []*candidate{other, none}, []*candidate{none}, []*candidate{none, other}},
-		{"others alone", child, []*candidate{other, third}, []*candidate{other, third}, []*candidate{other, third}},
+		{"named and another", below, []*candidate{other, named}, []*candidate{named}, []*candidate{named, other}},
+		{"named and two others", below, []*candidate{other, none, named}, []*candidate{named}, []*candidate{named, none, other}},
+		{"one without and another", below, []*candidate{other, none}, []*candidate{none}, []*candidate{none, other}},
+		{"others alone", below, []*candidate{other, third}, []*candidate{other, third}, []*candidate{other, third}},
 		{"a child that names none", &x509.Certificate{}, []*candidate{other, none, named}, []*candidate{other, none, named}, []*candidate{other, none, named}},
 	} {
 		s := &search{now: time.Now(), span: newSpan(time.Now())}
-		assert.Equal(t, tc.narrow, s.choose(tc.child, tc.candidates), tc.name)
+		roots, others := s.choose(child{cert: tc.child, narrow: true}, tc.candidates, tc.candidates)
+		assert.Equal(t, tc.narrow, roots, tc.name)
+		assert.Equal(t, tc.narrow, others, tc.name)
 		assert.Equal(t, len(tc.narrow) < len(tc.wide), s.passed, tc.name)
-		s = &search{now: time.Now(), span: newSpan(time.Now()), wide: true}
-		assert.Equal(t, tc.wide, s.choose(tc.child, tc.candidates), tc.name)
+		s = &search{now: time.Now(), span: newSpan(time.Now())}
+		roots, others = s.choose(child{cert: tc.child}, tc.candidates, tc.candidates)
+		assert.Equal(t, tc.wide, roots, tc.name)
+		assert.Equal(t, tc.wide, others, tc.name)
 		assert.False(t, s.passed, tc.name)
 	}
 }

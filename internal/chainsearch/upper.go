@@ -34,9 +34,9 @@ func (s *search) learn(chains [][]*x509.Certificate) {
 	}
 }
 
-// knownWay returns the CAs from the issuing CA to the root, if their names allow no other path, each
-// except the root is known to be signed by the next, and crypto/x509 would not refuse any CA above
-// the issuing CA. Then the chain of only the leaf and the issuing CA verifies if and only if the
+// knownWay returns the CAs from the issuing CA to the root, if no other path can verify, each except
+// the root is known to be signed by the next, and crypto/x509 would not refuse any CA above the
+// issuing CA. Then the chain of only the leaf and the issuing CA verifies if and only if the
 // whole chain does, and if not, with an error of the same kind. In all other cases, and if there is
 // a doubt, it returns nil.
 //
@@ -73,29 +73,34 @@ func (s *search) knownWay(times []time.Time) []*candidate {
 	return way
 }
 
-// onlyWay returns the CAs that were found, from the issuer of the leaf to the root, if each name
-// occurs once and there is one path through them. A root that is listed as an intermediate too does
-// not count twice.
+// onlyWay returns the CAs that were found, from the issuer of the leaf to the root, if no name occurs
+// twice and no other path verifies: each CA is the only one with the name and, except for the issuer of
+// the leaf, the key that signed the CA below it. A root that is listed as an intermediate too does not
+// count twice, if there is no other root that it could lead to.
 func (s *search) onlyWay() []*candidate {
-	if len(s.foundRoots) != 1 {
-		return nil
-	}
-	root := s.foundRoots[0]
-	way := make([]*candidate, 0, len(s.foundIntermediates)+1)
-	for _, c := range s.foundIntermediates {
-		if !c.cert.Equal(root.cert) {
-			way = append(way, c)
+	var way []*candidate
+	for issuer, below := s.leaf.Issuer, (*candidate)(nil); ; {
+		fit := func(list []*candidate) (all []*candidate) {
+			for _, c := range list {
+				if c.name == issuer && (below == nil || below.signedBy(c.cert)) {
+					all = append(all, c)
+				}
+			}
+			return all
 		}
-	}
-	way = append(way, root)
-	issuer := s.leaf.Issuer
-	for i, ca := range way {
-		if ca.name != issuer || slices.ContainsFunc(way[:i], func(c *candidate) bool { return c.name == ca.name }) {
+		roots, others := fit(s.foundRoots), fit(s.foundIntermediates)
+		if len(s.foundRoots) == 1 && len(roots) == 1 {
+			others = slices.DeleteFunc(others, func(c *candidate) bool { return c.cert.Equal(roots[0].cert) })
+		}
+		if len(roots)+len(others) != 1 || slices.ContainsFunc(way, func(c *candidate) bool { return c.name == issuer }) {
 			return nil
 		}
-		issuer = ca.issuer
+		if len(roots) == 1 {
+			return append(way, roots[0])
+		}
+		way = append(way, others[0])
+		issuer, below = others[0].issuer, others[0]
 	}
-	return way
 }
 
 // unobjectionable reports whether crypto/x509 would accept an upper CA at that time, whatever the leaf

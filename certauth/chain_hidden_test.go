@@ -1,0 +1,76 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// bothChains requires that a caller has this number of chains and that the rules on chains see the one
+// whose root is another: those that refuse because of it, and those that accept because of it.
+func bothChains(t *testing.T, chain certauth.Chain, n int, usual, another *party, sent ...*x509.Certificate) {
+	t.Helper()
+	id, err := judge(t, chain, sent...)
+	require.NoError(t, err)
+	assert.Len(t, id.Chains, n)
+	keys := []string{spkiPin(another.Certificate)}
+	everyWay(t, certauth.ReasonCertificateDenied, certauth.All{chain, certauth.Denied{PublicKeys: keys}}, sent...)
+	everyWay(t, certauth.ReasonPolicyRefused, certauth.All{chain, certauth.Not{Policy: certauth.IssuedBy{PublicKeys: keys}}}, sent...)
+	usualIsRevoked := certauth.NotRevoked{Checker: asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+		if chain[len(chain)-1].Equal(usual.Certificate) {
+			return certauth.Revocation{Status: certauth.RevocationRevoked, Depth: 1}, nil
+		}
+		return certauth.Revocation{Status: certauth.RevocationGood}, nil
+	})}
+	everyWay(t, certauth.ReasonNone, certauth.All{chain, usualIsRevoked}, sent...)
+}
+
+// finding C31: of the chains that verify, those were not found that lead through a CA with another key
+// identifier than the one that a CA below it names. Whoever makes a certificate writes that identifier.
+func TestChain_KeyIdentifiersOfCAsLeaveOutNoChain(t *testing.T) {
+	rfc7093 := func(c *x509.Certificate) { c.SubjectKeyId = []byte("another method's 20 ") }
+	t.Run("above the issuing CA", func(t *testing.T) {
+		root, old := newRoot(t, "Root"), newRoot(t, "Root")
+		issuing := root.newCA(t, "Issuing")
+		namesRoot := issue(t, nil, old.key, "Root", asCA, func(c *x509.Certificate) { c.SubjectKeyId = issuing.Certificate.AuthorityKeyId })
+		byOld := namesRoot.again(t, issuing)
+		leaf := issuing.newClient(t).Certificate
+		roots := certsFrom(root, old)
+		bothChains(t, certauth.Chain{Roots: roots, Intermediates: certsFrom(issuing, byOld)}, 2, root, old, leaf)
+		bothChains(t, certauth.Chain{Roots: roots}, 2, root, old, leaf, issuing.Certificate, byOld.Certificate)
+	})
+	t.Run("of a root and of its cross-certificate", func(t *testing.T) {
+		root, other := newRoot(t, "Root"), newRoot(t, "Other Root")
+		crossed := other.again(t, root, rfc7093)
+		namesake := other.newCA(t, "Root", func(c *x509.Certificate) { c.SubjectKeyId = root.SubjectKeyId })
+		leaf := root.newClient(t).Certificate
+		roots := certsFrom(root, other)
+		bothChains(t, certauth.Chain{Roots: roots, Intermediates: certsFrom(crossed, namesake)}, 2, root, other, leaf)
+		bothChains(t, certauth.Chain{Roots: roots}, 2, root, other, leaf, namesake.Certificate, crossed.Certificate)
+	})
+}
+
+// finding C32: crypto/x509 verifies at most a hundred signatures for a leaf. With copies of a root
+// among the intermediates, as after each renewal with the same key, it spent them on paths that lead
+// nowhere, and did not find chains.
+func TestChain_CopiesOfARootHideNoChain(t *testing.T) {
+	root, other := newRoot(t, "Root"), newRoot(t, "Other Root")
+	issuing := root.newCA(t, "Issuing")
+	byOther := other.again(t, issuing, func(c *x509.Certificate) { c.NotBefore = c.NotBefore.AddDate(-1, 0, 0) }) // which is tried last
+	cas := []*party{issuing, byOther, root.again(t, issuing), root.again(t, issuing)}
+	for range 6 {
+		cas = append(cas, issue(t, nil, root.key, "Root", asCA))
+	}
+	leaf, roots := issuing.newClient(t).Certificate, certsFrom(root, other)
+	bothChains(t, certauth.Chain{Roots: roots, Intermediates: certsFrom(cas...)}, 4, root, other, leaf)
+	sent := []*x509.Certificate{leaf}
+	for _, ca := range cas[2:] {
+		sent = append(sent, ca.Certificate)
+	}
+	bothChains(t, certauth.Chain{Roots: roots, Intermediates: certsFrom(issuing, byOther)}, 4, root, other, sent...)
+}
