@@ -119,7 +119,7 @@ func (l *CRL) ThisUpdate() time.Time { return l.newest().thisUpdate }
 // say. With a delta it is the earlier of the two.
 func (l *CRL) NextUpdate() time.Time {
 	next := l.base.nextUpdate
-	if l.delta != nil && l.delta.hasNextUpdate && (!l.base.hasNextUpdate || l.delta.nextUpdate.Before(next)) {
+	if l.delta != nil && l.delta.hasNextUpdate() && (!l.base.hasNextUpdate() || l.delta.nextUpdate.Before(next)) {
 		next = l.delta.nextUpdate
 	}
 	return next
