@@ -109,18 +109,20 @@ func fromFuture(what string, thisUpdate, now time.Time) error {
 // usableUntil returns the earliest of the times that end the use of the evidence for a certificate
 // that expires at notAfter.
 func (v *validity) usableUntil(of Source, isCA bool, notAfter time.Time, o *VerifyOptions) time.Time {
-	until := notAfter
-	if v.hasNextUpdate() && v.nextUpdate.Before(until) {
-		until = v.nextUpdate
+	until := earlier(notAfter, v.nextUpdate)
+	if limit, bounded := o.maxAge(of, isCA); bounded {
+		until = earlier(until, v.thisUpdate.Add(limit))
 	}
-	limit, bounded := o.maxAge(of, isCA)
-	if !v.hasNextUpdate() && of == SourceOCSP && o.NoNextUpdateMaxAge >= 0 {
-		if most := o.noNextUpdateMaxAge(); !bounded || most < limit {
-			limit, bounded = most, true
-		}
-	}
-	if end := v.thisUpdate.Add(limit); bounded && end.Before(until) {
-		until = end
+	if of == SourceOCSP && !v.hasNextUpdate() && o.NoNextUpdateMaxAge >= 0 {
+		until = earlier(until, v.thisUpdate.Add(o.noNextUpdateMaxAge()))
 	}
 	return until
+}
+
+// earlier returns the earlier of two times, of which a zero one does not count.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
