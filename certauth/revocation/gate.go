@@ -116,8 +116,8 @@ func (g *gate) enter(ctx context.Context, address string) (*pass, error) {
 		}
 		if err := p.takePlace(ctx); err != nil {
 			p.gate.mu.Lock()
-			defer p.gate.mu.Unlock()
 			p.forgo()
+			p.gate.mu.Unlock()
 			return nil, err
 		}
 		return p, nil
