@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // ChainResult holds the results for the certificates of a chain.
@@ -85,15 +86,13 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		judged[0].verdict = &verdict{err: ErrNoSource}
 		return 1, nil
 	}
-	now := c.config.Now()
+	now, beside := c.config.Now(), presented.Beside(ctx)
+	c.table.find(chain, judged[:n])
 	for i := range judged[:n] {
-		r, err := c.recordOf(chain[i], chain[i+1:], now)
-		if err != nil {
-			judged[i].verdict = &verdict{err: err}
-			continue
+		c.recordOf(&judged[i], chain[i], chain[i+1:], now)
+		if r := judged[i].record; r != nil {
+			c.findPresentedSigners(r.authority, beside, chain[i+1:])
 		}
-		judged[i].record = r
-		c.findPresentedSigners(ctx, r.authority, chain[i+1:])
 	}
 	brief, reading := ctx, c.local.look(ctx, now)
 	if c.local.isUnread() {
@@ -115,13 +114,20 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 
 // judgeAll waits for refreshes until brief ends, and for required evidence until ctx ends.
 func (c *Checker) judgeAll(ctx, brief context.Context, judged []judgement, now time.Time) {
-	generation := c.generation.Load()
+	generation, remembered, waits := c.generation.Load(), uint64(0), false
 	for i := range judged {
-		if judged[i].record != nil {
-			c.start(&judged[i], now)
+		j := &judged[i]
+		if j.record == nil {
+			continue
 		}
+		c.start(j, now)
+		if j.settled {
+			remembered++
+		}
+		waits = waits || j.flight != nil
 	}
-	if !slices.ContainsFunc(judged, func(j judgement) bool { return j.flight != nil }) {
+	c.stats.remembered.Add(remembered)
+	if !waits {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait) // one for all of them
@@ -199,22 +205,23 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 	return len(chain) - 1
 }
 
-// recordOf finds or makes the record of a certificate. above is its chain from the issuer on.
-func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
+// recordOf makes the record of a certificate unless it was found, and notes what this chain says about the
+// CA. above is the chain from the issuer on.
+func (c *Checker) recordOf(j *judgement, cert *x509.Certificate, above []*x509.Certificate, now time.Time) {
 	issuer := above[0]
-	r := c.table.find(cert, issuer, above[len(above)-1])
-	if r == nil {
+	if j.record == nil {
 		fresh, err := c.newRecord(cert, above)
 		if err != nil {
-			return nil, err
+			j.verdict = &verdict{err: err}
+			return
 		}
-		r = c.table.add(fresh, cert, issuer, now)
+		j.record = c.table.add(fresh, cert, issuer, now)
 	}
-	r.authority.meet(issuer)
-	if !r.authority.hasSeen(above, now) {
-		c.findSigners(r.authority, above)
+	a := j.record.authority
+	a.meet(issuer)
+	if !a.hasSeen(above, now) {
+		c.findSigners(a, above)
 	}
-	return r, nil
 }
 
 // start answers from memory, or starts what is needed for an answer.
@@ -226,7 +233,6 @@ func (c *Checker) start(j *judgement, now time.Time) {
 		j.flight = c.asking(r, wanted{})
 		return
 	}
-	c.stats.remembered.Add(1)
 	if j.due {
 		isOverdue := r.state.Load().isOverdue(j.verdict, now) // before the refresh changes it
 		if renewal := c.refresh(r); isOverdue {

@@ -330,3 +330,17 @@ func TestChecker_OneFetchOfAListServesAll(t *testing.T) {
 		assert.Equal(t, 1, w.net.total())
 	})
 }
+
+// finding K216: a list whose nextUpdate is the first moment of the year 1, which some runtimes take as no time, was
+// over for each certificate, and to Ready one that never ends.
+func TestChecker_AListThatEndsInTheYear1IsOver(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		l := w.listAt(now, now)
+		l.NextUpdate = ocsptest.Text("00010101000000Z")
+		checker := w.operated(t, revocation.List{File: fileOf(t, encode(t, l))})
+		require.NoError(t, checker.Preload(t.Context()))
+		require.ErrorIs(t, checker.Ready(), revocation.ErrNotFresh)
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+	})
+}

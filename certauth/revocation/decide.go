@@ -19,10 +19,10 @@ import (
 )
 
 // decide combines the results for a chain into one answer. Revoked has priority, then
-// certificates that cannot be accepted, then those accepted without evidence.
-func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revocation, error) {
-	answer := certauth.Revocation{Status: certauth.RevocationGood}
-	var refused error
+// certificates that cannot be accepted, then those accepted without evidence. If all are accepted, the
+// oldest evidence is that of the answer.
+func (c *Checker) decide(ctx context.Context, judged []judgement) (answer certauth.Revocation, refused error) {
+	oldest, waived, why := -1, 0, ""
 	for i := range judged {
 		j := &judged[i]
 		switch {
@@ -33,25 +33,34 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revo
 			if j.result.Stale {
 				c.stats.stale.Add(1)
 			}
-			if answer.Source == "" || j.result.ThisUpdate.Before(answer.ThisUpdate) { // the oldest evidence
-				worsen(&answer, &j.result, i)
+			if oldest < 0 || j.result.ThisUpdate.Before(judged[oldest].result.ThisUpdate) {
+				oldest = i
 			}
 		case j.result.Status == NotApplicable:
-			answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, i, j.record.exempt
+			waived, why = i, j.record.exempt
 		case j.result.Status == Unknown && !c.config.AllowUnknown:
 			answer = revocationOf(&j.result, i)
 		case c.accepts(j):
-			answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, i, "no evidence"
+			waived, why = i, "no evidence"
 			if j.record == nil || !c.hasSource(j.record) {
-				answer.Why = "no source to ask"
+				why = "no source to ask"
 			}
 			c.softFailed(ctx, i, j)
 		default:
-			answer = certauth.Revocation{Depth: i}
-			refused = c.refused(i, j)
+			answer, refused = certauth.Revocation{Depth: i}, c.refused(i, j)
 		}
 	}
-	return answer, refused
+	if refused != nil || answer.Status == certauth.RevocationUnknown {
+		return answer, refused
+	}
+	if oldest >= 0 {
+		answer = revocationOf(&judged[oldest].result, oldest)
+	}
+	answer.Status = certauth.RevocationGood
+	if why != "" {
+		answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, waived, why
+	}
+	return answer, nil
 }
 
 // accepts reports whether the Config accepts the certificate without a Good.
@@ -94,16 +103,6 @@ func (c *Checker) softFailed(ctx context.Context, depth int, j *judgement) {
 	}
 	attrs := withError([]slog.Attr{slog.Int("depth", depth)}, cmp.Or(j.err, errUnknown))
 	c.write(ctx, slog.LevelWarn, "revocation: accepted without evidence", attrs...)
-}
-
-// worsen makes this evidence that of the answer. A waived certificate determines the rest, wherever it is in
-// the chain.
-func worsen(answer *certauth.Revocation, r *Result, depth int) {
-	status, waived, why := answer.Status, answer.Depth, answer.Why
-	*answer = revocationOf(r, depth)
-	if answer.Status, answer.Why = status, why; status == certauth.RevocationWaived {
-		answer.Depth = waived
-	}
 }
 
 var statuses = [...]certauth.RevocationStatus{

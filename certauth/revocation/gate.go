@@ -115,7 +115,9 @@ func (g *gate) enter(ctx context.Context, address string) (*pass, error) {
 			}
 		}
 		if err := p.takePlace(ctx); err != nil {
-			p.exit()
+			p.gate.mu.Lock()
+			p.forgo()
+			p.gate.mu.Unlock()
 			return nil, err
 		}
 		return p, nil
@@ -163,10 +165,14 @@ func (g *gate) use(key, label string, now time.Time) *endpoint {
 	return e
 }
 
-// forgo ends the use of the endpoints. The mutex is held.
+// forgo ends the use of the endpoints and the probe, if this is one. The mutex is held.
 func (p *pass) forgo() {
 	p.host.users--
 	p.path.users--
+	if p.probing != nil {
+		close(p.probing.probe)
+		p.probing.probe = nil
+	}
 }
 
 // failing returns the host if it has failed many times in a row, or else the URL if it fails.
@@ -211,16 +217,12 @@ func (p *pass) takePlace(ctx context.Context) error {
 	default:
 		return fmt.Errorf("%w: %d wait", ErrOverloaded, maxFetchQueue)
 	}
-	select {
-	case p.host.slots <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("%w: waiting for other fetches: %w", ErrTimeout, ctx.Err())
+	if err := take(ctx, p.host.slots); err != nil {
+		return err
 	}
-	select {
-	case p.gate.places <- struct{}{}:
-	case <-ctx.Done():
+	if err := take(ctx, p.gate.places); err != nil {
 		<-p.host.slots
-		return fmt.Errorf("%w: waiting for other fetches: %w", ErrTimeout, ctx.Err())
+		return err
 	}
 	err := p.stillAdmitted()
 	if err != nil {
@@ -234,14 +236,13 @@ func (p *pass) givePlace() {
 	<-p.gate.places
 }
 
-// exit ends a probe, if this is one, and allows the host to be forgotten.
-func (p *pass) exit() {
-	p.gate.mu.Lock()
-	defer p.gate.mu.Unlock()
-	p.forgo()
-	if p.probing != nil {
-		close(p.probing.probe)
-		p.probing.probe = nil
+// take waits for a place until ctx ends.
+func take(ctx context.Context, places chan struct{}) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: waiting for others: %w", ErrTimeout, ctx.Err())
 	}
 }
 
@@ -253,8 +254,8 @@ func (p *pass) leave(ctx context.Context, err error) {
 	if ctx.Err() == nil && !errors.Is(err, context.Canceled) && !isOurs(err) { // else it says nothing about the host
 		change = p.settle(p.gate.now(), err)
 	}
+	p.forgo()
 	p.gate.mu.Unlock()
-	p.exit()
 	p.givePlace() // after settle: the fetch that gets the place checks the failures
 	if change != nil {
 		p.gate.tell(ctx, *change)

@@ -3,7 +3,6 @@ package revocation
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/x509"
 	"slices"
 	"sync/atomic"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
-	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // maxSigners bounds the additional keys of one CA.
@@ -114,9 +112,9 @@ const maxPresentedSigners = 2
 
 // findPresentedSigners looks for signers among the certificates that the caller sent. The caller only chooses
 // among certificates; those that the CA's own key has signed belong to it.
-func (c *Checker) findPresentedSigners(ctx context.Context, a *authority, above []*x509.Certificate) {
+func (c *Checker) findPresentedSigners(a *authority, beside, above []*x509.Certificate) {
 	looked := 0
-	for _, other := range presented.Beside(ctx) {
+	for _, other := range beside {
 		if looked == maxPresentedSigners {
 			return
 		}

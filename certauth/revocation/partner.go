@@ -117,11 +117,9 @@ func (b *listBudget) give(n int) { b.held.Add(-int64(n)) }
 
 // build verifies one list at a time, because a list is in memory twice while it is built.
 func (b *listBudget) build(ctx context.Context, parse func() (*evidence.CRL, error)) (*evidence.CRL, error) {
-	select {
-	case b.building <- struct{}{}:
-		defer func() { <-b.building }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
+	if err := take(ctx, b.building); err != nil {
+		return nil, err
 	}
+	defer func() { <-b.building }()
 	return parse()
 }

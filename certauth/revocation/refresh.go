@@ -18,12 +18,10 @@ func (c *Checker) refresh(r *record) *flight {
 		if by.refreshing.Add(1) > maxRefreshQueue {
 			return nil
 		}
-		select {
-		case by.refreshers <- struct{}{}:
-			defer func() { <-by.refreshers }()
-		case <-ctx.Done():
+		if take(ctx, by.refreshers) != nil {
 			return ErrClosed
 		}
+		defer func() { <-by.refreshers }()
 		if !c.judge(r, c.config.Now()).due { // a request that could not wait has fetched it by now
 			return nil
 		}

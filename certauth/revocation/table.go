@@ -31,16 +31,19 @@ func (t *table) hash(cert *x509.Certificate) uint64 {
 	return maphash.Bytes(t.seed, tbs[:min(len(tbs), 64)])
 }
 
-func (t *table) find(cert, issuer, anchor *x509.Certificate) *record {
-	h := t.hash(cert)
+// find sets the records that there are of a chain's first certificates.
+func (t *table) find(chain []*x509.Certificate, judged []judgement) {
+	anchor := chain[len(chain)-1]
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	for _, r := range t.records[h] {
-		if r.is(cert, issuer) && isSameCA(r.partner.anchor, anchor) {
-			return r
+	for i := range judged {
+		for _, r := range t.records[t.hash(chain[i])] {
+			if r.is(chain[i], chain[i+1]) && isSameCA(r.partner.anchor, anchor) {
+				judged[i].record = r
+				break
+			}
 		}
 	}
-	return nil
 }
 
 // add keeps the record, or returns the one that another goroutine added first.

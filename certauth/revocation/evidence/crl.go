@@ -82,9 +82,9 @@ func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptio
 		return nil, err
 	}
 	l.responder, l.signerKey = dn.Quote(by.RawSubject), by.RawSubjectPublicKeyInfo
-	endless := !l.hasNextUpdate && o.AllowNoNextUpdate
-	if by != issuer && (endless || l.hasNextUpdate && by.NotAfter.Before(l.nextUpdate)) {
-		l.nextUpdate, l.hasNextUpdate, l.endsWithSigner = by.NotAfter, true, true
+	endless := !l.hasNextUpdate() && o.AllowNoNextUpdate
+	if by != issuer && (endless || l.hasNextUpdate() && by.NotAfter.Before(l.nextUpdate)) {
+		l.nextUpdate, l.endsWithSigner = by.NotAfter, true
 	}
 	return l, nil
 }

@@ -167,8 +167,8 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *Ver
 	if why == fresh {
 		result.ThisUpdate, result.NextUpdate, result.CRLNumber = l.delta.thisUpdate, l.NextUpdate(), l.delta.number
 		result.DeltaMissing = false
-		if until := l.delta.usableUntil(SourceCRL, s.isCA, s.notAfter, o); !result.RevokedForGood() && until.Before(result.UsableUntil) {
-			result.UsableUntil = until
+		if !result.RevokedForGood() {
+			result.UsableUntil = earlier(result.UsableUntil, l.delta.usableUntil(SourceCRL, s.isCA, s.notAfter, o))
 		}
 	} else {
 		result.DeltaMissing = true

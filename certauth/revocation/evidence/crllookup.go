@@ -118,11 +118,10 @@ func (l *CRL) ThisUpdate() time.Time { return l.newest().thisUpdate }
 // NextUpdate returns the time by which the next list will be issued, or zero if the list does not
 // say. With a delta it is the earlier of the two.
 func (l *CRL) NextUpdate() time.Time {
-	next := l.base.nextUpdate
-	if l.delta != nil && l.delta.hasNextUpdate && (!l.base.hasNextUpdate || l.delta.nextUpdate.Before(next)) {
-		next = l.delta.nextUpdate
+	if l.delta == nil {
+		return l.base.nextUpdate
 	}
-	return next
+	return earlier(l.base.nextUpdate, l.delta.nextUpdate)
 }
 
 // Number returns the cRLNumber of the list, or of the delta if there is one, or nil. The caller

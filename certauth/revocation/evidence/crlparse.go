@@ -69,7 +69,7 @@ func (l *list) readTBS(r *reader) {
 	tbs.want(len(l.issuer) <= maxIssuerName, "issuer")
 	l.thisUpdate = tbs.time("thisUpdate")
 	if tbs.isNext(cbasn1.UTCTime) || tbs.isNext(cbasn1.GeneralizedTime) {
-		l.nextUpdate, l.hasNextUpdate = tbs.time("nextUpdate"), true
+		l.nextUpdate = notZero(tbs.time("nextUpdate"))
 	}
 	if tbs.isNext(cbasn1.SEQUENCE) {
 		l.entries, l.hasEntries = tbs.content(cbasn1.SEQUENCE, "revokedCertificates"), true

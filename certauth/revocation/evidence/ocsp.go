@@ -227,10 +227,10 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 		result.Reason, result.RevokedAt = a.reason, a.revokedAt
 	}
 	result.UsableUntil = a.usableUntil(SourceOCSP, cert.IsCA, cert.NotAfter, o)
-	if by.delegate && by.cert.NotAfter.Before(result.UsableUntil) {
-		result.UsableUntil = by.cert.NotAfter
+	if by.delegate {
+		result.UsableUntil = earlier(result.UsableUntil, by.cert.NotAfter)
 	}
-	if a.status == Revoked && a.reason != ReasonCertificateHold {
+	if result.RevokedForGood() {
 		result.UsableUntil = cert.NotAfter
 	}
 	return result

@@ -135,7 +135,7 @@ func (r *reader) answer() (a answer) {
 	a.readStatus(single)
 	a.thisUpdate = single.generalizedTime("thisUpdate")
 	if explicit, present := single.optional(tagExplicit0, "nextUpdate"); present {
-		a.nextUpdate, a.hasNextUpdate = explicit.generalizedTime("nextUpdate"), true
+		a.nextUpdate = notZero(explicit.generalizedTime("nextUpdate"))
 		explicit.end("nextUpdate")
 	}
 	a.extensions = single.optionalExtensions(tagExplicit1)

@@ -9,9 +9,19 @@ import (
 
 // validity is the period for which evidence says that it is valid.
 type validity struct {
-	thisUpdate, nextUpdate time.Time
-	hasNextUpdate          bool
-	endsWithSigner         bool // nextUpdate is when the certificate of a list's signer expires
+	thisUpdate, nextUpdate time.Time // nextUpdate is zero if there is none
+	endsWithSigner         bool      // nextUpdate is when the certificate of a list's signer expires
+}
+
+func (v *validity) hasNextUpdate() bool { return !v.nextUpdate.IsZero() }
+
+// notZero returns a nextUpdate that is there, as one that is in any case long past for the first moment of
+// the year 1, which would mean that there is none.
+func notZero(nextUpdate time.Time) time.Time {
+	if nextUpdate.IsZero() {
+		return nextUpdate.Add(1)
+	}
+	return nextUpdate
 }
 
 // staleness is why evidence does not count.
@@ -45,13 +55,13 @@ func (v *validity) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
 	switch {
 	case v.thisUpdate.After(o.Now.Add(skew)):
 		return notBegun
-	case v.hasNextUpdate && v.nextUpdate.Before(v.thisUpdate):
+	case v.hasNextUpdate() && v.nextUpdate.Before(v.thisUpdate):
 		return endsBeforeItBegins
-	case v.hasNextUpdate && o.Now.After(v.nextUpdate.Add(skew)):
+	case v.hasNextUpdate() && o.Now.After(v.nextUpdate.Add(skew)):
 		return over
 	case bounded && age > limit:
 		return tooOld
-	case v.hasNextUpdate:
+	case v.hasNextUpdate():
 		return fresh
 	case of == SourceCRL && !o.AllowNoNextUpdate, of == SourceOCSP && o.NoNextUpdateMaxAge >= 0 && age > o.noNextUpdateMaxAge():
 		return endless
@@ -78,7 +88,7 @@ func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOpti
 		return advice.New(helpOver, ErrNotFresh, "%s and expired at its nextUpdate, %s", issued, instant(v.nextUpdate))
 	case tooOld:
 		ends := "it has no nextUpdate"
-		if v.hasNextUpdate {
+		if v.hasNextUpdate() {
 			ends = "it is valid until its nextUpdate, " + instant(v.nextUpdate)
 		}
 		limit, _ := o.maxAge(of, isCA)
@@ -99,18 +109,20 @@ func fromFuture(what string, thisUpdate, now time.Time) error {
 // usableUntil returns the earliest of the times that end the use of the evidence for a certificate
 // that expires at notAfter.
 func (v *validity) usableUntil(of Source, isCA bool, notAfter time.Time, o *VerifyOptions) time.Time {
-	until := notAfter
-	if v.hasNextUpdate && v.nextUpdate.Before(until) {
-		until = v.nextUpdate
+	until := earlier(notAfter, v.nextUpdate)
+	if limit, bounded := o.maxAge(of, isCA); bounded {
+		until = earlier(until, v.thisUpdate.Add(limit))
 	}
-	limit, bounded := o.maxAge(of, isCA)
-	if !v.hasNextUpdate && of == SourceOCSP && o.NoNextUpdateMaxAge >= 0 {
-		if most := o.noNextUpdateMaxAge(); !bounded || most < limit {
-			limit, bounded = most, true
-		}
-	}
-	if end := v.thisUpdate.Add(limit); bounded && end.Before(until) {
-		until = end
+	if of == SourceOCSP && !v.hasNextUpdate() && o.NoNextUpdateMaxAge >= 0 {
+		until = earlier(until, v.thisUpdate.Add(o.noNextUpdateMaxAge()))
 	}
 	return until
+}
+
+// earlier returns the earlier of two times, of which a zero one does not count.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

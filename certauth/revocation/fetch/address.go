@@ -2,7 +2,8 @@ package fetch
 
 import "net/netip"
 
-// addressClass classifies an address by the services reachable at it.
+// addressClass classifies an address by the services reachable at it. Whoever may connect to a class may
+// connect to those after it.
 type addressClass uint8
 
 const (

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -34,7 +35,7 @@ func readAnswer(answer *http.Response, r Request, conditional bool) (Response, e
 		return response, nil
 	case answer.StatusCode != http.StatusOK:
 		status := HTTPStatusError{Status: answer.StatusCode, RetryAfter: retryAfter(answer.Header)}
-		return Response{}, &fetchError{classes: []error{ErrHTTPStatus}, detail: strconv.Itoa(status.Status), cause: status}
+		return Response{}, refusal(fmt.Errorf("%w: %d", ErrHTTPStatus, status.Status), status)
 	}
 	for _, encoding := range answer.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {

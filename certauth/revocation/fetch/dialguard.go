@@ -27,20 +27,23 @@ type guard struct {
 	connect func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error)
 }
 
-// reach says what may be connected to in addition to global addresses and guard.nets.
-type reach struct{ private, loopback bool }
-
-// reachOf returns the reach of a host. An operator who configures a URL or a name means the
-// network in which it is.
-func (g *guard) reachOf(host string, configured bool) reach {
-	return reach{private: configured || g.hosts[strings.ToLower(host)], loopback: configured}
+// reachOf returns the least class that a host may lead to. An operator who configures a URL or a name
+// means the network in which it is.
+func (g *guard) reachOf(host string, configured bool) addressClass {
+	switch {
+	case configured:
+		return addressLoopback
+	case g.hosts[strings.ToLower(host)]:
+		return addressPrivate
+	}
+	return addressGlobal
 }
 
-// admit returns ErrBlockedAddress unless the address may be connected to.
-func (g *guard) admit(a netip.Addr, open reach) error {
+// admit returns ErrBlockedAddress unless the address is of this class or a higher one, or is named.
+func (g *guard) admit(a netip.Addr, least addressClass) error {
 	a = plain(a)
 	class, name := classify(a)
-	if class == addressGlobal || class == addressPrivate && open.private || class == addressLoopback && open.loopback {
+	if class >= least {
 		return nil
 	}
 	for _, p := range g.nets {
@@ -68,12 +71,12 @@ func (g *guard) dialer(configured bool) func(ctx context.Context, network, addre
 		if err != nil {
 			return nil, refuse(ErrBlockedURL, "%s", logtext.Quote(err.Error()))
 		}
-		open := g.reachOf(host, configured)
+		least := g.reachOf(host, configured)
 		d := &net.Dialer{
 			Timeout:  dialTimeout,
 			Resolver: g.resolver,
 			ControlContext: func(_ context.Context, network, resolved string, _ syscall.RawConn) error {
-				return g.admitSocket(network, resolved, open)
+				return g.admitSocket(network, resolved, least)
 			},
 		}
 		return g.connect(ctx, d, network, address)
@@ -81,7 +84,7 @@ func (g *guard) dialer(configured bool) func(ctx context.Context, network, addre
 }
 
 // admitSocket checks the address to which a socket is about to be connected.
-func (g *guard) admitSocket(network, resolved string, open reach) error {
+func (g *guard) admitSocket(network, resolved string, least addressClass) error {
 	if network != "tcp4" && network != "tcp6" {
 		return refuse(ErrBlockedAddress, "network %s", logtext.Quote(network))
 	}
@@ -89,12 +92,12 @@ func (g *guard) admitSocket(network, resolved string, open reach) error {
 	if err != nil {
 		return refuse(ErrBlockedAddress, "no address: %s", logtext.Quote(resolved))
 	}
-	return g.admit(address.Addr(), open)
+	return g.admit(address.Addr(), least)
 }
 
 // admitName resolves a host to which a proxy will connect, and refuses it if any of its addresses
 // is denied, because it is not known which one the proxy uses.
-func (g *guard) admitName(ctx context.Context, host string, open reach) error {
+func (g *guard) admitName(ctx context.Context, host string, least addressClass) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	addresses, err := cmp.Or(g.resolver, net.DefaultResolver).LookupNetIP(ctx, "ip", host)
@@ -108,7 +111,7 @@ func (g *guard) admitName(ctx context.Context, host string, open reach) error {
 		return refuse(ErrTransport, "no address")
 	}
 	for _, a := range addresses {
-		if err := g.admit(a, open); err != nil {
+		if err := g.admit(a, least); err != nil {
 			return err
 		}
 	}

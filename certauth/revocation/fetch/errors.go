@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
@@ -37,32 +36,25 @@ func (e HTTPStatusError) Error() string {
 // fetchError says where a fetch failed and why. Its text is short and contains only scheme and
 // host of the URL: path and query may contain what an attacker or a user wrote.
 type fetchError struct {
-	where   string  // the kind of evidence and, once the URL has been checked, its origin
-	classes []error // sentinels of this package; the first is the failure itself
-	detail  string  // for the operator; text from outside is quoted and truncated
-	cause   error   // that the network reported, or nil
+	text string  // without the name of the package; text from outside is quoted and truncated
+	is   []error // the sentinel of the failure itself comes first; what the network reported is not in the text
 }
 
 // Error is one line.
-func (e *fetchError) Error() string {
-	parts := []string{"revocation", e.where}
-	for _, class := range e.classes {
-		parts = append(parts, strings.TrimPrefix(class.Error(), "revocation: "))
-	}
-	parts = append(parts, e.detail)
-	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
-}
+func (e *fetchError) Error() string { return packageName + e.text }
 
 // Unwrap returns the sentinels and the cause.
-func (e *fetchError) Unwrap() []error {
-	if e.cause == nil {
-		return e.classes
-	}
-	return append(e.classes[:len(e.classes):len(e.classes)], e.cause)
-}
+func (e *fetchError) Unwrap() []error { return e.is }
+
+const packageName = "revocation: "
 
 func refuse(class error, format string, args ...any) *fetchError {
-	return &fetchError{classes: []error{class}, detail: fmt.Sprintf(format, args...)}
+	return refusal(fmt.Errorf("%w: "+format, append([]any{class}, args...)...))
+}
+
+// refusal returns a fetchError with the text of one error, which is also others.
+func refusal(err error, also ...error) *fetchError {
+	return &fetchError{strings.TrimPrefix(err.Error(), packageName), append([]error{err}, also...)}
 }
 
 // The steps for the operator if this package refuses what the CA may have meant.
@@ -74,7 +66,7 @@ const (
 
 // refuseUnless is refuse for what an option permits; step says which.
 func refuseUnless(step string, class error, format string, args ...any) *fetchError {
-	return &fetchError{classes: []error{advice.New(step, class, format, args...)}}
+	return refusal(advice.New(step, class, format, args...))
 }
 
 // refusePanic is for panics of the standard library, which odd hosts have caused (CVE-2026-39836).
@@ -85,16 +77,15 @@ func refusePanic(p any) error {
 // located adds where the fetch failed.
 func located(where string, err error) error {
 	if known, ok := errors.AsType[*fetchError](err); ok {
-		known.where = where
+		known.text = where + ": " + known.text
 	}
 	return err
 }
 
 // redirectedTo adds that a redirect led to the blocked URL or address.
 func redirectedTo(err error) error {
-	known, ok := errors.AsType[*fetchError](err)
-	if ok && (errors.Is(known.classes[0], ErrBlockedURL) || errors.Is(known.classes[0], ErrBlockedAddress)) {
-		known.classes = append([]error{ErrRedirect}, known.classes...)
+	if known, ok := errors.AsType[*fetchError](err); ok && (errors.Is(known, ErrBlockedURL) || errors.Is(known, ErrBlockedAddress)) {
+		return &fetchError{strings.TrimPrefix(ErrRedirect.Error(), packageName) + ": " + known.text, append(known.is, ErrRedirect)}
 	}
 	return err
 }
@@ -110,7 +101,7 @@ func failure(caller, own context.Context, err error) error {
 		if errors.Is(ended, context.DeadlineExceeded) {
 			class = ErrTimeout
 		}
-		return &fetchError{classes: []error{class}, detail: "the caller's context ended", cause: ended}
+		return refusal(fmt.Errorf("%w: the caller's context ended", class), ended)
 	}
 	if own.Err() != nil {
 		// No cause, because context.DeadlineExceeded would mean the caller's deadline.
@@ -124,7 +115,7 @@ func failure(caller, own context.Context, err error) error {
 	case strings.Contains(err.Error(), "response headers exceeded"): // net/http has no error value for this
 		return refuse(ErrTooLarge, "more than %d bytes of headers", maxHeaderBytes)
 	}
-	return &fetchError{classes: []error{ErrTransport}, detail: text, cause: err}
+	return refusal(fmt.Errorf("%w: %s", ErrTransport, text), err)
 }
 
 // describe quotes the text of an error without the URL that it may contain.

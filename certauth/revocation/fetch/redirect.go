@@ -44,12 +44,12 @@ func (f *HTTPFetcher) hop(ctx context.Context, t *target, r Request, redirects i
 // admit checks the host as far as possible before there is a socket. An address needs no socket to
 // be refused, and a proxy would hide the address from the guard.
 func (f *HTTPFetcher) admit(ctx context.Context, t *target) error {
-	open := f.guard.reachOf(t.host, t.configured)
+	least := f.guard.reachOf(t.host, t.configured)
 	if t.literal.IsValid() {
-		return f.guard.admit(t.literal, open)
+		return f.guard.admit(t.literal, least)
 	}
 	if f.options.Proxy != nil && !t.configured {
-		return f.guard.admitName(ctx, t.host, open)
+		return f.guard.admitName(ctx, t.host, least)
 	}
 	return nil
 }
