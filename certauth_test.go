@@ -996,6 +996,7 @@ var exports = map[string]struct {
 		"what Check, Stats and Config.Observe tell":     "ChainResult Finding Stats Event",
 		"fields of Config that evidence and fetch own":  "VerifyOptions NonceMode NonceOff NonceSend NonceRequire HTTPOptions Fetcher Request Response",
 		"what a Result says":                            "Result Status Unavailable Good Revoked Unknown NotApplicable Source SourceNone SourceOCSP SourceCRL",
+		"evidence judged without a Checker":             "VerifyOCSP VerifyCRL",
 		"the Checker or its Config is the cause":        "ErrNoSource ErrClosed ErrNotReady ErrBudget ErrOverloaded ErrBreakerOpen",
 		"the caller is the cause":                       "ErrArgument ErrIssuerMismatch",
 		"the evidence is the cause":                     "ErrMalformed ErrBadSignature ErrNotFresh ErrCRLIssuer ErrCRLScope ErrResponderStatus",

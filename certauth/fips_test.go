@@ -96,19 +96,19 @@ func TestFIPSOnly_WhatIsNotAvailable(t *testing.T) {
 			list := ocsptest.List{Issuer: pki.root.Certificate.RawSubject, ThisUpdate: ocsptest.At(pki.now), Key: pki.key, Algorithm: signed}
 			der, err := list.Encode()
 			require.NoError(t, err)
-			_, err = evidence.VerifyCRL(der, pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now, AllowSHA1: true, AllowNoNextUpdate: true})
+			_, err = revocation.VerifyCRL(der, pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now, AllowSHA1: true, AllowNoNextUpdate: true})
 			require.ErrorIs(t, err, evidence.ErrWeakAlgorithm)
 			require.ErrorContains(t, err, sha1Forbidden)
 		},
 		"an OCSP answer": func(t *testing.T) {
-			_, err := evidence.VerifyOCSP(pki.response(t, crypto.SHA1, ocsptest.ByName(pki.root.Certificate.RawSubject)), pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now})
+			_, err := revocation.VerifyOCSP(pki.response(t, crypto.SHA1, ocsptest.ByName(pki.root.Certificate.RawSubject)), pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now})
 			require.ErrorIs(t, err, evidence.ErrNoMatch)
 			require.ErrorContains(t, err, sha1Forbidden)
 		},
 		"an OCSP responder": func(t *testing.T) {
 			var byKey []byte
 			fips140.WithoutEnforcement(func() { byKey = ocsptest.ByKey(pki.root.Certificate) })
-			_, err := evidence.VerifyOCSP(pki.response(t, crypto.SHA256, byKey), pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now})
+			_, err := revocation.VerifyOCSP(pki.response(t, crypto.SHA256, byKey), pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now})
 			require.ErrorIs(t, err, evidence.ErrNoSigner)
 			require.ErrorContains(t, err, sha1Forbidden)
 		},

@@ -27,7 +27,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -170,7 +169,7 @@ func TestMLDSA_OCSPDelegates(t *testing.T) {
 				}},
 			}.Encode()
 			require.NoError(t, err)
-			result, err := evidence.VerifyOCSP(response, leaf, root, revocation.VerifyOptions{Now: now})
+			result, err := revocation.VerifyOCSP(response, leaf, root, revocation.VerifyOptions{Now: now})
 			require.NoError(t, err)
 			assert.Equal(t, revocation.Good, result.Status)
 		})

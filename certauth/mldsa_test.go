@@ -159,13 +159,13 @@ func TestMLDSA_AChangedBitIsRefused(t *testing.T) {
 		forged, err := x509.ParseCertificate(change(w.leaf.Raw))
 		require.NoError(t, err)
 		t.Run("ML-DSA-"+set+", OCSP", func(t *testing.T) {
-			good, goodErr := evidence.VerifyOCSP(w.ocsp, w.leaf, w.root, options)
-			_, badErr := evidence.VerifyOCSP(change(w.ocsp), w.leaf, w.root, options)
+			good, goodErr := revocation.VerifyOCSP(w.ocsp, w.leaf, w.root, options)
+			_, badErr := revocation.VerifyOCSP(change(w.ocsp), w.leaf, w.root, options)
 			checkMLDSAEvidence(t, good, goodErr, badErr)
 		})
 		t.Run("ML-DSA-"+set+", CRL", func(t *testing.T) {
-			good, goodErr := evidence.VerifyCRL(w.crl, w.leaf, w.root, options)
-			_, badErr := evidence.VerifyCRL(change(w.crl), w.leaf, w.root, options)
+			good, goodErr := revocation.VerifyCRL(w.crl, w.leaf, w.root, options)
+			_, badErr := revocation.VerifyCRL(change(w.crl), w.leaf, w.root, options)
 			checkMLDSAEvidence(t, good, goodErr, badErr)
 		})
 		t.Run("ML-DSA-"+set+", chain", func(t *testing.T) {

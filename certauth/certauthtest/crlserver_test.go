@@ -11,7 +11,6 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // fetched downloads the list, and crypto/x509 reads it and checks its signature.
@@ -45,13 +44,13 @@ func TestCRLServer_ListsWhatIsRevoked(t *testing.T) {
 			assert.WithinDuration(t, time.Now().Add(24*time.Hour), list.NextUpdate, time.Minute)
 			assert.WithinDuration(t, time.Now(), list.RevokedCertificateEntries[0].RevocationTime, time.Minute)
 			for cert, want := range map[*certauthtest.Certificate]revocation.Status{good: revocation.Good, gone: revocation.Revoked, held: revocation.Revoked} {
-				result, err := evidence.VerifyCRL(der, cert.Certificate, ca.Certificate, revocation.VerifyOptions{Now: time.Now()})
+				result, err := revocation.VerifyCRL(der, cert.Certificate, ca.Certificate, revocation.VerifyOptions{Now: time.Now()})
 				require.NoError(t, err)
 				assert.Equal(t, want, result.Status, cert.Subject.CommonName)
 			}
 			server.Restore(held.SerialNumber)
 			_, der = fetched(t, url, ca)
-			result, err := evidence.VerifyCRL(der, held.Certificate, ca.Certificate, revocation.VerifyOptions{Now: time.Now()})
+			result, err := revocation.VerifyCRL(der, held.Certificate, ca.Certificate, revocation.VerifyOptions{Now: time.Now()})
 			require.NoError(t, err)
 			assert.Equal(t, revocation.Good, result.Status)
 		})
@@ -113,7 +112,7 @@ func TestCRLServer_Faults(t *testing.T) {
 			_, err := server.CRL()
 			assert.Equal(t, tc.http == http.StatusInternalServerError, err != nil)
 			if tc.http == http.StatusOK {
-				_, err := evidence.VerifyCRL(der, leaf.Certificate, ca.Certificate, revocation.VerifyOptions{Now: time.Now()})
+				_, err := revocation.VerifyCRL(der, leaf.Certificate, ca.Certificate, revocation.VerifyOptions{Now: time.Now()})
 				assert.ErrorIs(t, err, tc.err)
 			}
 		})

@@ -66,7 +66,7 @@ func answered(t *testing.T, url string, cert *x509.Certificate, issuer *certauth
 	require.Equal(t, "application/ocsp-response", response.Header.Get("Content-Type"))
 	parsed, err := ocsp.ParseResponseForCert(der, cert, issuer.Certificate)
 	require.NoError(t, err)
-	result, err := evidence.VerifyOCSP(der, cert, issuer.Certificate, revocation.VerifyOptions{Now: time.Now()})
+	result, err := revocation.VerifyOCSP(der, cert, issuer.Certificate, revocation.VerifyOptions{Now: time.Now()})
 	require.NoError(t, err)
 	return parsed, result
 }
@@ -217,7 +217,7 @@ func TestResponder_EchoesTheNonce(t *testing.T) {
 	assert.Equal(t, certauth.RevocationGood, found.Status)
 }
 
-// Each fault produces what its comment says, and evidence.VerifyOCSP finds no evidence in it.
+// Each fault produces what its comment says, and revocation.VerifyOCSP finds no evidence in it.
 func TestResponder_Faults(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	responder := certauthtest.NewResponder(t, ca)
@@ -245,7 +245,7 @@ func TestResponder_Faults(t *testing.T) {
 			response, der := exchange(t, http.MethodPost, url, question, nil)
 			require.Equal(t, tc.http, response.StatusCode)
 			if tc.http == http.StatusOK {
-				_, err := evidence.VerifyOCSP(der, leaf.Certificate, ca.Certificate, revocation.VerifyOptions{Now: time.Now()})
+				_, err := revocation.VerifyOCSP(der, leaf.Certificate, ca.Certificate, revocation.VerifyOptions{Now: time.Now()})
 				assert.ErrorIs(t, err, tc.err)
 			}
 		})
@@ -285,7 +285,7 @@ func TestResponder_ClockDatesAnswers(t *testing.T) {
 	responder.SetValidity(time.Hour, 2*time.Hour)
 	responder.Revoke(leaf.SerialNumber, ocsp.Superseded)
 	_, der := exchange(t, http.MethodPost, served(t, responder), asks(t, leaf.Certificate, ca, crypto.SHA1), nil)
-	result, err := evidence.VerifyOCSP(der, leaf.Certificate, ca.Certificate, revocation.VerifyOptions{Now: at, Skew: -1})
+	result, err := revocation.VerifyOCSP(der, leaf.Certificate, ca.Certificate, revocation.VerifyOptions{Now: at, Skew: -1})
 	require.NoError(t, err)
 	assert.Equal(t, []time.Time{at, at.Add(-time.Hour), at.Add(2 * time.Hour), at},
 		[]time.Time{result.ProducedAt.UTC(), result.ThisUpdate.UTC(), result.NextUpdate.UTC(), result.RevokedAt.UTC()})

@@ -36,7 +36,7 @@ func TestVerifyOCSP_RefusedAlgorithmIsNamedWithItsOption(t *testing.T) {
 			s := sceneWithCAKey(t, c.key)
 			r := s.good()
 			r.Algorithm = c.algorithm
-			_, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+			_, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
 			require.ErrorIs(t, err, evidence.ErrWeakAlgorithm)
 			assert.ErrorContains(t, err, c.says)
 			if c.option {
@@ -62,7 +62,7 @@ func TestVerifyOCSP_DelegateSignedWithMD5(t *testing.T) {
 	for _, sha1 := range []bool{false, true} {
 		o := at(now)
 		o.AllowSHA1 = sha1
-		result, err := evidence.VerifyOCSP(encode(t, s.by(&identity{cert: cert, key: d.key, issuer: s.ca})), s.client.cert, s.ca.cert, o)
+		result, err := revocation.VerifyOCSP(encode(t, s.by(&identity{cert: cert, key: d.key, issuer: s.ca})), s.client.cert, s.ca.cert, o)
 		expect(t, result, err, revocation.Unavailable, evidence.ErrWeakAlgorithm)
 	}
 }

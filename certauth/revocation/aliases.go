@@ -1,6 +1,8 @@
 package revocation
 
 import (
+	"crypto/x509"
+
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
@@ -71,3 +73,15 @@ var (
 	ErrHTTPStatus     = fetch.ErrHTTPStatus
 	ErrTooLarge       = fetch.ErrTooLarge
 )
+
+// VerifyOCSP is [evidence.VerifyOCSP]: it verifies an OCSP response about cert, which issuer has
+// issued, and returns what it says.
+func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Result, error) {
+	return evidence.VerifyOCSP(der, cert, issuer, o)
+}
+
+// VerifyCRL is [evidence.VerifyCRL]: it verifies a complete CRL for cert, which issuer has
+// issued, and returns what it says.
+func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Result, error) {
+	return evidence.VerifyCRL(der, cert, issuer, o)
+}

@@ -119,7 +119,7 @@ func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificat
 			a.der = response.Body
 			terms := c.terms(c.config.Now())
 			terms.Nonce, terms.TrustedResponders, terms.Previous = nonce, to.trusted, c.outranks(r.state.Load().ocsp, terms.Now)
-			a.result, err = evidence.VerifyOCSP(a.der, cert, r.authority.cert(), terms)
+			a.result, err = VerifyOCSP(a.der, cert, r.authority.cert(), terms)
 			r.accuse(&a.result)
 		}
 		if err == nil || !mayGET || !isWorthPOST(err, request.Method) {

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -38,7 +37,7 @@ func TestAttack_StoredRevocationIsNotReplacedByGood(t *testing.T) {
 		w.says(t, checker, w.client, isRevoked, nil)
 		w.says(t, checker, w.client, isRevoked, nil)
 		_, der := s.only(t)
-		result, err := evidence.VerifyOCSP(der, w.client.cert, w.ca.cert, revocation.VerifyOptions{Now: now})
+		result, err := revocation.VerifyOCSP(der, w.client.cert, w.ca.cert, revocation.VerifyOptions{Now: now})
 		require.NoError(t, err)
 		assert.Equal(t, revocation.Revoked.String(), result.Status.String())
 	})

@@ -64,7 +64,7 @@ func TestChecker_DeltaThatCannotBeFetchedIsMissing(t *testing.T) {
 					if c.missed && !strings.Contains(c.name, "down") {
 						assert.Contains(t, log.text(), "delta CRLs that cannot be fetched")
 					}
-					result, err := evidence.VerifyCRL(der, client.cert, w.ca.cert, at(now))
+					result, err := revocation.VerifyCRL(der, client.cert, w.ca.cert, at(now))
 					require.NoError(t, err)
 					assert.Equal(t, c.missed, result.DeltaMissing, "the functions")
 					without := w.checker(t, crlOnly, func(config *revocation.Config) { config.IgnoreDeltas = true })

@@ -114,13 +114,13 @@ func TestChecker_RenewedCAWithAnotherKeyIdentifier(t *testing.T) {
 			answered := makeCert(t, "client", newKey(t), c.issuer, asClient)
 			r := w.by(delegate)
 			r.Answers = []ocsptest.Answer{w.answer(answered, ocsptest.StatusGood)}
-			_, err = evidence.VerifyOCSP(encode(t, r), answered.cert, c.issuer.cert, at(now))
+			_, err = revocation.VerifyOCSP(encode(t, r), answered.cert, c.issuer.cert, at(now))
 			require.NoError(t, err)
 		})
 	}
 	t.Run("another key with the identifier is not enough", func(t *testing.T) {
 		stranger := makeCert(t, "Clients CA", newKey(t), nil, asCA, func(c *x509.Certificate) { c.SubjectKeyId = w.ca.cert.SubjectKeyId })
-		_, err := evidence.VerifyCRL(encode(t, w.signedBy(stranger)), w.client.cert, w.ca.cert, at(now))
+		_, err := revocation.VerifyCRL(encode(t, w.signedBy(stranger)), w.client.cert, w.ca.cert, at(now))
 		require.ErrorIs(t, err, revocation.ErrBadSignature)
 		list, err := evidence.ParseCRL(encode(t, w.list()), w.ca.cert, at(now))
 		require.NoError(t, err)
@@ -136,7 +136,7 @@ func TestChecker_RenewedCAWithAnotherKeyIdentifier(t *testing.T) {
 		o.CRLIssuers = append(o.CRLIssuers, right.cert)
 		l := w.signedBy(right)
 		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID([]byte("by another method")), ocsptest.CRLNumber(7)}
-		_, err := evidence.VerifyCRL(encode(t, l), w.client.cert, w.ca.cert, o)
+		_, err := revocation.VerifyCRL(encode(t, l), w.client.cert, w.ca.cert, o)
 		require.NoError(t, err)
 	})
 }
@@ -151,7 +151,7 @@ func TestVerify_KeyUsageWithoutAnyBit(t *testing.T) {
 	s := newScene(t)
 	mute := makeCert(t, "Clients CA", s.ca.key, s.root, asCA, noUsage)
 	require.Zero(t, mute.cert.KeyUsage)
-	_, err := evidence.VerifyCRL(encode(t, s.list()), s.client.cert, mute.cert, at(now))
+	_, err := revocation.VerifyCRL(encode(t, s.list()), s.client.cert, mute.cert, at(now))
 	require.ErrorIs(t, err, evidence.ErrCRLIssuer)
 	_, err = evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, mute.cert, at(now))
 	require.ErrorIs(t, err, evidence.ErrResponderNotAuthorized)
@@ -161,7 +161,7 @@ func TestVerify_KeyUsageWithoutAnyBit(t *testing.T) {
 
 	// Without the extension there is no limit.
 	free := makeCert(t, "Clients CA", s.ca.key, s.root, asCA, keyUsage(0))
-	_, err = evidence.VerifyCRL(encode(t, s.list()), s.client.cert, free.cert, at(now))
+	_, err = revocation.VerifyCRL(encode(t, s.list()), s.client.cert, free.cert, at(now))
 	require.NoError(t, err)
 
 	// Of two certificates of one CA, the permissions of either apply, in whichever order they are

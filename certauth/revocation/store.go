@@ -7,8 +7,6 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
-
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // Store keeps signed evidence, OCSP responses and CRLs in DER, where all instances of a service
@@ -118,7 +116,7 @@ func (c *Checker) verifyStored(r *record, cert *x509.Certificate, der []byte, kn
 	for _, to := range r.responders {
 		terms.TrustedResponders = append(terms.TrustedResponders, to.trusted...)
 	}
-	return evidence.VerifyOCSP(der, cert, r.authority.cert(), terms)
+	return VerifyOCSP(der, cert, r.authority.cert(), terms)
 }
 
 // ocspToStore stores the fetched response, unless the Store has a newer one, or the response alone
