@@ -155,7 +155,11 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 		next.fetched = next.base.ThisUpdate() // it is not known when it was
 		next.soft = earliest(next.soft, next.fetched.Add(maxSoftCRL))
 	}
-	if err := c.lists.put(&l.place, next, nil); err != nil {
+	inUse := next
+	if old := l.current.Load(); old != nil {
+		inUse = c.ofTwo(next, old, now)
+	}
+	if err := c.lists.put(&l.place, inUse, nil); err != nil {
 		return Result{}, err
 	}
 	if !stored && c.config.Store != nil {
@@ -169,7 +173,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
 	}
 	response.drop()
-	if err := c.refine(ctx, &l.place, next); err != nil {
+	if err := c.refine(ctx, &l.place, inUse); err != nil {
 		return Result{}, err
 	}
 	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
@@ -215,11 +219,8 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
 		return nil, evidence.ErrRollback
 	}
-	if old != nil {
-		next.replace(old)
-		if c.wantsDelta(base, &l.place) {
-			next.crl = withDeltaOf(base, old.crl)
-		}
+	if old != nil && c.wantsDelta(base, &l.place) {
+		next.crl = withDeltaOf(base, old.crl)
 	}
 	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)
 	return next, nil

@@ -67,9 +67,6 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 			next.crl = withDeltaOf(next.base, before.crl)
 		}
 	}
-	if before != nil && !aside {
-		next.replace(before)
-	}
 	whole := next.edition()
 	if next.lone == nil {
 		whole = next.crl.Edition()
@@ -78,10 +75,13 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 	if s.list.URL == "" { // a file is read again only when it changes
 		next.soft = time.Time{}
 	}
-	if aside {
+	switch {
+	case aside:
 		if err := m.setAside(s, l, next); err != nil {
 			return err
 		}
+	case before != nil:
+		next = c.ofTwo(next, before, now)
 	}
 	l.told, l.deltaDue = false, time.Time{}
 	return c.lists.put(&l.place, next, nil)

@@ -1,0 +1,47 @@
+package revocation_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// finding K197: a list that had expired before it arrived, but was newer, displaced a current one. Clients were
+// refused until another list came, and if that was an older one, a client was good whom the current list
+// had on hold.
+func TestChecker_AnExpiredListDisplacesNoCurrentOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		config func(*testing.T, *wired, string) *revocation.Checker
+		serve  func(t *testing.T, w *wired, file string, list ocsptest.List)
+	}{
+		"at a distribution point": {func(t *testing.T, w *wired, _ string) *revocation.Checker { return w.checker(t, crlOnly) },
+			func(t *testing.T, w *wired, _ string, l ocsptest.List) { w.net.serve(crlURL, soon(encode(t, l))) }},
+		"at a URL of the operator": {func(t *testing.T, w *wired, _ string) *revocation.Checker {
+			return w.operated(t, revocation.List{URL: configuredURL})
+		}, func(t *testing.T, w *wired, _ string, l ocsptest.List) { w.net.serve(configuredURL, soon(encode(t, l))) }},
+		"in a file": {func(t *testing.T, w *wired, file string) *revocation.Checker {
+			return w.operated(t, revocation.List{File: file})
+		}, func(t *testing.T, _ *wired, file string, l ocsptest.List) { write(t, file, encode(t, l)) }},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w, file := wire(t), filepath.Join(t.TempDir(), "clients.crl")
+			onHoldNow := entryFor(w.client, ocsptest.ReasonCode(onHold))
+			c.serve(t, w, file, w.listAt(now.Add(-2*time.Hour), now.Add(7*day), onHoldNow))
+			checker := c.config(t, w, file)
+			w.says(t, checker, w.issue(t, "first"), isGood, nil)
+			for _, arrives := range []ocsptest.List{
+				w.listAt(now.Add(-time.Hour), now.Add(-skew-time.Minute), onHoldNow), w.listAt(now.Add(-3*time.Hour), now.Add(7*day)),
+			} {
+				c.serve(t, w, file, arrives)
+				for range 3 {
+					w.clock.advance(2 * time.Minute)
+					w.says(t, checker, w.issue(t, "another"), isGood, nil)
+				}
+			}
+			w.says(t, checker, w.client, isRevoked, nil)
+		})
+	}
+}
