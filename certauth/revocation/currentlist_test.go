@@ -21,7 +21,9 @@ func TestChecker_AnExpiredListDisplacesNoCurrentOne(t *testing.T) {
 			func(t *testing.T, w *wired, _ string, l ocsptest.List) { w.net.serve(crlURL, soon(encode(t, l))) }},
 		"at a URL of the operator": {func(t *testing.T, w *wired, _ string) *revocation.Checker {
 			return w.operated(t, revocation.List{URL: configuredURL})
-		}, func(t *testing.T, w *wired, _ string, l ocsptest.List) { w.net.serve(configuredURL, soon(encode(t, l))) }},
+		}, func(t *testing.T, w *wired, _ string, l ocsptest.List) {
+			w.net.serve(configuredURL, soon(encode(t, l)))
+		}},
 		"in a file": {func(t *testing.T, w *wired, file string) *revocation.Checker {
 			return w.operated(t, revocation.List{File: file})
 		}, func(t *testing.T, _ *wired, file string, l ocsptest.List) { write(t, file, encode(t, l)) }},
