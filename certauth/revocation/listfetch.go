@@ -205,11 +205,10 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}
-		switch why := c.whySilent(base.Edition(), l.authority, now); {
-		case (why == nil) == (c.whySilent(old.edition(), l.authority, now) == nil):
-		case why == nil:
+		switch why, mute := c.whySilent(base.Edition(), l.authority, now), c.whySilent(old.edition(), l.authority, now); {
+		case why == nil && mute != nil:
 			err = nil // whatever number and times the revoked key has given its list
-		default: // even if the old one has expired, because of what it revokes
+		case why != nil && mute == nil, errors.Is(why, errRevokedSigner): // even if the old one has expired, because of what it revokes
 			err = why
 		}
 		if err != nil {

@@ -69,7 +69,7 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 		return held.base, false
 	}
 	base, of := withDeltaOf(held.base, held.crl), held.by[0]
-	if c.config.IgnoreCertificateURLs {
+	if c.config.IgnoreCertificateURLs || errors.Is(c.silence(held.edition(), c.config.Now()), errRevokedSigner) {
 		return base, true
 	}
 	urls := append(base.FreshestURLs(), p.deltas...)

@@ -224,6 +224,16 @@ func (c *Checker) whySilent(l evidence.Edition, a *authority, now time.Time) err
 	return nil
 }
 
+// silence is whySilent for a list whose signer may belong to any CA.
+func (c *Checker) silence(l evidence.Edition, now time.Time) error {
+	for _, a := range c.authorities.list() {
+		if why := c.whySilent(l, a, now); why != nil {
+			return why
+		}
+	}
+	return nil
+}
+
 func (l *loadedList) isByAny(signers []listSigner) bool {
 	return slices.ContainsFunc(signers, func(k listSigner) bool { return l.edition().SignedBy(&k.who) })
 }

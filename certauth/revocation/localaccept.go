@@ -51,6 +51,8 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 	switch {
 	case next.edition().CheckBegun(now, c.skew) != nil:
 		return next.edition().CheckBegun(now, c.skew)
+	case m.view.Load().hasLike(next) && errors.Is(c.silence(next.edition(), now), errRevokedSigner):
+		return errRevokedSigner // what the other one says against certificates still counts
 	case before == nil || aside:
 	case next.lone != nil:
 		if !isOther && errors.Is(c.mayReplace(before.edition(), next.edition(), now), evidence.ErrRollback) {

@@ -81,6 +81,16 @@ func (view *localView) used() map[any]bool {
 	return used
 }
 
+// hasLike reports whether there is a list of the same signer and scope, or a delta of the same signer.
+func (view *localView) hasLike(next *loadedList) bool {
+	return slices.ContainsFunc(next.by, func(by *authority) bool {
+		if next.lone != nil {
+			return len(view.deltas[by.key]) > 0
+		}
+		return slices.ContainsFunc(view.of[by.key], func(l *loadedList) bool { return l.base.Scope() == next.base.Scope() })
+	})
+}
+
 // hasNewer reports whether another delta contains all of this one, and more.
 func (view *localView) hasNewer(held *loadedList) bool {
 	return slices.ContainsFunc(held.by, func(by *authority) bool {
