@@ -47,3 +47,30 @@ func TestChecker_AnExpiredListDisplacesNoCurrentOne(t *testing.T) {
 		})
 	}
 }
+
+// finding K200: a list of another scope that arrived in the place of a current one was ignored, so that a client
+// whom it calls revoked was good by the older list.
+func TestChecker_AListOfAnotherScopeAccusesBesideTheCurrentOne(t *testing.T) {
+	inBubble(t, "for some reasons", func(t *testing.T) {
+		w := wire(t)
+		victim, week := w.issue(t, "victim", noResponder), now.Add(7*day)
+		w.net.serve(crlURL, soon(w.scoped(t, 9, now.Add(-time.Hour), week, nil)))
+		checker := w.checker(t, crlOnly)
+		w.says(t, checker, w.issue(t, "first", noResponder), isGood, nil)
+		for n := range int64(3) {
+			some := [][]byte{ocsptest.Reasons(ocsptest.Context(3), 1, 2)}
+			var entries []ocsptest.Entry
+			if n == 1 {
+				entries = append(entries, entryFor(victim))
+			}
+			w.net.serve(crlURL, soon(w.scoped(t, 10+n, now.Add(time.Duration(n)*time.Minute), week, some, entries...)))
+			for range 3 {
+				w.clock.advance(2 * time.Minute)
+				w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+			}
+			if n > 0 {
+				w.says(t, checker, victim, isRevoked, nil)
+			}
+		}
+	})
+}

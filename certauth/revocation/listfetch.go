@@ -146,6 +146,9 @@ func (c *Checker) refine(ctx context.Context, p *place, held *loadedList) error 
 // scope. The list counts at once; its delta is fetched afterwards.
 func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHand, url string) (Result, error) {
 	next, err := c.admitList(ctx, l, response, url)
+	if next != nil && errors.Is(err, ErrCRLScope) {
+		err = errors.Join(err, c.putBeside(l, next))
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -179,7 +182,20 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
 }
 
-// admitList checks everything that a list must satisfy before it counts.
+// putBeside keeps a list that may not replace the current one because it has another scope. It is not fetched for
+// its own sake.
+func (c *Checker) putBeside(l *remoteList, next *loadedList) error {
+	if old := l.beside.current.Load(); old != nil {
+		if err := c.mayReplace(old.edition(), next.edition(), next.fetched); err != nil {
+			return err
+		}
+	}
+	next.soft = time.Time{}
+	return c.lists.put(&l.beside, next, nil)
+}
+
+// admitList checks everything that a list must satisfy before it counts. With ErrCRLScope it may also return the
+// list, which counts beside the current one.
 func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand, url string) (*loadedList, error) {
 	base, err := l.partner.budget.build(ctx, func() (*evidence.CRL, error) {
 		return evidence.ParseCRL(response.Body, l.authority.cert(), c.listTerms(l.authority, c.config.Now()))
@@ -212,7 +228,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 			err = why
 		}
 		if err != nil {
-			return nil, err
+			return next, err
 		}
 	} else if seen := l.newest.Load(); seen != nil && c.whySilent(*seen, l.authority, now) == nil &&
 		errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
