@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -71,6 +74,30 @@ func TestChecker_AListOfAnotherScopeAccusesBesideTheCurrentOne(t *testing.T) {
 			if n > 0 {
 				w.says(t, checker, victim, isRevoked, nil)
 			}
+		}
+	})
+}
+
+// A delta whose successor cannot be fetched is not missing while it is current, and at most two URLs are tried.
+func TestChecker_ACurrentDeltaIsNotMissing(t *testing.T) {
+	inBubble(t, "its server fails", func(t *testing.T) {
+		w, week := wire(t), now.Add(7*day)
+		base := w.numberedBase(10, week)
+		base.Extensions[2] = ocsptest.FreshestCRL(ocsptest.Point(uri(deltaURL)), ocsptest.Point(uri(deltaURL+"2")), ocsptest.Point(uri(deltaURL+"3")))
+		w.net.serve(crlURL, soon(encode(t, base)))
+		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 11, now, week))))
+		checker := w.checker(t, crlOnly)
+		w.says(t, checker, w.client, isGood, nil)
+		w.net.serve(deltaURL, failing(revocation.ErrTransport))
+		for range 3 {
+			w.clock.advance(2 * time.Minute)
+			w.says(t, checker, w.client, isGood, nil)
+		}
+		whole, err := checker.Check(t.Context(), w.chain(w.client))
+		require.NoError(t, err)
+		assert.False(t, whole.Certificates[0].Result.DeltaMissing)
+		for _, request := range w.net.requests() {
+			assert.NotEqual(t, deltaURL+"3", request.URL)
 		}
 	})
 }

@@ -183,33 +183,38 @@ func TestListSigner_AListByARevokedSignerReplacesNoneThatAccuses(t *testing.T) {
 
 // finding K199, for deltas.
 func TestListSigner_ADeltaByARevokedSignerReplacesNoneThatAccuses(t *testing.T) {
-	for name, among := range map[string]bool{"that is fetched": false, "among Config.Lists": true} {
+	for name, c := range map[string]struct{ inFile, among bool }{
+		"that is fetched for a list at a URL": {false, false}, "that is fetched for a list in a file": {true, false}, "among Config.Lists": {false, true},
+	} {
 		inBubble(t, name, func(t *testing.T) {
 			w := otherSigns(t)
 			accused, week := w.issue(t, "accused", noResponder, noPoints), now.Add(7*day)
 			about := w.issue(t, "bare", noResponder, noPoints)
-			bySigner := func(l ocsptest.List) handler {
+			bySigner := func(l ocsptest.List) []byte {
 				l.Key, l.Extensions[0] = w.signer.key, ocsptest.AuthorityKeyID(w.signer.cert.SubjectKeyId)
-				return soon(encode(t, l))
+				return encode(t, l)
 			}
-			w.net.serve(configuredURL, bySigner(w.numberedBase(10, week)))
-			w.net.serve(deltaURL, bySigner(w.numberedDelta(10, 11, now.Add(-time.Hour), week, entryFor(accused))))
+			lists := []revocation.List{{URL: configuredURL}}
+			w.net.serve(configuredURL, soon(bySigner(w.numberedBase(10, week))))
+			if c.inFile {
+				lists = []revocation.List{{File: fileOf(t, bySigner(w.numberedBase(10, week)))}}
+			}
+			if c.among {
+				lists = append(lists, revocation.List{URL: deltaURL})
+			}
+			w.net.serve(deltaURL, soon(bySigner(w.numberedDelta(10, 11, now.Add(-time.Hour), week, entryFor(accused)))))
 			w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, week))))
-			checker := w.checker(t, sources(revocation.CRLOnly), softFail, func(c *revocation.Config) {
-				c.Lists, c.Issuers, c.IgnoreDeltas = []revocation.List{{URL: configuredURL}}, certs(w.ca, w.signer), among
-				if among {
-					c.Lists = append(c.Lists, revocation.List{URL: deltaURL})
-				}
+			checker := w.checker(t, sources(revocation.CRLOnly), softFail, func(config *revocation.Config) {
+				config.Lists, config.Issuers, config.IgnoreDeltas = lists, certs(w.ca, w.signer), c.among
 			})
 			w.says(t, checker, about, isGood, nil)
 			w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(11, week, entryFor(w.signer)))))
 			for range 6 {
 				w.clock.advance(2 * time.Minute)
-				_, _ = checker.CheckChain(t.Context(), w.chain(about)) // fetches the root's list
+				_ = checker.Refresh(t.Context())
+				_, _ = checker.CheckChain(t.Context(), w.chain(about))
 				synctest.Wait()
-				if w.net.count(rootsURL) == 2 {
-					w.net.serve(deltaURL, bySigner(w.numberedDelta(9, 1<<60, now.Add(time.Minute), week)))
-				}
+				w.net.serve(deltaURL, soon(bySigner(w.numberedDelta(9, 1<<60, now.Add(time.Minute), week))))
 			}
 			w.says(t, checker, accused, isRevoked, nil)
 		})
