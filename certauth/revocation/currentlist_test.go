@@ -101,3 +101,31 @@ func TestChecker_ACurrentDeltaIsNotMissing(t *testing.T) {
 		}
 	})
 }
+
+// finding K201: a list that names no delta CRL replaced one with a delta that is newer than it, and a client whom
+// only the delta revokes was good.
+func TestChecker_ADeltaOutlivesAListThatNamesNone(t *testing.T) {
+	for url, isConfigured := range map[string]bool{crlURL: false, configuredURL: true} {
+		inBubble(t, url, func(t *testing.T) {
+			w, week := wire(t), now.Add(7*day)
+			victim := w.issue(t, "victim", noResponder)
+			w.net.serve(crlURL, failing(revocation.ErrTransport))
+			w.net.serve(url, soon(encode(t, w.numberedBase(10, week))))
+			w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 14, now, week, entryFor(victim)))))
+			checker := w.checker(t, crlOnly, func(c *revocation.Config) {
+				if isConfigured {
+					c.Lists, c.Issuers = []revocation.List{{URL: configuredURL}}, certs(w.ca)
+				}
+			})
+			w.says(t, checker, w.issue(t, "first", noResponder), isGood, nil)
+			next := w.numberedBase(12, week)
+			next.ThisUpdate, next.Extensions = ocsptest.UTCAt(now.Add(-time.Hour)), next.Extensions[:2]
+			w.net.serve(url, soon(encode(t, next)))
+			for range 3 {
+				w.clock.advance(2 * time.Minute)
+				w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+			}
+			w.says(t, checker, victim, isRevoked, nil)
+		})
+	}
+}

@@ -234,7 +234,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
 		return nil, evidence.ErrRollback
 	}
-	if old != nil && c.wantsDelta(base, &l.place) {
+	if old != nil {
 		next.crl = withDeltaOf(base, old.crl)
 	}
 	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)

@@ -66,7 +66,7 @@ func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration
 // other list has.
 func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (crl *evidence.CRL, missing bool) {
 	if !c.wantsDelta(held.base, p) {
-		return held.base, false
+		return held.crl, false
 	}
 	base, of := withDeltaOf(held.base, held.crl), held.by[0]
 	if c.config.IgnoreCertificateURLs || errors.Is(c.silence(held.edition(), c.config.Now()), errRevokedSigner) {

@@ -65,9 +65,7 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 		if err != nil && !aside {
 			return err
 		}
-		if c.wantsDelta(next.base, &l.place) {
-			next.crl = withDeltaOf(next.base, before.crl)
-		}
+		next.crl = withDeltaOf(next.base, before.crl)
 	}
 	whole := next.edition()
 	if next.lone == nil {
