@@ -108,8 +108,10 @@ func (c *Checker) tallyLists(t *listsStatement, r *record, terms *VerifyOptions)
 		}
 	}
 	for _, l := range r.lists {
-		if known := l.current.Load(); known != nil {
-			look(known, nil)
+		for _, at := range []*place{&l.place, &l.beside} {
+			if known := at.current.Load(); known != nil {
+				look(known, nil)
+			}
 		}
 	}
 }

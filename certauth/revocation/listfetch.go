@@ -146,6 +146,9 @@ func (c *Checker) refine(ctx context.Context, p *place, held *loadedList) error 
 // scope. The list counts at once; its delta is fetched afterwards.
 func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHand, url string) (Result, error) {
 	next, err := c.admitList(ctx, l, response, url)
+	if next != nil && errors.Is(err, ErrCRLScope) {
+		err = errors.Join(err, c.putBeside(l, next))
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -155,7 +158,11 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 		next.fetched = next.base.ThisUpdate() // it is not known when it was
 		next.soft = earliest(next.soft, next.fetched.Add(maxSoftCRL))
 	}
-	if err := c.lists.put(&l.place, next, nil); err != nil {
+	inUse := next
+	if old := l.current.Load(); old != nil {
+		inUse = c.ofTwo(next, old, now)
+	}
+	if err := c.lists.put(&l.place, inUse, nil); err != nil {
 		return Result{}, err
 	}
 	if !stored && c.config.Store != nil {
@@ -169,13 +176,26 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
 	}
 	response.drop()
-	if err := c.refine(ctx, &l.place, next); err != nil {
+	if err := c.refine(ctx, &l.place, inUse); err != nil {
 		return Result{}, err
 	}
 	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
 }
 
-// admitList checks everything that a list must satisfy before it counts.
+// putBeside keeps a list that may not replace the current one because it has another scope. It is not fetched for
+// its own sake.
+func (c *Checker) putBeside(l *remoteList, next *loadedList) error {
+	if old := l.beside.current.Load(); old != nil {
+		if err := c.mayReplace(old.edition(), next.edition(), next.fetched); err != nil {
+			return err
+		}
+	}
+	next.soft = time.Time{}
+	return c.lists.put(&l.beside, next, nil)
+}
+
+// admitList checks everything that a list must satisfy before it counts. With ErrCRLScope it may also return the
+// list, which counts beside the current one.
 func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand, url string) (*loadedList, error) {
 	base, err := l.partner.budget.build(ctx, func() (*evidence.CRL, error) {
 		return evidence.ParseCRL(response.Body, l.authority.cert(), c.listTerms(l.authority, c.config.Now()))
@@ -201,25 +221,21 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
 			err = nil
 		}
-		switch why := c.whySilent(base.Edition(), l.authority, now); {
-		case (why == nil) == (c.whySilent(old.edition(), l.authority, now) == nil):
-		case why == nil:
+		switch why, mute := c.whySilent(base.Edition(), l.authority, now), c.whySilent(old.edition(), l.authority, now); {
+		case why == nil && mute != nil:
 			err = nil // whatever number and times the revoked key has given its list
-		default: // even if the old one has expired, because of what it revokes
+		case why != nil && mute == nil, errors.Is(why, errRevokedSigner): // even if the old one has expired, because of what it revokes
 			err = why
 		}
 		if err != nil {
-			return nil, err
+			return next, err
 		}
 	} else if seen := l.newest.Load(); seen != nil && c.whySilent(*seen, l.authority, now) == nil &&
 		errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
 		return nil, evidence.ErrRollback
 	}
 	if old != nil {
-		next.replace(old)
-		if c.wantsDelta(base, &l.place) {
-			next.crl = withDeltaOf(base, old.crl)
-		}
+		next.crl = withDeltaOf(base, old.crl)
 	}
 	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)
 	return next, nil

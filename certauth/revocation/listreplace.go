@@ -21,6 +21,17 @@ func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
 	return nil
 }
 
+// ofTwo returns the newer of two lists or deltas or, if only that has expired, the older one in its place. It
+// keeps of the other one what must not be lost.
+func (c *Checker) ofTwo(newer, older *loadedList, now time.Time) *loadedList {
+	next, other := *newer, older
+	if newer.edition().Current(now, c.skew) != nil && older.edition().Current(now, c.skew) == nil {
+		next, other = *older, newer
+	}
+	next.replace(other)
+	return &next
+}
+
 // tooOldAt returns when a list is too old for CA or for end-entity certificates, zero if it never is.
 func (c *Checker) tooOldAt(thisUpdate time.Time, isCA bool) time.Time {
 	limit := cmp.Or(c.config.Verify.MaxAge, evidence.DefaultMaxAgeCRL)
@@ -55,10 +66,10 @@ func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration
 // other list has.
 func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (crl *evidence.CRL, missing bool) {
 	if !c.wantsDelta(held.base, p) {
-		return held.base, false
+		return held.crl, false
 	}
 	base, of := withDeltaOf(held.base, held.crl), held.by[0]
-	if c.config.IgnoreCertificateURLs {
+	if c.config.IgnoreCertificateURLs || errors.Is(c.silence(held.edition(), c.config.Now()), errRevokedSigner) {
 		return base, true
 	}
 	urls := append(base.FreshestURLs(), p.deltas...)

@@ -80,7 +80,7 @@ func (a *authority) remember(at seenChain) {
 // Any other CA, under another anchor, can certify this CA's name and key, and a second certificate of
 // that name beside or above it. What such a CA has signed therefore proves nothing: a list must
 // lead to the same anchor as the certificate in question (RFC 5280, section 6.3.3 (f)), and the signers
-// of a CA are known to all its chains.
+// of a CA are known to all its chains, except below an anchor of its name (authorities.below).
 func (c *Checker) findSigners(a *authority, above []*x509.Certificate) {
 	own, now := above[0], c.config.Now()
 	if a.hasSeen(above, now) {
@@ -169,11 +169,12 @@ func (c *Checker) addSigner(a *authority, cert *x509.Certificate, above []*x509.
 		all = slices.DeleteFunc(all, hasEnded)
 	}
 	if one.key != a.key && len(all) < maxSigners && !slices.ContainsFunc(all, func(other listSigner) bool { return other.key == one.key }) {
+		anchor := above[len(above)-1]
 		for _, issuer := range c.local.issuers {
 			above = append(slices.Clip(above), issuer.cert())
 		}
 		if by := slices.IndexFunc(above, func(ca *x509.Certificate) bool { return hasSigned(ca, cert) }); by >= 0 {
-			one.by = c.authorities.intern(above[by])
+			one.by = c.authorities.below(anchor, above[by])
 		}
 		all = append(all, one)
 		a.signers.Store(&all)
@@ -216,6 +217,16 @@ func (c *Checker) whySilent(l evidence.Edition, a *authority, now time.Time) err
 			return errRevokedSigner
 		case !evidence.ValidAt(k.cert, now, c.skew):
 			return errEndedSigner
+		}
+	}
+	return nil
+}
+
+// silence is whySilent for a list whose signer may belong to any CA.
+func (c *Checker) silence(l evidence.Edition, now time.Time) error {
+	for _, a := range c.authorities.list() {
+		if why := c.whySilent(l, a, now); why != nil {
+			return why
 		}
 	}
 	return nil

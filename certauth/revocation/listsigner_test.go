@@ -158,21 +158,28 @@ func TestChecker_ListByTheOtherKeyInTheChain(t *testing.T) {
 
 // finding K50: a partner that certified another partner's CA, and a second certificate of that CA's name
 // with a key of its own, could sign that CA's lists.
+//
+// finding K198: so could a partner whose root has the name of the other partner's CA.
 func TestChecker_AnotherPartnerSignsNoLists(t *testing.T) {
 	listsAlone := keyUsage(x509.KeyUsageCRLSign)
 	for name, c := range map[string]struct {
-		above   bool // the second certificate is above the CA, or else beside it
+		above   int // of the second certificate and the root, how many are above the CA
 		changes []change
 	}{
-		"with a certificate above the CA":                      {true, nil},
-		"with a certificate beside the CA, which is for lists": {false, []change{listsAlone}},
+		"with a certificate above the CA":                      {2, nil},
+		"with a certificate beside the CA, which is for lists": {0, []change{listsAlone}},
+		"with the root": {1, nil},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			w := wire(t)
 			hostile := makeCert(t, "Hostile Root", newKey(t), nil, asCA)
 			second := makeCert(t, "Clients CA", newKey(t), hostile, append([]change{asCA}, c.changes...)...)
 			above := []*identity{hostile}
-			if c.above {
+			switch c.above {
+			case 1:
+				second = makeCert(t, "Clients CA", newKey(t), nil, asCA)
+				above = []*identity{second}
+			case 2:
 				above = []*identity{second, hostile}
 			}
 			copied := makeCert(t, "Clients CA", w.ca.key, above[0], asCA)
@@ -191,6 +198,22 @@ func TestChecker_AnotherPartnerSignsNoLists(t *testing.T) {
 			w.says(t, checker, w.other, isRevoked, nil)
 		})
 	}
+}
+
+// finding K198, the other way round: what such a root says against another partner's clients counts only below it.
+func TestChecker_AnotherPartnerRevokesNobody(t *testing.T) {
+	inBubble(t, "whose root has the CA's name", func(t *testing.T) {
+		w := wire(t)
+		hostile := makeCert(t, "Clients CA", newKey(t), nil, asCA)
+		copied := makeCert(t, "Clients CA", w.ca.key, hostile, asCA)
+		checker := w.checker(t, crlOnly)
+		w.net.serve(crlURL, body(encode(t, w.signedBy(hostile, entryFor(w.client)))))
+		found, err := checker.CheckChain(t.Context(), certs(w.client, copied, hostile))
+		require.NoError(t, err)
+		require.Equal(t, isRevoked.String(), found.Status.String())
+		w.net.serve(crlURL, body(encode(t, w.list())))
+		w.says(t, checker, w.client, isGood, nil)
+	})
 }
 
 // A CA that was renewed with a new key may have one list per key, and the newer list may lack

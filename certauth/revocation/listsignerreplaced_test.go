@@ -137,3 +137,86 @@ func TestListSigner_AListByARevokedSignerIsNotTheListToWaitFor(t *testing.T) {
 		w.says(t, checker, w.issue(t, "by OCSP", noPoints), isUnavailable, revocation.ErrNotReady)
 	})
 }
+
+// finding K199: a list by the revoked key replaced one that the key had signed before, and what that one says against
+// a client was forgotten: SoftFail accepted the client, and an older list of the CA made it good.
+func TestListSigner_AListByARevokedSignerReplacesNoneThatAccuses(t *testing.T) {
+	const mirrorURL = "http://mirror.internal.example/ca.crl"
+	for name, urls := range map[string][]string{"at a distribution point": nil, "at a URL": {configuredURL}, "at another URL": {configuredURL, mirrorURL}} {
+		inBubble(t, name, func(t *testing.T) {
+			w, forgedAt := otherSigns(t), crlURL
+			about, accused := w.about, w.issue(t, "accused", noResponder)
+			changes := []func(*revocation.Config){sources(revocation.CRLOnly), softFail, func(c *revocation.Config) {
+				c.Issuers = certs(w.ca, w.signer)
+				for _, url := range urls {
+					c.Lists, forgedAt = append(c.Lists, revocation.List{URL: url}), url
+				}
+			}}
+			if urls != nil {
+				about, accused = w.issue(t, "bare", noResponder, noPoints), w.issue(t, "accused", noResponder, noPoints)
+			}
+			honest := soon(encode(t, w.signedBy(w.signer, entryFor(accused))))
+			for _, url := range append(urls, crlURL) {
+				w.net.serve(url, honest)
+			}
+			w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
+			checker := w.checker(t, changes...)
+			w.says(t, checker, about, isGood, nil)
+			w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(11, now.Add(7*day), entryFor(w.signer)))))
+			for range 3 {
+				w.clock.advance(2 * time.Minute)
+				_, _ = checker.CheckChain(t.Context(), w.chain(about)) // fetches the root's list
+				synctest.Wait()
+			}
+			forged := w.signedBy(w.signer)
+			forged.Extensions[1], forged.ThisUpdate = ocsptest.CRLNumber(1<<60), ocsptest.UTCAt(now.Add(time.Minute))
+			w.net.serve(forgedAt, soon(encode(t, forged)))
+			for range 3 {
+				w.clock.advance(2 * time.Minute)
+				_, _ = checker.CheckChain(t.Context(), w.chain(about))
+				synctest.Wait()
+			}
+			w.says(t, checker, accused, isRevoked, nil)
+		})
+	}
+}
+
+// finding K199, for deltas.
+func TestListSigner_ADeltaByARevokedSignerReplacesNoneThatAccuses(t *testing.T) {
+	for name, c := range map[string]struct{ inFile, among bool }{
+		"that is fetched for a list at a URL": {false, false}, "that is fetched for a list in a file": {true, false}, "among Config.Lists": {false, true},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := otherSigns(t)
+			accused, week := w.issue(t, "accused", noResponder, noPoints), now.Add(7*day)
+			about := w.issue(t, "bare", noResponder, noPoints)
+			bySigner := func(l ocsptest.List) []byte {
+				l.Key, l.Extensions[0] = w.signer.key, ocsptest.AuthorityKeyID(w.signer.cert.SubjectKeyId)
+				return encode(t, l)
+			}
+			lists := []revocation.List{{URL: configuredURL}}
+			w.net.serve(configuredURL, soon(bySigner(w.numberedBase(10, week))))
+			if c.inFile {
+				lists = []revocation.List{{File: fileOf(t, bySigner(w.numberedBase(10, week)))}}
+			}
+			if c.among {
+				lists = append(lists, revocation.List{URL: deltaURL})
+			}
+			w.net.serve(deltaURL, soon(bySigner(w.numberedDelta(10, 11, now.Add(-time.Hour), week, entryFor(accused)))))
+			w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, week))))
+			checker := w.checker(t, sources(revocation.CRLOnly), softFail, func(config *revocation.Config) {
+				config.Lists, config.Issuers, config.IgnoreDeltas = lists, certs(w.ca, w.signer), c.among
+			})
+			w.says(t, checker, about, isGood, nil)
+			w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(11, week, entryFor(w.signer)))))
+			for range 6 {
+				w.clock.advance(2 * time.Minute)
+				_ = checker.Refresh(t.Context())
+				_, _ = checker.CheckChain(t.Context(), w.chain(about))
+				synctest.Wait()
+				w.net.serve(deltaURL, soon(bySigner(w.numberedDelta(9, 1<<60, now.Add(time.Minute), week))))
+			}
+			w.says(t, checker, accused, isRevoked, nil)
+		})
+	}
+}

@@ -51,6 +51,8 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 	switch {
 	case next.edition().CheckBegun(now, c.skew) != nil:
 		return next.edition().CheckBegun(now, c.skew)
+	case m.view.Load().hasLike(next) && errors.Is(c.silence(next.edition(), now), errRevokedSigner):
+		return errRevokedSigner // what the other one says against certificates still counts
 	case before == nil || aside:
 	case next.lone != nil:
 		if !isOther && errors.Is(c.mayReplace(before.edition(), next.edition(), now), evidence.ErrRollback) {
@@ -63,12 +65,7 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 		if err != nil && !aside {
 			return err
 		}
-		if c.wantsDelta(next.base, &l.place) {
-			next.crl = withDeltaOf(next.base, before.crl)
-		}
-	}
-	if before != nil && !aside {
-		next.replace(before)
+		next.crl = withDeltaOf(next.base, before.crl)
 	}
 	whole := next.edition()
 	if next.lone == nil {
@@ -78,10 +75,13 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 	if s.list.URL == "" { // a file is read again only when it changes
 		next.soft = time.Time{}
 	}
-	if aside {
+	switch {
+	case aside:
 		if err := m.setAside(s, l, next); err != nil {
 			return err
 		}
+	case before != nil:
+		next = c.ofTwo(next, before, now)
 	}
 	l.told, l.deltaDue = false, time.Time{}
 	return c.lists.put(&l.place, next, nil)

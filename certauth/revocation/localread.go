@@ -58,8 +58,7 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	l := m.at(s, s.list.URL)
 	now, old, anew := m.checker.config.Now(), l.current.Load(), m.anew.Load()
 	isDue := s.asked < anew || old == nil || hasCome(old.soft, now, maxSoftCRL) ||
-		old.lone == nil && (old.edition().Current(now, m.checker.skew) != nil ||
-			slices.ContainsFunc(m.checker.authorities.list(), func(a *authority) bool { return m.checker.whySilent(old.edition(), a, now) != nil }))
+		old.lone == nil && (old.edition().Current(now, m.checker.skew) != nil || m.checker.silence(old.edition(), now) != nil)
 	s.asked = anew
 	if isDue {
 		m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, func(response *inHand) (Result, error) {

@@ -81,6 +81,16 @@ func (view *localView) used() map[any]bool {
 	return used
 }
 
+// hasLike reports whether there is a list of the same signer and scope, or a delta of the same signer.
+func (view *localView) hasLike(next *loadedList) bool {
+	return slices.ContainsFunc(next.by, func(by *authority) bool {
+		if next.lone != nil {
+			return len(view.deltas[by.key]) > 0
+		}
+		return slices.ContainsFunc(view.of[by.key], func(l *loadedList) bool { return l.base.Scope() == next.base.Scope() })
+	})
+}
+
 // hasNewer reports whether another delta contains all of this one, and more.
 func (view *localView) hasNewer(held *loadedList) bool {
 	return slices.ContainsFunc(held.by, func(by *authority) bool {
@@ -129,22 +139,12 @@ func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time
 		case isAhead(known), !follows && !precedes, follows && precedes && !reflect.DeepEqual(known.crl, next.crl):
 			kept = append(kept, known)
 		case follows:
-			next = m.ofTwo(next, known, now)
+			next = m.checker.ofTwo(next, known, now)
 		default:
-			next = m.ofTwo(known, next, now)
+			next = m.checker.ofTwo(known, next, now)
 		}
 	}
 	return append(kept, next)
-}
-
-// ofTwo returns the newer list or, if only that has expired, the older one in its place.
-func (m *localLists) ofTwo(newer, older *loadedList, now time.Time) *loadedList {
-	next, other := *newer, older
-	if newer.base.Edition().Current(now, m.checker.skew) != nil && older.base.Edition().Current(now, m.checker.skew) == nil {
-		next, other = *older, newer
-	}
-	next.replace(other)
-	return &next
 }
 
 // loneDeltas returns, once each, the deltas that continue none of the operator's lists.

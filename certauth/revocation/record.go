@@ -140,7 +140,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 		return nil, err
 	}
 	r := &record{
-		authority: c.authorities.intern(issuer), partner: c.partners.of(above[len(above)-1]), who: who,
+		authority: c.authorities.below(above[len(above)-1], issuer), partner: c.partners.of(above[len(above)-1]), who: who,
 		isCA: cert.IsCA, raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &atomic.Pointer[Result]{},
 	}
 	r.state.Store(&state{})
@@ -227,11 +227,23 @@ type authorities struct {
 	all map[string]weak.Pointer[authority]
 }
 
-func (a *authorities) intern(cert *x509.Certificate) *authority {
+func (a *authorities) intern(cert *x509.Certificate) *authority { return a.apart("", cert) }
+
+// below is intern for a CA in a chain. If the anchor has the CA's name and another key, it signs lists of the
+// CA, but only for certificates below itself: such a CA is another one than below other anchors.
+func (a *authorities) below(anchor, cert *x509.Certificate) *authority {
+	if dn.Match(anchor.RawSubject, cert.RawSubject) && !isSameCA(anchor, cert) {
+		return a.apart(authorityKey(anchor), cert)
+	}
+	return a.intern(cert)
+}
+
+func (a *authorities) apart(anchor string, cert *x509.Certificate) *authority {
 	key := authorityKey(cert)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	known := a.all[key].Value()
+	name := anchor + key
+	known := a.all[name].Value()
 	if known == nil {
 		if a.all == nil {
 			a.all = map[string]weak.Pointer[authority]{}
@@ -239,8 +251,8 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		known = &authority{key: key, name: nameKey(cert.RawSubject)}
 		known.issuer.Store(cert)
 		known.signers.Store(&[]listSigner{})
-		a.all[key] = weak.Make(known)
-		runtime.AddCleanup(known, a.forget, key)
+		a.all[name] = weak.Make(known)
+		runtime.AddCleanup(known, a.forget, name)
 	}
 	known.meet(cert)
 	return known

@@ -18,6 +18,7 @@ const (
 // remoteList is one distribution point of one CA. Its URLs are alternatives.
 type remoteList struct {
 	place
+	beside    place // for a list of another scope than that of the current one, which counts, too
 	authority *authority
 	urls      []string
 
@@ -85,6 +86,7 @@ func (m *remoteLists) one(r *record, urls []string) *remoteList {
 	}
 	l := &remoteList{
 		place:     place{partner: r.partner, namesDelta: r.names.NamesDelta, deltas: r.names.Deltas},
+		beside:    place{partner: r.partner},
 		authority: r.authority, urls: urls,
 	}
 	l.partner.lists++
