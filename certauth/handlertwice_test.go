@@ -162,8 +162,10 @@ func TestHandler_APartOfABatchOfNobodyIsNotFromTheFrontEnd(t *testing.T) {
 		{name: "anonymous", change: func(c *certauth.Config) { c.Optional = true }},
 		{name: "reported only", change: func(c *certauth.Config) { c.InsecureReportOnly = true }},
 		{name: "refused, and Deny serves it", change: func(*certauth.Config) {}, deny: true},
-		{name: "within another Handler, which knows the caller", sent: map[string]string{"X-Outer": caller.Base64(), "X-Client-Cert": caller.Base64()},
-			change: func(*certauth.Config) {}, outside: &certauth.Config{}},
+		{
+			name: "within another Handler, which knows the caller", sent: map[string]string{"X-Outer": caller.Base64(), "X-Client-Cert": caller.Base64()},
+			change: func(*certauth.Config) {}, outside: &certauth.Config{},
+		},
 		{name: "within another Handler, by nobody", change: func(c *certauth.Config) { c.Optional = true }, outside: &certauth.Config{Optional: true}},
 	} {
 		var reasons []certauth.Reason

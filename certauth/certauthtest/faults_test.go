@@ -279,12 +279,12 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 		{ // finding N131
 			name: "the handler goes on after the refusal", frontEnd: "APIManagement",
 			plant: func(t *testing.T, s *service) http.Handler {
-				return s.behind(t, func(protected, open http.Handler) http.Handler {
+				return s.behind(t, func(protected, _ http.Handler) http.Handler {
 					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						admitted := httptest.NewRecorder()
 						protected.ServeHTTP(admitted, r)
 						if admitted.Code != http.StatusOK {
-							http.Error(w, "forbidden", http.StatusForbidden) // and no return
+							http.Error(w, "forbidden", http.StatusForbidden) //nolint:gocritic // the fault is that it does not return
 						}
 						_, _ = io.WriteString(w, "orders of the partner\n")
 					})

@@ -149,14 +149,17 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 type handshakeError struct{ error }
 
 // notDialed returns the answer of a service to which there is no connection.
-func notDialed(ctx context.Context, err error) (answer, error) {
-	if ctx.Err() != nil {
-		return failed(ctx, err), nil
+func notDialed(ctx context.Context, err error) (a answer, failure error) {
+	refused, isRefused := errors.AsType[handshakeError](err)
+	switch {
+	case ctx.Err() != nil:
+		a = failed(ctx, err)
+	case isRefused:
+		a.failure = "the handshake failed: " + refused.Error()
+	default:
+		failure = err
 	}
-	if refused, ok := errors.AsType[handshakeError](err); ok {
-		return answer{failure: "the handshake failed: " + refused.Error()}, nil
-	}
-	return answer{}, err
+	return a, failure
 }
 
 // byHTTP1 writes the requests byte by byte.

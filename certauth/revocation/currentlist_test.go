@@ -20,8 +20,10 @@ func TestChecker_AnExpiredListDisplacesNoCurrentOne(t *testing.T) {
 		config func(*testing.T, *wired, string) *revocation.Checker
 		serve  func(t *testing.T, w *wired, file string, list ocsptest.List)
 	}{
-		"at a distribution point": {func(t *testing.T, w *wired, _ string) *revocation.Checker { return w.checker(t, crlOnly) },
-			func(t *testing.T, w *wired, _ string, l ocsptest.List) { w.net.serve(crlURL, soon(encode(t, l))) }},
+		"at a distribution point": {
+			func(t *testing.T, w *wired, _ string) *revocation.Checker { return w.checker(t, crlOnly) },
+			func(t *testing.T, w *wired, _ string, l ocsptest.List) { w.net.serve(crlURL, soon(encode(t, l))) },
+		},
 		"at a URL of the operator": {func(t *testing.T, w *wired, _ string) *revocation.Checker {
 			return w.operated(t, revocation.List{URL: configuredURL})
 		}, func(t *testing.T, w *wired, _ string, l ocsptest.List) {

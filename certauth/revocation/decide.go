@@ -22,7 +22,8 @@ import (
 // certificates that cannot be accepted, then those accepted without evidence. If all are accepted, the
 // oldest evidence is that of the answer.
 func (c *Checker) decide(ctx context.Context, judged []judgement) (answer certauth.Revocation, refused error) {
-	oldest, waived, why := -1, 0, ""
+	var oldest *Result
+	at, waived, why := 0, 0, ""
 	for i := range judged {
 		j := &judged[i]
 		switch {
@@ -33,8 +34,8 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (answer certau
 			if j.result.Stale {
 				c.stats.stale.Add(1)
 			}
-			if oldest < 0 || j.result.ThisUpdate.Before(judged[oldest].result.ThisUpdate) {
-				oldest = i
+			if oldest == nil || j.result.ThisUpdate.Before(oldest.ThisUpdate) {
+				oldest, at = &j.result, i
 			}
 		case j.result.Status == NotApplicable:
 			waived, why = i, j.record.exempt
@@ -53,8 +54,8 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (answer certau
 	if refused != nil || answer.Status == certauth.RevocationUnknown {
 		return answer, refused
 	}
-	if oldest >= 0 {
-		answer = revocationOf(&judged[oldest].result, oldest)
+	if oldest != nil {
+		answer = revocationOf(oldest, at)
 	}
 	answer.Status = certauth.RevocationGood
 	if why != "" {

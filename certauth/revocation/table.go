@@ -37,11 +37,10 @@ func (t *table) find(chain []*x509.Certificate, judged []judgement) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for i := range judged {
-		for _, r := range t.records[t.hash(chain[i])] {
-			if r.is(chain[i], chain[i+1]) && isSameCA(r.partner.anchor, anchor) {
-				judged[i].record = r
-				break
-			}
+		same := t.records[t.hash(chain[i])]
+		at := slices.IndexFunc(same, func(r *record) bool { return r.is(chain[i], chain[i+1]) && isSameCA(r.partner.anchor, anchor) })
+		if at >= 0 {
+			judged[i].record = same[at]
 		}
 	}
 }
