@@ -49,7 +49,7 @@ func (e *fetchError) Unwrap() []error { return e.is }
 const packageName = "revocation: "
 
 func refuse(class error, format string, args ...any) *fetchError {
-	return refusal(fmt.Errorf("%w: "+format, append([]any{class}, args...)...))
+	return &fetchError{strings.TrimPrefix(class.Error(), packageName) + ": " + fmt.Sprintf(format, args...), []error{class}}
 }
 
 // refusal returns a fetchError with the text of one error, which is also others.
