@@ -174,7 +174,7 @@ func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
 		if wrong == "" {
 			continue
 		}
-		if request.Expect == expectRefused && !answer.takenOver && !answer.hung && run.test.GotIn == nil {
+		if strings.HasPrefix(wrong, "GOT IN") && !answer.takenOver && run.test.GotIn == nil {
 			report.advice = "\nIf a caller who is refused rightly gets such a response, as of a page for everybody or one to sign in, set HandlerTest.GotIn."
 		}
 		which := ""
