@@ -276,8 +276,8 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts, e *e
 		return e.identity(), nil
 	}
 	if known := a.outer(ctx); known != nil && !known.isOf(f.leaf) {
-		return nil, refusal(ReasonSourceUntrusted, "Source", "a handler made this request for another caller: the one that Handler has let through has another certificate, or none").
-			withHint("pass requests that a handler makes out of what a client sent to the handlers behind Handler, with the context of the request that brought them").
+		return nil, refusal(ReasonSourceUntrusted, "Source", "a Handler further out has let this request, or the one that a handler made it of, through for another caller or for nobody").
+			withHint("use one Handler for a request; pass requests that a handler makes out of what a client sent to the handlers behind it, with the context of the request that brought them").
 			about(f, e.path.reached)
 	}
 	return e.identity(), nil

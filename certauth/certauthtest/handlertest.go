@@ -117,7 +117,7 @@ func TestHandler(tb TB, handler http.Handler, test HandlerTest) {
 		logger.Logf("certauthtest: %s", report.summary())
 	}
 	if len(report.wrong) > 0 {
-		tb.Fatalf("certauthtest: %s\n%s", report.summary(), strings.Join(report.wrong, "\n"))
+		tb.Fatalf("certauthtest: %s\n%s%s", report.summary(), strings.Join(report.wrong, "\n"), report.advice)
 	}
 }
 

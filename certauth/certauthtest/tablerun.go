@@ -30,6 +30,7 @@ type tableReport struct {
 	hung     int
 	left     map[string]int // number of skipped rows by reason
 	wrong    []string
+	advice   string // if the test rather than the service may be wrong
 }
 
 func (r *tableReport) summary() string {
@@ -102,18 +103,21 @@ func (run *tableRun) client(transport string) error {
 	return nil
 }
 
-// notIn says what to do if the client did not get in.
 func (run *tableRun) notIn(status int) error {
-	step := "a client that gets in gets 2xx or 3xx"
+	return fmt.Errorf("the answer is %d; %s", status, run.step(status))
+}
+
+// step says what to do if the client did not get in.
+func (run *tableRun) step(status int) string {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		step = "the service's log says why, if certauth.Config has a Logger"
+		return "the service's log says why, if certauth.Config has a Logger"
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusMisdirectedRequest:
-		step = "HandlerTest.Method and Path must select a request that the handler serves, for the host " + otherwise(run.host, defaultHost)
+		return "HandlerTest.Method and Path must select a request that the handler serves, for the host " + otherwise(run.host, defaultHost)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		step = "switch limits on the rate of requests, or of refusals, off for this test"
+		return "switch limits on the rate of requests, of refusals, or of requests at the same time, off for this test"
 	}
-	return fmt.Errorf("the answer is %d; %s", status, step)
+	return "a client that gets in gets 2xx or 3xx"
 }
 
 // mostHung bounds how often the full time limit of a row is spent.
@@ -170,6 +174,9 @@ func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
 		if wrong == "" {
 			continue
 		}
+		if strings.HasPrefix(wrong, "GOT IN") && !answer.takenOver && run.test.GotIn == nil {
+			report.advice = "\nIf a caller who is refused rightly gets such a response, as of a page for everybody or one to sign in, set HandlerTest.GotIn."
+		}
 		which := ""
 		if len(answers) > 1 {
 			which = fmt.Sprintf(" (request %d of %d)", i+1, len(answers))
@@ -195,6 +202,8 @@ func (run *tableRun) mistake(expect string, answer *answer) string {
 		return "GOT IN, " + answer.status() + " and then the content for clients: does the handler run after the refusal?"
 	case in && expect == expectRefused:
 		return "GOT IN, " + answer.status()
+	case !in && expect == expectAccepted && answer.response != nil:
+		return "is refused, though it is genuine, " + answer.status() + " (" + run.step(answer.response.StatusCode) + ")"
 	case !in && expect == expectAccepted:
 		return "is refused, though it is genuine, " + answer.status()
 	}

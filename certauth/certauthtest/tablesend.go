@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 )
 
 // answer is the response to one request.
@@ -68,12 +69,21 @@ func (run *tableRun) send(row *row) ([]answer, error) {
 	return run.byHTTP1(ctx, row, wires)
 }
 
+// mostApart bounds how long requests wait for those that are to be sent at the same time. A service that limits
+// its connections takes some only when others have ended.
+const mostApart = time.Second
+
 // atOnce sends each request several times, each on a connection of its own. The last byte of all of them is
-// written at the same time. Of the answers to a request it returns a wrong one, if there is any.
+// written at the same time, if the service takes so many connections. Of the answers to a request it returns a wrong one, if there is any.
 func (run *tableRun) atOnce(ctx context.Context, row *row, wires []wireRequest) ([]answer, error) {
 	answers, failures := make([]answer, len(wires)*row.Concurrent), make([]error, len(wires)*row.Concurrent)
 	var group, ready sync.WaitGroup
 	ready.Add(len(answers))
+	wait, start := context.WithTimeout(ctx, mostApart)
+	group.Go(func() {
+		ready.Wait()
+		start()
+	})
 	for i := range answers {
 		group.Go(func() {
 			w := wires[i%len(wires)]
@@ -87,7 +97,7 @@ func (run *tableRun) atOnce(ctx context.Context, row *row, wires []wireRequest) 
 			text := w.http1(true)
 			_, _ = io.WriteString(conn, text[:len(text)-1])
 			ready.Done()
-			ready.Wait()
+			<-wait.Done()
 			_, _ = io.WriteString(conn, text[len(text)-1:])
 			answers[i] = readAnswer(ctx, bufio.NewReader(conn), w.method)
 		})

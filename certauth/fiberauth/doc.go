@@ -42,6 +42,10 @@
 // for WebSocket, set DisableKeepalive; otherwise a client without a certificate can write the front end's
 // headers itself (section "Upgrade" of package forwarded).
 //
+// Use one [Handler] for a request, and [Require] for a route that demands more. A second one reads the
+// headers as they arrived, too, and refuses a caller whom the first one has let through without an
+// identity: an excluded or anonymous one, or one whom InsecureReportOnly only reports.
+//
 // Fiber's router ignores case and a trailing slash in paths; certauth.Exclusion does not. A
 // path that is not written exactly like the excluded one needs a certificate, and so does a request whose
 // path or method was changed by middleware before this one.

@@ -48,7 +48,7 @@ func Identity(c fiber.Ctx) (*certauth.Identity, bool) { return certauth.FromCont
 // adapt turns net/http middleware into Fiber middleware. The net/http middleware must either
 // answer or call next, and do nothing afterwards.
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
-	return func(c fiber.Ctx) error {
+	return func(c fiber.Ctx) (failed error) {
 		if err := misplaced(c); err != nil {
 			c.RequestCtx().SetConnectionClose()
 			return err
@@ -80,7 +80,11 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 				}
 				answer = c.Response()
 			}
-			if w.header.Get("Connection") != "" || answer.StatusCode() == fiber.StatusSwitchingProtocols { // see certauth's Handler
+			status := answer.StatusCode()
+			if late, ok := errors.AsType[*fiber.Error](failed); ok { // which Fiber answers later
+				status = late.Code
+			}
+			if w.header.Get("Connection") != "" || status == fiber.StatusSwitchingProtocols { // see certauth's Handler
 				answer.SetConnectionClose()
 			}
 		}()

@@ -79,6 +79,7 @@ func newApp(auth *certauth.Authenticator) *fiber.App {
 		return nil
 	})
 	app.Get("/switched", func(c fiber.Ctx) error { return c.SendStatus(fiber.StatusSwitchingProtocols) })
+	app.Get("/switches", func(fiber.Ctx) error { return fiber.NewError(fiber.StatusSwitchingProtocols) }) // Fiber answers later
 	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
 	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
 	return app
@@ -366,7 +367,7 @@ func TestHandler_TheRestOfAFormIsNoRequest(t *testing.T) {
 	}
 }
 
-// finding T98: front ends may have removed the Upgrade header for which they make a tunnel after 101.
+// findings T98 and T99: front ends may have removed the Upgrade header for which they make a tunnel after 101.
 // findings T48, T77, T78 and T81: what a client writes after CONNECT, or after a request for another protocol
 // that no handler accepted, is no request, because some front ends pass it on as it is.
 func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
@@ -377,6 +378,7 @@ func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 		"GET /events HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:                                               "200",
 		"GET /late HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + lines:                                                 "200",
 		"GET /switched HTTP/1.1\r\nHost: app\r\n" + lines:                                                                                          "101",
+		"GET /switches HTTP/1.1\r\nHost: app\r\n" + lines:                                                                                          "101",
 		"GET /health HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n":                                                                          "200",
 		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n":                                                             "401",
 		"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: *\r\n" + lines:                                                             "200",

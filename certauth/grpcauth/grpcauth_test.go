@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,7 +70,8 @@ func (p partner) auth(t *testing.T, source certauth.Source, change ...func(*cert
 type service struct {
 	grpc_health_v1.UnimplementedHealthServer
 
-	seen chan sight
+	seen   chan sight
+	called sync.Map // by the x-call that a client sent: the thumbprint of its identity
 }
 
 type sight struct {
@@ -83,6 +86,10 @@ func (s *service) note(ctx context.Context) {
 		saw.thumbprint = id.Thumbprint()
 	}
 	saw.metadata, _ = metadata.FromIncomingContext(ctx)
+	if call := saw.metadata.Get("x-call"); len(call) == 1 {
+		s.called.Store(call[0], saw.thumbprint)
+		return
+	}
 	if from, ok := peer.FromContext(ctx); ok {
 		_, saw.tls = from.AuthInfo.(credentials.TLSInfo)
 	}
@@ -276,11 +283,8 @@ func TestInterceptors_LetNoRowIn(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { _ = conn.Close() }()
 			client := grpc_health_v1.NewHealthClient(conn)
-			var refused atomic.Int64
-			var one sync.Mutex // what was seen is that of all calls
+			var refused, calls atomic.Int64
 			bridge := http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
-				one.Lock()
-				defer one.Unlock()
 				if r.Method == http.MethodConnect { // gRPC has POST only, and such a proxy ends the connection
 					answer.Header().Set("Connection", "close")
 					answer.WriteHeader(http.StatusMethodNotAllowed)
@@ -302,17 +306,19 @@ func TestInterceptors_LetNoRowIn(t *testing.T) {
 					})
 				}
 				sent.Delete("connection")
+				call := strconv.FormatInt(calls.Add(1), 10)
+				sent.Set("x-call", call)
 				ctx := metadata.NewOutgoingContext(r.Context(), sent)
 				_, unary := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
 				watching, stream := client.Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
 				if stream == nil {
 					_, stream = watching.Recv()
 				}
-				handled := len(w.seen)
-				for range handled {
-					<-w.seen
+				who, handled := w.called.LoadAndDelete(call)
+				if handled && who != p.client.Thumbprint() {
+					t.Errorf("the identity of %s is that of another certificate: %v", call, who)
 				}
-				if unary != nil && stream != nil && handled == 0 {
+				if unary != nil && stream != nil && !handled {
 					if status.Code(unary) == codes.Unauthenticated && status.Code(stream) == codes.Unauthenticated {
 						refused.Add(1)
 					}
@@ -326,6 +332,57 @@ func TestInterceptors_LetNoRowIn(t *testing.T) {
 			assert.Greater(t, refused.Load(), int64(100), "rows that the interceptors refused, not the gRPC client")
 		})
 	}
+}
+
+// finding N146: the calls of the table came one after the other. Each call has the identity of its own certificate,
+// or none, however many others there are on the same connection.
+func TestInterceptors_MixNoCallsUp(t *testing.T) {
+	p := newPartner(t)
+	w := serve(t, p.auth(t, forwarded.Nginx{From: forwarded.SharedSecret("X-Gate", secret)}), insecure.NewCredentials(), "tcp", "127.0.0.1:0")
+	conn, err := grpc.NewClient(w.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	client := grpc_health_v1.NewHealthClient(conn)
+	callers := []*certauthtest.Certificate{p.client, p.issuing.Issue(t, "invoices"), certauthtest.SelfSigned(t, "orders"), nil}
+	start := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 32 * len(callers) {
+		caller := callers[i%len(callers)]
+		accepted := i%len(callers) < 2
+		sent := metadata.Pairs("x-gate", secret)
+		if caller != nil {
+			sent = nginx(caller, "x-gate", secret)
+		}
+		all.Go(func() {
+			<-start
+			for kind, send := range map[string]func(context.Context) error{
+				"unary": func(ctx context.Context) error {
+					_, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+					return err
+				},
+				"stream": func(ctx context.Context) error {
+					watching, err := client.Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
+					if err == nil {
+						_, err = watching.Recv()
+					}
+					return err
+				},
+			} {
+				call := fmt.Sprintf("%s %d", kind, i)
+				err := send(metadata.NewOutgoingContext(t.Context(), metadata.Join(sent, metadata.Pairs("x-call", call))))
+				who, handled := w.called.Load(call)
+				assert.Equal(t, accepted, handled, call)
+				if !accepted {
+					assert.Equal(t, codes.Unauthenticated, status.Code(err), "%s: %v", call, err)
+					continue
+				}
+				assert.NoError(t, err, call)
+				assert.Equal(t, caller.Thumbprint(), who, call)
+			}
+		})
+	}
+	close(start)
+	all.Wait()
 }
 
 // The path of an exclusion is exactly the full method name.
