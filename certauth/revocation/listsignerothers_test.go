@@ -1,0 +1,53 @@
+package revocation_test
+
+import (
+	"crypto/x509"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+	"github.com/seed2886b8ae/go-certauth/internal/presented"
+)
+
+// finding K217: a partner whose CA has the name of another partner's CA certified that one's key as a signer of its
+// own lists, and revoked this certificate. Then no delta for a list of the other CA was fetched, and the operator's
+// list of it was not replaced, so that a client whom the newer one revokes was good.
+func TestChecker_AnotherPartnerSilencesNoLists(t *testing.T) {
+	const hostileURL = "http://crl.hostile.example/ca.crl"
+	for url, isConfigured := range map[string]bool{crlURL: false, configuredURL: true} {
+		inBubble(t, url, func(t *testing.T) {
+			w, week := wire(t), now.Add(7*day)
+			hostile := makeCert(t, "Hostile Root", newKey(t), nil, asCA)
+			namesake := makeCert(t, "Clients CA", newKey(t), hostile, asCA)
+			copied := makeCert(t, "Clients CA", w.ca.key, namesake, asCA)
+			accomplice := makeCert(t, "accomplice", newKey(t), namesake, asClient, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{hostileURL} })
+			w.net.serve(hostileURL, body(encode(t, w.signedBy(namesake, entryFor(copied)))))
+			byDelta, byList := w.issue(t, "by the delta", noResponder), w.issue(t, "by the list", noResponder)
+			w.net.serve(crlURL, failing(revocation.ErrTransport))
+			w.net.serve(url, soon(encode(t, w.numberedBase(10, week))))
+			w.net.serve(deltaURL, failing(revocation.ErrTransport))
+			checker := w.checker(t, crlOnly, func(c *revocation.Config) {
+				if isConfigured {
+					c.Lists, c.Issuers = []revocation.List{{URL: configuredURL}}, certs(w.ca)
+				}
+			})
+			w.says(t, checker, w.issue(t, "first", noResponder), isGood, nil)
+			for _, sent := range [][]*x509.Certificate{nil, certs(copied)} { // the first request fetches the list that revokes what the second one sends
+				_, _ = checker.CheckChain(presented.With(t.Context(), sent), certs(accomplice, namesake, hostile))
+				synctest.Wait()
+			}
+			next := w.numberedBase(12, week, entryFor(byList))
+			next.ThisUpdate = ocsptest.UTCAt(now.Add(-time.Hour))
+			w.net.serve(url, soon(encode(t, next)))
+			w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 14, now, week, entryFor(byDelta)))))
+			for range 3 {
+				w.clock.advance(2 * time.Minute)
+				w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+			}
+			w.says(t, checker, byList, isRevoked, nil)
+			w.says(t, checker, byDelta, isRevoked, nil)
+		})
+	}
+}
