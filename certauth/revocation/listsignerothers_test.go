@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"crypto/x509"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,4 +51,37 @@ func TestChecker_AnotherPartnerSilencesNoLists(t *testing.T) {
 			w.says(t, checker, byDelta, isRevoked, nil)
 		})
 	}
+}
+
+// finding K218: a list in a file that arrived while its signer's certificate was on hold was never read again, so
+// that after the hold clients were good that it revokes, and then all were refused, until the file changed.
+func TestListSigner_AListThatArrivesDuringAHoldCountsAfterIt(t *testing.T) {
+	inBubble(t, "in a file", func(t *testing.T) {
+		w := otherSigns(t)
+		file, about, accused := filepath.Join(w.dir, "clients.crl"), w.issue(t, "bare", noResponder, noPoints), w.issue(t, "accused", noResponder, noPoints)
+		checker := w.checker(t, sources(revocation.CRLOnly), func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{File: file}}, certs(w.ca, w.signer)
+		})
+		goesOn := func(number int64, entries ...ocsptest.Entry) {
+			l := w.numberedBase(number, now.Add(7*day), entries...)
+			l.ThisUpdate = ocsptest.UTCAt(w.clock.now())
+			w.net.serve(rootsURL, soon(w.ofRoot(t, l)))
+			for range 3 {
+				w.clock.advance(10 * time.Minute)
+				_, _ = checker.CheckChain(t.Context(), w.chain(about))
+				synctest.Wait()
+			}
+		}
+		goesOn(10)
+		w.says(t, checker, about, isGood, nil)
+		goesOn(11, entryFor(w.signer, ocsptest.ReasonCode(onHold)))
+		w.says(t, checker, about, isUnavailable, revocation.ErrCRLIssuer)
+		next := w.signedBy(w.signer, entryFor(accused))
+		next.Extensions[1], next.ThisUpdate = ocsptest.CRLNumber(8), ocsptest.UTCAt(w.clock.now())
+		write(t, file, encode(t, next))
+		goesOn(12, entryFor(w.signer, ocsptest.ReasonCode(onHold)))
+		goesOn(13)
+		w.says(t, checker, about, isGood, nil)
+		w.says(t, checker, accused, isRevoked, nil)
+	})
 }
