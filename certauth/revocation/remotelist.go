@@ -62,7 +62,7 @@ func (m *remoteLists) ofCA(by *authority, who *evidence.Subject) (lists []*remot
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.all {
-		if known := l.current.Load(); known != nil && l.authority == by && known.crl.Covers(who) == nil {
+		if l.authority == by && (l.place.covers(who) || l.beside.covers(who)) {
 			lists = append(lists, l)
 		}
 	}
