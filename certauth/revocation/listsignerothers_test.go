@@ -7,6 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 	"github.com/seed2886b8ae/go-certauth/internal/presented"
@@ -84,4 +87,33 @@ func TestListSigner_AListThatArrivesDuringAHoldCountsAfterIt(t *testing.T) {
 		w.says(t, checker, about, isGood, nil)
 		w.says(t, checker, accused, isRevoked, nil)
 	})
+}
+
+// finding K224: since K198 a permanent revocation that was learned through one of two chains was not known for the
+// other one, if the root of that has the name of the CA, as after a change of the root's key. In an outage
+// SoftFail accepted the client by the other chain.
+func TestChecker_ARevocationCountsInBothChainsAfterAChangeOfTheRootsKey(t *testing.T) {
+	for name, config := range map[string]func(*revocation.Config){"by OCSP": ocspOnly, "by a list": crlOnly} {
+		for _, first := range []string{"the other chain is unknown", "the other chain is known"} {
+			inBubble(t, name+", "+first, func(t *testing.T) {
+				w := wire(t)
+				next := makeCert(t, "Clients CA", newKey(t), nil, asCA)
+				chain := certs(w.client, makeCert(t, "Clients CA", w.ca.key, next, asCA), next)
+				checker := w.checker(t, config, softFail, leafOnly)
+				if first == "the other chain is known" {
+					found, err := checker.CheckChain(t.Context(), chain)
+					require.NoError(t, err)
+					require.Equal(t, isGood.String(), found.Status.String())
+				}
+				w.net.serve(ocspURL, w.responder(t, revokedAt(now, 1)))
+				w.net.serve(crlURL, body(encode(t, w.listAt(now, now.Add(7*day), entryFor(w.client)))))
+				w.says(t, checker, w.client, isRevoked, nil)
+				w.outage()
+				w.clock.advance(30 * day)
+				found, err := checker.CheckChain(t.Context(), chain)
+				require.NoError(t, err)
+				assert.Equal(t, isRevoked.String(), found.Status.String())
+			})
+		}
+	}
 }
