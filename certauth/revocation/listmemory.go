@@ -85,12 +85,6 @@ type place struct {
 	newest atomic.Pointer[evidence.Edition]
 }
 
-// covers reports whether there is a list that covers the certificate.
-func (p *place) covers(who *evidence.Subject) bool {
-	known := p.current.Load()
-	return known != nil && known.crl.Covers(who) == nil
-}
-
 // keeper keeps all lists within one memory bound.
 type keeper struct {
 	most    int

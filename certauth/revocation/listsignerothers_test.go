@@ -117,3 +117,25 @@ func TestChecker_ARevocationCountsInBothChainsAfterAChangeOfTheRootsKey(t *testi
 		}
 	}
 }
+
+// finding K225: if the first chain that led to the signer of a CA's lists had an anchor with the name of the CA above,
+// lists that were fetched for other chains did not revoke the signer, and its lists made clients good.
+func TestListSigner_AListFetchedForAnotherChainRevokesTheSigner(t *testing.T) {
+	inBubble(t, "the anchor of the first chain has the name of the root", func(t *testing.T) {
+		w := otherSigns(t)
+		next := makeCert(t, "Root", newKey(t), nil, asCA)
+		chain := certs(w.issue(t, "first", noResponder), w.ca, makeCert(t, "Root", w.root.key, next, asCA), next)
+		w.net.serve(crlURL, body(encode(t, w.signedBy(w.signer))))
+		w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
+		checker := w.fetched(t, softFail)
+		_, _ = checker.CheckChain(t.Context(), chain)
+		synctest.Wait()
+		w.revokes(t, w.signedBy(w.signer))
+		for range 2 {
+			_, _ = checker.CheckChain(t.Context(), w.chain(w.about)) // fetches the root's list
+			synctest.Wait()
+			w.clock.advance(2 * time.Minute)
+		}
+		w.says(t, checker, w.about, isWaived, nil)
+	})
+}
