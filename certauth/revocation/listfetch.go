@@ -189,7 +189,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 // its own sake.
 func (c *Checker) putBeside(l *remoteList, next *loadedList) error {
 	if old := l.beside.current.Load(); old != nil {
-		if err := c.mayReplace(old.edition(), next.edition(), next.fetched); err != nil {
+		if err := c.mayReplace(old.edition(), next.edition(), next.fetched); err != nil && c.whySilent(old.edition(), l.authority, next.fetched) == nil {
 			return err
 		}
 		next = c.ofTwo(next, old, next.fetched)

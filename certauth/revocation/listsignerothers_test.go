@@ -139,3 +139,32 @@ func TestListSigner_AListFetchedForAnotherChainRevokesTheSigner(t *testing.T) {
 		w.says(t, checker, w.about, isWaived, nil)
 	})
 }
+
+// finding K226: as K140, for a list beside the current one: with the number that a key gave its list before it was
+// revoked, that one kept out a list of the CA, so that a client whom this revokes was good.
+func TestListSigner_AListByARevokedSignerKeepsNoListOutBesideTheCurrentOne(t *testing.T) {
+	inBubble(t, "a number that no CA reaches", func(t *testing.T) {
+		w, some := otherSigns(t), ocsptest.IssuingPoint(ocsptest.Reasons(ocsptest.Context(3), 1, 2))
+		victim := w.issue(t, "victim", noResponder)
+		w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
+		checker := w.fetched(t)
+		serve := func(l ocsptest.List) {
+			w.net.serve(crlURL, soon(encode(t, l)))
+			for range 3 {
+				w.says(t, checker, w.about, isGood, nil)
+				w.clock.advance(2 * time.Minute)
+			}
+		}
+		serve(w.numberedBase(9, now.Add(7*day)))
+		forged := w.signedBy(w.signer)
+		forged.Extensions[1], forged.ThisUpdate, forged.Entries = ocsptest.CRLNumber(1<<60), ocsptest.UTCAt(w.clock.now()), nil
+		forged.Extensions = append(forged.Extensions, some)
+		serve(forged)
+		w.net.serve(rootsURL, soon(w.ofRoot(t, w.numberedBase(11, now.Add(7*day), entryFor(w.signer)))))
+		own := w.listAt(w.clock.now(), now.Add(7*day), entryFor(victim))
+		own.Extensions = append(own.Extensions, some)
+		serve(own)
+		serve(own)
+		w.says(t, checker, victim, isRevoked, nil)
+	})
+}
