@@ -1,8 +1,11 @@
 package revocation_test
 
 import (
+	"crypto/x509"
+	"fmt"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -130,4 +133,122 @@ func TestChecker_ADeltaOutlivesAListThatNamesNone(t *testing.T) {
 			w.says(t, checker, victim, isRevoked, nil)
 		})
 	}
+}
+
+// finding K219: a list beside the current one was unloaded first when the lists of others needed room, as one that
+// nobody uses, so that a client whom it revokes was good.
+func TestChecker_AListBesideTheCurrentOneIsInUse(t *testing.T) {
+	for _, hours := range []int{0, 2} {
+		inBubble(t, fmt.Sprintf("others need room after %d hours", hours), func(t *testing.T) {
+			w := wire(t)
+			victim, week := w.issue(t, "victim", noResponder), now.Add(7*day)
+			some := [][]byte{ocsptest.Reasons(ocsptest.Context(3), 1, 2)}
+			w.net.serve(crlURL, soon(w.scoped(t, 9, now.Add(-time.Hour), week, nil)))
+			checker := w.checker(t, crlOnly, func(c *revocation.Config) { c.MaxListMemory = 84 << 10 })
+			w.says(t, checker, w.issue(t, "first", noResponder), isGood, nil)
+			w.net.serve(crlURL, soon(w.scoped(t, 10, now, week, some, entryFor(victim))))
+			w.clock.advance(2 * time.Minute)
+			w.says(t, checker, w.client, isGood, nil)
+			w.net.serve(crlURL, failing(revocation.ErrTransport))
+			for range hours {
+				w.clock.advance(time.Hour)
+				w.says(t, checker, w.client, isGood, nil)
+			}
+			const bigURL = "http://crl.partner.example/big.crl"
+			for n := range 3 {
+				url := fmt.Sprintf("%s%d", bigURL, n)
+				w.net.serve(url, body(w.fat(t, 40<<10, 7)))
+				_, _ = checker.CheckChain(t.Context(), w.chain(w.issue(t, "of a big list", noResponder, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{url} })))
+				synctest.Wait()
+			}
+			w.says(t, checker, victim, isRevoked, nil)
+		})
+	}
+}
+
+// finding K220: as K197, for a list beside the current one.
+func TestChecker_AnExpiredListDisplacesNoneBesideTheCurrentOne(t *testing.T) {
+	inBubble(t, "for some reasons", func(t *testing.T) {
+		w := wire(t)
+		victim, week := w.issue(t, "victim", noResponder), now.Add(7*day)
+		some, held := [][]byte{ocsptest.Reasons(ocsptest.Context(3), 1, 6)}, entryFor(victim, ocsptest.ReasonCode(onHold))
+		checker := w.checker(t, crlOnly)
+		for _, der := range [][]byte{
+			w.scoped(t, 9, now.Add(-3*time.Hour), week, nil), w.scoped(t, 10, now.Add(-2*time.Hour), week, some, held),
+			w.scoped(t, 11, now.Add(-time.Hour), now.Add(-skew-time.Minute), some, held),
+		} {
+			w.net.serve(crlURL, soon(der))
+			for range 3 {
+				w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+				w.clock.advance(2 * time.Minute)
+			}
+		}
+		w.says(t, checker, victim, isRevoked, nil)
+	})
+}
+
+// finding K221: a list that had expired before it arrived replaced the current one in the Store, so that another
+// instance refused clients while nothing else could be fetched.
+func TestChecker_AnExpiredListReplacesNoCurrentOneInTheStore(t *testing.T) {
+	inBubble(t, "at a distribution point", func(t *testing.T) {
+		w, kept := wire(t), newShelf()
+		w.net.serve(crlURL, soon(encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(7*day)))))
+		checker := w.checker(t, crlOnly, stored(kept))
+		w.says(t, checker, w.issue(t, "first", noResponder), isGood, nil)
+		w.net.serve(crlURL, soon(encode(t, w.listAt(now.Add(-time.Hour), now.Add(-skew-time.Minute)))))
+		for range 3 {
+			w.clock.advance(2 * time.Minute)
+			w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+		}
+		w.net.serve(crlURL, failing(revocation.ErrTransport))
+		w.says(t, w.checker(t, crlOnly, stored(kept)), w.issue(t, "of another instance", noResponder), isGood, nil)
+	})
+}
+
+// finding K222: a list beside the current one stayed in memory after a newer one of its scope had become the current one.
+func TestChecker_AListBesideTheCurrentOneIsDroppedWhenItIsReplaced(t *testing.T) {
+	inBubble(t, "for some reasons", func(t *testing.T) {
+		w, some := wire(t), [][]byte{ocsptest.Reasons(ocsptest.Context(3), 1, 2)}
+		checker := w.checker(t, crlOnly)
+		for i, der := range [][]byte{
+			w.scoped(t, 9, now.Add(-3*time.Hour), now.Add(10*time.Minute), nil), w.scoped(t, 10, now.Add(-2*time.Hour), now.Add(7*day), some),
+			w.scoped(t, 11, now.Add(-time.Hour), now.Add(7*day), some),
+		} {
+			w.net.serve(crlURL, soon(der))
+			for range 3 {
+				_, _ = checker.CheckChain(t.Context(), w.chain(w.issue(t, "another", noResponder)))
+				synctest.Wait()
+				w.clock.advance(2 * time.Minute)
+			}
+			if i == 1 {
+				assert.Equal(t, 2, checker.Stats().Lists)
+				w.clock.advance(20 * time.Minute)
+			}
+		}
+		assert.Equal(t, 1, checker.Stats().Lists)
+	})
+}
+
+// finding K223: what a list beside the current one says against the signer of another list was ignored, unless the
+// current one covers the signer's certificate, too.
+func TestListSigner_AListBesideTheCurrentOneRevokesTheSigner(t *testing.T) {
+	inBubble(t, "for some reasons", func(t *testing.T) {
+		w := otherSigns(t)
+		w.net.serve(crlURL, body(encode(t, w.signedBy(w.signer))))
+		checker := w.fetched(t)
+		for n, point := range [][]byte{uri(rootsURL), ocsptest.Reasons(ocsptest.Context(3), 1, 2)} {
+			l := w.numberedBase(int64(10+n), now.Add(7*day))
+			l.Extensions = append(l.Extensions[:2], ocsptest.IssuingPoint(point))
+			if n == 1 {
+				l.Entries = []ocsptest.Entry{entryFor(w.signer)}
+			}
+			w.net.serve(rootsURL, soon(w.ofRoot(t, l)))
+			for range 3 {
+				_, _ = checker.CheckChain(t.Context(), w.chain(w.about))
+				synctest.Wait()
+				w.clock.advance(2 * time.Minute)
+			}
+		}
+		w.says(t, checker, w.about, isUnavailable, revocation.ErrCRLIssuer)
+	})
 }

@@ -165,7 +165,10 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	if err := c.lists.put(&l.place, inUse, nil); err != nil {
 		return Result{}, err
 	}
-	if !stored && c.config.Store != nil {
+	if other := l.beside.current.Load(); other != nil && other.isReplacedBy(inUse) && inUse.edition().Current(now, c.skew) == nil {
+		c.lists.drop(&l.beside)
+	}
+	if !stored && c.config.Store != nil && inUse.base == next.base {
 		waits := *response // stays in hand until it is stored
 		response.counted = 0
 		then := waits.drop
@@ -186,11 +189,13 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 // its own sake.
 func (c *Checker) putBeside(l *remoteList, next *loadedList) error {
 	if old := l.beside.current.Load(); old != nil {
-		if err := c.mayReplace(old.edition(), next.edition(), next.fetched); err != nil {
+		if err := c.mayReplace(old.edition(), next.edition(), next.fetched); err != nil && c.whySilent(old.edition(), l.authority, next.fetched) == nil {
 			return err
 		}
+		next = c.ofTwo(next, old, next.fetched)
 	}
 	next.soft = time.Time{}
+	l.beside.used.Store(l.used.Load())
 	return c.lists.put(&l.beside, next, nil)
 }
 

@@ -68,8 +68,12 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 	if !c.wantsDelta(held.base, p) {
 		return held.crl, false
 	}
-	base, of := withDeltaOf(held.base, held.crl), held.by[0]
-	if c.config.IgnoreCertificateURLs || errors.Is(c.silence(held.edition(), c.config.Now()), errRevokedSigner) {
+	base, of, now := withDeltaOf(held.base, held.crl), held.by[0], c.config.Now()
+	mute := c.whySilent(held.edition(), of, now)
+	if p.operated {
+		mute = c.silence(held.edition(), now)
+	}
+	if c.config.IgnoreCertificateURLs || errors.Is(mute, errRevokedSigner) {
 		return base, true
 	}
 	urls := append(base.FreshestURLs(), p.deltas...)

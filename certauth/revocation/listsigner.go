@@ -209,8 +209,12 @@ func (c *Checker) isRevoked(k listSigner, terms *VerifyOptions) bool {
 // whySilent returns why the lists of the key that signed this one can only accuse now, nil if they can also
 // prove certificates good.
 func (c *Checker) whySilent(l evidence.Edition, a *authority, now time.Time) error {
+	return c.whySilentBy(l, a.otherSigners(), now)
+}
+
+func (c *Checker) whySilentBy(l evidence.Edition, signers []listSigner, now time.Time) error {
 	terms := c.terms(now)
-	for _, k := range a.otherSigners() {
+	for _, k := range signers {
 		switch {
 		case !l.SignedBy(&k.who):
 		case c.isRevoked(k, &terms):
@@ -222,14 +226,15 @@ func (c *Checker) whySilent(l evidence.Edition, a *authority, now time.Time) err
 	return nil
 }
 
-// silence is whySilent for a list whose signer may belong to any CA.
+// silence is whySilent for a list of the operator, whose signer may belong to any CA. Only the certificates in
+// Issuers count, because any CA can issue, and revoke, another one for that key.
 func (c *Checker) silence(l evidence.Edition, now time.Time) error {
+	var signers []listSigner
 	for _, a := range c.authorities.list() {
-		if why := c.whySilent(l, a, now); why != nil {
-			return why
-		}
+		signers = append(signers, a.otherSigners()...)
 	}
-	return nil
+	isForeign := func(k listSigner) bool { return !slices.ContainsFunc(c.config.Issuers, k.cert.Equal) }
+	return c.whySilentBy(l, slices.DeleteFunc(signers, isForeign), now)
 }
 
 func (l *loadedList) isByAny(signers []listSigner) bool {

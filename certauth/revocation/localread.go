@@ -212,7 +212,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	m.ended(l, err)
 	// The same file may succeed after these errors. One that could not be opened was not seen, so that
 	// it is read when it is back, even if it has not changed.
-	if !isAny(err, ErrTimeout, ErrBudget, ErrNotFresh, evidence.ErrRollback) {
+	if !isAny(err, ErrTimeout, ErrBudget, ErrNotFresh, errRevokedSigner, evidence.ErrRollback) {
 		l.seen = seen
 	}
 }

@@ -22,6 +22,7 @@ import (
 type authority struct {
 	key     string // of name and SubjectPublicKeyInfo
 	name    string // nameKey
+	isApart bool   // its anchor, which has its name, signs lists of it, too
 	issuer  atomic.Pointer[x509.Certificate]
 	signers atomic.Pointer[[]listSigner]
 	adding  sync.Mutex                  // held while signers changes
@@ -92,7 +93,8 @@ type record struct {
 	flight  slot
 	renewal slot // the refresh that is running or waits for its place
 
-	// revoked is shared by the certificate's records: a permanent revocation that one has learned.
+	// revoked is shared by the certificate's records: a permanent revocation that one has learned from what
+	// counts below every anchor.
 	revoked *atomic.Pointer[Result]
 }
 
@@ -110,6 +112,9 @@ func (r *record) hidesRevocation(v *verdict) bool {
 // failed there says nothing about what this partner's fetches would get.
 func (r *record) follow(other *record) {
 	r.revoked = other.revoked
+	if r.authority != other.authority { // its lists may be signed by that one's anchor
+		return
+	}
 	known := other.state.Load().knowledge
 	known.failed = nil
 	r.state.Store(&state{knowledge: known})
@@ -123,6 +128,7 @@ func (r *record) touch(seconds int64) {
 	r.used.Store(seconds)
 	for _, l := range r.lists {
 		l.used.Store(seconds)
+		l.beside.used.Store(seconds)
 	}
 }
 
@@ -248,7 +254,7 @@ func (a *authorities) apart(anchor string, cert *x509.Certificate) *authority {
 		if a.all == nil {
 			a.all = map[string]weak.Pointer[authority]{}
 		}
-		known = &authority{key: key, name: nameKey(cert.RawSubject)}
+		known = &authority{key: key, name: nameKey(cert.RawSubject), isApart: anchor != ""}
 		known.issuer.Store(cert)
 		known.signers.Store(&[]listSigner{})
 		a.all[name] = weak.Make(known)

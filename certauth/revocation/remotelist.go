@@ -62,11 +62,19 @@ func (m *remoteLists) ofCA(by *authority, who *evidence.Subject) (lists []*remot
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.all {
-		if known := l.current.Load(); known != nil && l.authority == by && known.crl.Covers(who) == nil {
+		if l.authority.key == by.key && (l.isOf(by, &l.place, who) || l.isOf(by, &l.beside, who)) {
 			lists = append(lists, l)
 		}
 	}
 	return lists
+}
+
+// isOf reports whether the list in one of the two places covers the certificate and counts below every anchor of the
+// CA, as one by the CA's own key does.
+func (l *remoteList) isOf(by *authority, at *place, who *evidence.Subject) bool {
+	known := at.current.Load()
+	return known != nil && known.crl.Covers(who) == nil &&
+		(l.authority == by || !l.authority.isApart || !known.isByAny(l.authority.otherSigners()))
 }
 
 func (m *remoteLists) one(r *record, urls []string) *remoteList {

@@ -1,6 +1,10 @@
 package revocation
 
-import "time"
+import (
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+)
 
 // knowledge is what is known about one certificate, apart from the lists in memory.
 type knowledge struct {
@@ -68,7 +72,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	if r.hidesRevocation(&next.verdict) {
 		next.verdict = verdict{result: *r.revoked.Load(), settled: true}
 	}
-	if next.verdict.result.RevokedForGood() {
+	if v := &next.verdict.result; v.RevokedForGood() && (v.Source == evidence.SourceOCSP || !r.authority.isApart) {
 		r.revoked.CompareAndSwap(nil, new(next.verdict.result))
 	}
 	next.keepUntil(&ocsp, &lists, now)

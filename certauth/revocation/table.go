@@ -57,9 +57,7 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 		if isSameCA(r.partner.anchor, fresh.partner.anchor) {
 			return r
 		}
-		if fresh.authority == r.authority {
-			fresh.follow(r)
-		}
+		fresh.follow(r)
 	}
 	for len(t.list) >= t.most {
 		t.evict()
