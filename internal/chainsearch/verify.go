@@ -13,20 +13,34 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// verify returns the chains of the leaf, or the reason that there are none.
+// verify returns the chains of the leaf, or the reason that there are none. If CAs that were sent along
+// are among the candidates, the chains without them are searched as well, so that no caller can make
+// the search miss a chain of configured CAs: the candidates, the signatures that crypto/x509 verifies
+// and the comparisons of names are limited.
 func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
 	s.admit(s.leaf.SentAlong)
+	chains, refused, err := s.chains()
+	if len(chains) == 0 {
+		if refused == nil {
+			refused = s.explain(err)
+		}
+		return nil, refused
+	}
+	if slices.ContainsFunc(s.foundIntermediates, func(c *candidate) bool { return slices.Contains(s.presented, c) }) {
+		s.presented, s.wide, s.compared = nil, false, 0
+		configured, _, _ := s.chains()
+		chains = appendNew(configured, chains)
+	}
+	return chains, nil
+}
+
+// chains collects candidates and verifies them, first without those that key identifiers leave out.
+func (s *search) chains() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 	for {
 		s.run()
 		chains, refused, err := s.ask()
-		if len(chains) > 0 {
-			return chains, nil
-		}
-		if !s.passed {
-			if refused == nil {
-				refused = s.explain(err)
-			}
-			return nil, refused
+		if len(chains) > 0 || !s.passed {
+			return chains, refused, err
 		}
 		s.wide = true
 	}
