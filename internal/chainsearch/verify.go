@@ -102,11 +102,11 @@ func appendNew(all, chains [][]*x509.Certificate) [][]*x509.Certificate {
 	return all
 }
 
-// options returns the options for crypto/x509: with all candidates, or with only the issuing CA of a
-// known way.
+// options returns the options for crypto/x509: with all candidates that are possible, or with only the
+// issuing CA of a known way.
 func (s *search) options(known []*candidate) x509.VerifyOptions {
 	options := x509.VerifyOptions{Roots: s.System, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	roots, intermediates := s.foundRoots, s.foundIntermediates
+	roots, intermediates := s.possible(s.foundRoots), s.possible(s.foundIntermediates)
 	if known != nil {
 		roots, intermediates = known[:1], nil
 	}
