@@ -13,14 +13,16 @@ import (
 // has signed it, so that an answer held for a shorter time before this was known than afterwards.
 func TestCandidate_IsSelfSigned(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
-	withoutUsage := func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }
+	forLists := root.IssueFor(t, certified{public: root.Certificate.PublicKey}, "", certauthtest.AsCA(), func(c *x509.Certificate) {
+		c.RawSubject, c.KeyUsage = root.Certificate.RawSubject, x509.KeyUsageCRLSign
+	}).Certificate
 	for _, tc := range []struct {
 		name string
 		cert *x509.Certificate
 		want bool
 	}{
 		{"a root", root.Certificate, true},
-		{"a copy that may not sign certificates", again(t, root, withoutUsage), true},
+		{"a copy that may not sign certificates", forLists, true},
 		{"a CA of another name", root.NewIntermediate(t, "Issuing").Certificate, false},
 		{"a CA of the same name with a new key", root.NewIntermediate(t, "Root").Certificate, false},
 	} {
