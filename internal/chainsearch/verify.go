@@ -106,9 +106,11 @@ func appendNew(all, chains [][]*x509.Certificate) [][]*x509.Certificate {
 // issuing CA of a known way.
 func (s *search) options(known []*candidate) x509.VerifyOptions {
 	options := x509.VerifyOptions{Roots: s.System, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	roots, intermediates := s.possible(s.foundRoots), s.possible(s.foundIntermediates)
+	var roots, intermediates []*candidate
 	if known != nil {
-		roots, intermediates = known[:1], nil
+		roots = known[:1]
+	} else {
+		roots, intermediates = s.possible(s.foundRoots), s.possible(s.foundIntermediates)
 	}
 	s.shown = map[*x509.Certificate]*candidate{}
 	if s.System == nil {
