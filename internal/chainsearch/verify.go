@@ -34,12 +34,14 @@ func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
 	return chains, nil
 }
 
-// chains collects candidates and verifies them, first without those that key identifiers leave out.
+// chains collects candidates and verifies them, first without those that the leaf's key identifier
+// leaves out. These are not needed if a key that it selects has signed the leaf. A chain alone does not
+// show this, because a candidate that was left out may have been found again above another one.
 func (s *search) chains() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 	for {
 		s.run()
 		chains, refused, err := s.ask()
-		if len(chains) > 0 || !s.passed {
+		if !s.passed || len(chains) > 0 && sharesKey(chains[0][1], s.selected) {
 			return chains, refused, err
 		}
 		s.wide = true
