@@ -62,7 +62,9 @@ const defaultMaxDepth = 5
 // sent along, and newer ones before older ones. For each certificate at most eight roots and
 // eight other CAs are tried. A self-signed certificate that is not one of the roots is no
 // candidate, because it leads to no root. For one leaf crypto/x509 verifies at most a hundred
-// signatures; among CAs that certify one another in many ways it may not find every chain.
+// signatures; among CAs that certify one another in many ways it may not find every chain. CAs
+// that were sent along hide no chain of configured ones, because the chains without them are
+// searched as well.
 //
 // A CA certificate that was sent along is a candidate only if a configured CA, or another
 // candidate, has signed it. At most 72 signatures are checked to establish this; CAs that were

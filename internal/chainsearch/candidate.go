@@ -50,7 +50,8 @@ func (c *candidate) isSelfSigned() bool {
 			c.selfSigned = c.signedBy(c.cert)
 			return
 		}
-		c.selfSigned = certcheck.CanHaveSigned(c.cert, c.cert) && c.cert.CheckSignatureFrom(c.cert) == nil
+		// CheckSignatureFrom would depend on the key usage, which the answer above does not.
+		c.selfSigned = certcheck.CanHaveSigned(c.cert, c.cert) && c.cert.CheckSignature(c.cert.SignatureAlgorithm, c.cert.RawTBSCertificate, c.cert.Signature) == nil
 	})
 	return c.selfSigned
 }

@@ -33,8 +33,9 @@ type search struct {
 
 	// wide says that candidates for the leaf's issuer with a key and a key identifier other than the
 	// leaf's are tried too, because identifiers only determine the order, and signatures decide.
-	wide   bool
-	passed bool // a candidate was omitted that a wide search would try
+	wide     bool
+	passed   bool         // a candidate was omitted that a wide search would try
+	selected []*candidate // if so, those for the leaf's issuer that were not
 
 	foundRoots         []*candidate
 	foundIntermediates []*candidate
@@ -98,6 +99,9 @@ func (s *search) run() {
 				others = slices.DeleteFunc(slices.Clone(others), (*candidate).isSelfSigned)
 			}
 			roots, others := s.choose(one, s.rootsOf(one.issuer), others)
+			if s.passed && depth == 0 {
+				s.selected = slices.Concat(roots, others)
+			}
 			s.add(&s.foundRoots, roots)
 			for _, found := range s.add(&s.foundIntermediates, others) {
 				next = append(next, child{cert: found.cert, issuer: found.issuer})

@@ -34,6 +34,16 @@ func (s *search) learn(chains [][]*x509.Certificate) {
 	}
 }
 
+// possible returns the candidates that can have signed the leaf, or a CA that was found, as far as
+// that is known. crypto/x509 would verify the signatures of the others again for each leaf.
+func (s *search) possible(candidates []*candidate) []*candidate {
+	return slices.DeleteFunc(slices.Clone(candidates), func(ca *candidate) bool {
+		return ca.name != s.leaf.Issuer && !slices.ContainsFunc(s.foundIntermediates, func(below *candidate) bool {
+			return below.issuer == ca.name && (below.signer.Load() == nil || below.signedBy(ca.cert))
+		})
+	})
+}
+
 // knownWay returns the CAs from the issuing CA to the root, if no other path can verify, each except
 // the root is known to be signed by the next, and crypto/x509 would not refuse any CA above the
 // issuing CA. Then the chain of only the leaf and the issuing CA verifies if and only if the

@@ -207,6 +207,7 @@ func TestChain_SignaturesOfCAsAreVerifiedOnce(t *testing.T) {
 		{"two intermediates", []*x509.Certificate{root.Certificate}, []*x509.Certificate{issuing.Certificate, upper.Certificate}},
 		{"the root among the intermediates", []*x509.Certificate{root.Certificate}, []*x509.Certificate{issuing.Certificate, upper.Certificate, root.Certificate}},
 		{"an intermediate for a root", []*x509.Certificate{upper.Certificate}, []*x509.Certificate{issuing.Certificate}},
+		{"an intermediate for a root and among the intermediates", []*x509.Certificate{upper.Certificate}, []*x509.Certificate{issuing.Certificate, upper.Certificate}},
 	} {
 		roots, intermediates := newPool(t, tc.roots...), newPool(t, tc.intermediates...)
 		ask := func(leaf *x509.Certificate) certcheck.Kind {

@@ -13,20 +13,36 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// verify returns the chains of the leaf, or the reason that there are none.
+// verify returns the chains of the leaf, or the reason that there are none. If CAs that were sent along
+// are among the candidates, the chains without them are searched as well, so that no caller can make
+// the search miss a chain of configured CAs: the candidates, the signatures that crypto/x509 verifies
+// and the comparisons of names are limited.
 func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
 	s.admit(s.leaf.SentAlong)
+	chains, refused, err := s.chains()
+	if len(chains) == 0 {
+		if refused == nil {
+			refused = s.explain(err)
+		}
+		return nil, refused
+	}
+	if slices.ContainsFunc(s.foundIntermediates, func(c *candidate) bool { return slices.Contains(s.presented, c) }) {
+		s.presented, s.wide, s.compared = nil, false, 0
+		configured, _, _ := s.chains()
+		chains = appendNew(configured, chains)
+	}
+	return chains, nil
+}
+
+// chains collects candidates and verifies them, first without those that the leaf's key identifier
+// leaves out. These are not needed if a key that it selects has signed the leaf. A chain alone does not
+// show this, because a candidate that was left out may have been found again above another one.
+func (s *search) chains() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 	for {
 		s.run()
 		chains, refused, err := s.ask()
-		if len(chains) > 0 {
-			return chains, nil
-		}
-		if !s.passed {
-			if refused == nil {
-				refused = s.explain(err)
-			}
-			return nil, refused
+		if !s.passed || len(chains) > 0 && sharesKey(chains[0][1], s.selected) {
+			return chains, refused, err
 		}
 		s.wide = true
 	}
@@ -88,13 +104,15 @@ func appendNew(all, chains [][]*x509.Certificate) [][]*x509.Certificate {
 	return all
 }
 
-// options returns the options for crypto/x509: with all candidates, or with only the issuing CA of a
-// known way.
+// options returns the options for crypto/x509: with all candidates that are possible, or with only the
+// issuing CA of a known way.
 func (s *search) options(known []*candidate) x509.VerifyOptions {
 	options := x509.VerifyOptions{Roots: s.System, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	roots, intermediates := s.foundRoots, s.foundIntermediates
+	var roots, intermediates []*candidate
 	if known != nil {
-		roots, intermediates = known[:1], nil
+		roots = known[:1]
+	} else {
+		roots, intermediates = s.possible(s.foundRoots), s.possible(s.foundIntermediates)
 	}
 	s.shown = map[*x509.Certificate]*candidate{}
 	if s.System == nil {
