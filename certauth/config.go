@@ -35,8 +35,9 @@ type Config struct {
 	// Deny writes the response to a refused request instead of the default. It sees the request
 	// without the certificate headers; WWW-Authenticate and Cache-Control are already set and may
 	// be changed. If it writes a 2xx status, a body without a status, or no response, or if it
-	// panics, the default response is sent and nothing that it wrote. Do not show the client
-	// anything of the error.
+	// panics before it has written a status, the default response is sent and nothing that it
+	// wrote. A later panic ends its response there; it is logged, and the server does not see it.
+	// Do not show the client anything of the error.
 	Deny func(w http.ResponseWriter, r *http.Request, err *Error)
 
 	// Challenge is the value of WWW-Authenticate on a 401. The default is
