@@ -20,29 +20,40 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
+// openHanging opens a document. From hang on, its cases hang until goOn is called.
+func openHanging(t *testing.T) (f *folder, auth *policyfile.Authenticator, reported *events, hang func() (goOn func())) {
+	t.Helper()
+	f, reported = newFolder(t), &events{}
+	hangs := make(chan struct{})
+	var hanging atomic.Bool
+	auth, err := policyfile.Open(f.write("policy.json", scoped), certauth.Config{Observe: reported.observe, Now: func() time.Time {
+		if hanging.Load() && strings.Contains(string(debug.Stack()), "RunCases") {
+			<-hangs
+		}
+		return time.Now()
+	}})
+	require.NoError(t, err)
+	return f, auth, reported, func() func() {
+		hanging.Store(true)
+		return func() {
+			hanging.Store(false)
+			close(hangs)
+		}
+	}
+}
+
 // finding P5: while a check of the files hung, as on an unavailable network share, every request
 // waited a second for it, and nothing was reported.
 func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
-		f := newFolder(t)
-		path := f.write("policy.json", scoped)
-		hangs := make(chan struct{})
-		var hanging atomic.Bool
-		var reported events
-		auth, err := policyfile.Open(path, certauth.Config{Observe: reported.observe, Now: func() time.Time {
-			if hanging.Load() && strings.Contains(string(debug.Stack()), "RunCases") {
-				<-hangs
-			}
-			return time.Now()
-		}})
-		require.NoError(t, err)
+		f, auth, reported, hang := openHanging(t)
 		ask := func() time.Duration {
 			begun := time.Now()
 			call(auth, http.NotFoundHandler(), "X-Client-Cert", f.clientA.Base64())
 			return time.Since(begun)
 		}
 		f.write("policy.json", scoped+" ")
-		hanging.Store(true)
+		goOn := hang()
 		time.Sleep(2 * time.Hour) //nolint:forbidigo // the bubble's clock
 		assert.Equal(t, time.Second, ask(), "the first request after a pause waits")
 		for range 10 {
@@ -64,8 +75,7 @@ func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T
 		require.Len(t, taken, 2, "once an hour")
 		assert.ErrorContains(t, taken[1].Err, "has not ended within a minute")
 
-		hanging.Store(false)
-		close(hangs)
+		goOn()
 		synctest.Wait()
 		taken = reported.take()
 		require.Len(t, taken, 1, "a document that was read so late is not put into use")
@@ -122,20 +132,9 @@ func TestLoad_WaitsNoLongerThanAMinute(t *testing.T) {
 // finding P134: Reload waited without end, whatever its context said, and a later one for as long as its own allowed.
 func TestReload_EndsWithItsContextWhileTheFilesHang(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
-		f := newFolder(t)
-		path := f.write("policy.json", scoped)
-		hangs := make(chan struct{})
-		var hanging atomic.Bool
-		var reported events
-		auth, err := policyfile.Open(path, certauth.Config{Observe: reported.observe, Now: func() time.Time {
-			if hanging.Load() && strings.Contains(string(debug.Stack()), "RunCases") {
-				<-hangs
-			}
-			return time.Now()
-		}})
-		require.NoError(t, err)
+		f, auth, reported, hang := openHanging(t)
 		f.write("policy.json", scoped+" ")
-		hanging.Store(true)
+		goOn := hang()
 		for _, want := range []string{"policy.json\" has not been read in time", "another reload is running"} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			begun := time.Now()
@@ -146,8 +145,7 @@ func TestReload_EndsWithItsContextWhileTheFilesHang(t *testing.T) {
 			assert.Equal(t, time.Second, time.Since(begun))
 		}
 		assert.Empty(t, reported.take())
-		hanging.Store(false)
-		close(hangs)
+		goOn()
 		synctest.Wait()
 		taken := reported.take()
 		require.Len(t, taken, 1, "what nobody waits for has an event")
