@@ -6,13 +6,13 @@ require (
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/seed2886b8ae/go-certauth v0.0.0
 	github.com/seed2886b8ae/go-certauth/certauth/revocation/redisstore v0.0.0
-	golang.org/x/crypto v0.58.0
+	golang.org/x/crypto v0.59.0
 )
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/sys v0.50.0 // indirect
 )
 
 replace (

@@ -7,7 +7,7 @@ require (
 	github.com/seed2886b8ae/go-certauth v0.0.0
 	github.com/seed2886b8ae/go-certauth/certauth/policyfile v0.0.0
 	github.com/stretchr/testify v1.12.1
-	golang.org/x/crypto v0.58.0
+	golang.org/x/crypto v0.59.0
 	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
 
