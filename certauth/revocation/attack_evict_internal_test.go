@@ -83,7 +83,7 @@ func TestAttack_ManyCertificatesDisplaceNoneOfOthers(t *testing.T) {
 				fresh := &record{authority: of, partner: p, tbs: []byte(tbs), revoked: &atomic.Pointer[Result]{}}
 				fresh.state.Store(&state{})
 				cert := &x509.Certificate{RawTBSCertificate: fresh.tbs}
-				all.add(fresh, cert, by, time.Unix(0, 0))
+				all.add(fresh, cert, by)
 				return cert
 			}
 			own, other := &x509.Certificate{RawSubject: []byte("honest")}, &x509.Certificate{RawSubject: []byte("hostile")}

@@ -215,7 +215,7 @@ func (c *Checker) recordOf(j *judgement, cert *x509.Certificate, above []*x509.C
 			j.verdict = &verdict{err: err}
 			return
 		}
-		j.record = c.table.add(fresh, cert, issuer, now)
+		j.record = c.table.add(fresh, cert, issuer)
 	}
 	a := j.record.authority
 	a.meet(issuer)
@@ -260,7 +260,7 @@ func (c *Checker) await(ctx, brief context.Context, j *judgement) {
 	}
 	wasNotAsked := isAny(waitErr, ErrClosed, ErrOverloaded, context.Canceled)
 	if j.result.Stale && !j.settled && wasNotAsked { // StaleGrace applies only if a source was asked and did not answer
-		j.verdict = &verdict{result: Result{StaleRevoked: j.result.StaleRevoked}, err: ErrNotFresh}
+		j.verdict = &verdict{err: ErrNotFresh}
 	}
 	if j.err != nil && waitErr != nil {
 		j.verdict = &verdict{result: j.result, err: waitErr}

@@ -76,6 +76,8 @@ func TestChecker_Exemptions(t *testing.T) {
 		{"case 93 six days, of seven", []change{lives(6 * day)}, week, isWaived, nil, "short-lived", 0},
 		{"case 93 seven days, of seven", []change{lives(7 * day)}, week, isWaived, nil, "short-lived", 0},
 		{"case 93 seven days and a second", []change{lives(7*day + time.Second)}, week, isGood, nil, "", 1},
+		{"a moment, ShortLived off", []change{valid(now, now)}, nil, isGood, nil, "", 1},
+		{"a second, of a second", []change{valid(now, now.Add(time.Second))}, func(c *revocation.Config) { c.ShortLived = time.Second }, isWaived, nil, "short-lived", 0},
 		{"case 94 no source", []change{nowhere}, nil, isUnavailable, revocation.ErrNoSource, "", 0},
 		{"case 94 no source, allowed", []change{nowhere}, allowNoSource, isWaived, nil, "no source to ask", 0},
 		{"case 94 no source, SoftFail", []change{nowhere}, softFail, isWaived, nil, "no source to ask", 0},

@@ -57,7 +57,6 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (answer certau
 	if oldest != nil {
 		answer = revocationOf(oldest, at)
 	}
-	answer.Status = certauth.RevocationGood
 	if why != "" {
 		answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, waived, why
 	}

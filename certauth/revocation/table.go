@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"time"
 )
 
 // table is the bounded memory of certificates. It keeps those in use.
@@ -46,7 +45,7 @@ func (t *table) find(chain []*x509.Certificate, judged []judgement) {
 }
 
 // add keeps the record, or returns the one that another goroutine added first.
-func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time) *record {
+func (t *table) add(fresh *record, cert, issuer *x509.Certificate) *record {
 	h := t.hash(cert)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,7 +61,6 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 	for len(t.list) >= t.most {
 		t.evict()
 	}
-	fresh.used.Store(now.Unix())
 	fresh.partner.records.Add(1)
 	fresh.hash, fresh.at = h, len(t.list)
 	t.records[h], t.list = append(t.records[h], fresh), append(t.list, fresh)
@@ -104,7 +102,6 @@ func (t *table) remove(r *record) {
 	last := len(t.list) - 1
 	t.list[r.at] = t.list[last]
 	t.list[r.at].at = r.at
-	t.list[last] = nil
 	t.list = t.list[:last]
 	r.partner.records.Add(-1)
 }
