@@ -67,9 +67,9 @@ func (l *list) readTBS(r *reader) {
 	tbs.want(inner.oid.Equal(l.algorithm.oid) && bytes.Equal(inner.parameters, l.algorithm.parameters), "the signature algorithms inside and outside differ")
 	l.issuer = tbs.sequence("issuer")
 	tbs.want(len(l.issuer) <= maxIssuerName, "issuer")
-	l.thisUpdate = tbs.time("thisUpdate")
+	l.ThisUpdate = tbs.time("thisUpdate")
 	if tbs.isNext(cbasn1.UTCTime) || tbs.isNext(cbasn1.GeneralizedTime) {
-		l.nextUpdate = notZero(tbs.time("nextUpdate"))
+		l.NextUpdate = notZero(tbs.time("nextUpdate"))
 	}
 	if tbs.isNext(cbasn1.SEQUENCE) {
 		l.entries, l.hasEntries = tbs.content(cbasn1.SEQUENCE, "revokedCertificates"), true
