@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -116,19 +117,21 @@ func endsInNumber(host string) bool {
 }
 
 func checkPort(u *url.URL, configured bool, ports []int) error {
-	port := 80
-	switch text := u.Port(); {
-	case text != "":
-		number, err := strconv.ParseUint(text, 10, 16)
-		if err != nil || number == 0 || strconv.FormatUint(number, 10) != text {
-			return refuse(ErrBlockedURL, "port %s", logtext.Quote(text))
-		}
-		port = int(number)
-	case u.Scheme == "https":
-		port = 443
+	text := portOf(u)
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || port == 0 || strconv.FormatUint(port, 10) != text {
+		return refuse(ErrBlockedURL, "port %s", logtext.Quote(text))
 	}
-	if configured || port == 80 || port == 443 || slices.Contains(ports, port) {
+	if configured || port == 80 || port == 443 || slices.Contains(ports, int(port)) {
 		return nil
 	}
 	return refuseUnless(helpPorts, ErrBlockedURL, "port %d, want 80, 443, or one of AllowPorts", port)
+}
+
+// portOf returns the port that a URL names or, if it names none, that of its scheme.
+func portOf(u *url.URL) string {
+	if u.Scheme == "https" {
+		return cmp.Or(u.Port(), "443")
+	}
+	return cmp.Or(u.Port(), "80")
 }
