@@ -82,6 +82,10 @@ func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptio
 		return nil, err
 	}
 	l.responder, l.signerKey = dn.Quote(by.RawSubject), by.RawSubjectPublicKeyInfo
+	if e, named := find(l.extensions, oidFreshestCRL); named {
+		points, _ := readPoints("", e.value, l.issuer)
+		l.freshest = firstURLs(points)
+	}
 	endless := !l.hasNextUpdate() && o.AllowNoNextUpdate
 	if by != issuer && (endless || l.hasNextUpdate() && by.NotAfter.Before(l.NextUpdate)) {
 		l.NextUpdate, l.endsWithSigner = by.NotAfter, true

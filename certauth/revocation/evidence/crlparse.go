@@ -99,7 +99,7 @@ func (l *list) readKnownExtensions() error {
 		case e.oid.Equal(oidDeltaIndicator):
 			l.baseNumber, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidFreshestCRL):
-			l.namesDelta, l.freshest = true, freshestURLs(e.value, l.issuer)
+			l.namesDelta = true
 		case e.critical:
 			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}
