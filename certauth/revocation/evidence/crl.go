@@ -61,7 +61,7 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	if result.Status == Revoked {
 		result.Reason, result.RevokedAt = found.reason, found.revokedAt
 	}
-	return rollBack(result, l.edition(), o.Previous)
+	return rollBack(result, l.Edition, o.Previous)
 }
 
 // openList reads a list up to its entries and establishes its signer: rules C2, C3 and C5.
@@ -82,9 +82,13 @@ func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptio
 		return nil, err
 	}
 	l.responder, l.signerKey = dn.Quote(by.RawSubject), by.RawSubjectPublicKeyInfo
+	if e, named := find(l.extensions, oidFreshestCRL); named {
+		points, _ := readPoints("", e.value, l.issuer)
+		l.freshest = firstURLs(points)
+	}
 	endless := !l.hasNextUpdate() && o.AllowNoNextUpdate
-	if by != issuer && (endless || l.hasNextUpdate() && by.NotAfter.Before(l.nextUpdate)) {
-		l.nextUpdate, l.endsWithSigner = by.NotAfter, true
+	if by != issuer && (endless || l.hasNextUpdate() && by.NotAfter.Before(l.NextUpdate)) {
+		l.NextUpdate, l.endsWithSigner = by.NotAfter, true
 	}
 	return l, nil
 }
@@ -139,7 +143,7 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 	refused := ErrBadSignature
 	var tried [][]byte
 	for _, candidate := range l.candidates(issuer, o) {
-		if candidate != issuer && !couldSign(candidate, l.thisUpdate, o) {
+		if candidate != issuer && !couldSign(candidate, l.ThisUpdate, o) {
 			refused = fmt.Errorf("%w: its certificate is not valid now, or was not when it signed", ErrCRLIssuer)
 			continue
 		}

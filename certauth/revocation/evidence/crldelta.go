@@ -60,7 +60,7 @@ func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, 
 }
 
 // Edition identifies the delta among others.
-func (d *Delta) Edition() Edition { return d.edition() }
+func (d *Delta) Edition() Edition { return d.index.Edition }
 
 // Size returns the approximate memory that it takes, in bytes.
 func (d *Delta) Size() int { return d.size() }
@@ -75,7 +75,7 @@ func (l *CRL) With(delta *Delta) (*CRL, error) {
 	if err := l.base.continuedBy(&delta.index); err != nil {
 		return nil, err
 	}
-	if l.delta != nil && delta.edition().compare(l.delta.edition()) < 0 {
+	if l.delta != nil && delta.compare(l.delta.Edition()) < 0 {
 		return nil, fmt.Errorf("%w: %w: older than the known delta", ErrDeltaMismatch, ErrRollback)
 	}
 	merged := *l
@@ -92,7 +92,7 @@ func (l *CRL) ListedByDelta(s *Subject) (thisUpdate time.Time, listed bool) {
 	if l.delta == nil || l.delta.find(s.serial) < listedHeld {
 		return time.Time{}, false
 	}
-	return l.delta.thisUpdate, true
+	return l.delta.ThisUpdate, true
 }
 
 // continuedBy is rule C10, as far as it does not depend on the time. The signatures have
@@ -165,20 +165,20 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *Ver
 		return result, err
 	}
 	if why == fresh {
-		result.ThisUpdate, result.NextUpdate, result.CRLNumber = l.delta.thisUpdate, l.NextUpdate(), l.delta.number
+		result.ThisUpdate, result.NextUpdate, result.CRLNumber = l.delta.ThisUpdate, l.NextUpdate(), l.delta.number
 		result.DeltaMissing = false
 		if !result.RevokedForGood() {
 			result.UsableUntil = earlier(result.UsableUntil, l.delta.usableUntil(SourceCRL, s.isCA, s.notAfter, o))
 		}
 	} else {
 		result.DeltaMissing = true
-		if inDelta >= listedHeld && why != notBegun && l.delta.thisUpdate.After(result.ThisUpdate) {
+		if inDelta >= listedHeld && why != notBegun && l.delta.ThisUpdate.After(result.ThisUpdate) {
 			// Nothing from before the delta lifts a hold of the list that the delta confirms.
-			result.ThisUpdate = l.delta.thisUpdate
+			result.ThisUpdate = l.delta.ThisUpdate
 		}
 	}
 	if err != nil {
 		return result, err
 	}
-	return rollBack(result, l.delta.edition(), o.Previous)
+	return rollBack(result, l.delta.Edition(), o.Previous)
 }

@@ -3,7 +3,6 @@ package evidence
 import (
 	"bytes"
 	"crypto/x509"
-	"math/big"
 	"slices"
 	"time"
 
@@ -90,7 +89,7 @@ func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	if err != nil {
 		return result, err
 	}
-	return rollBack(result, l.base.edition(), o.Previous)
+	return rollBack(result, l.base.Edition, o.Previous)
 }
 
 // CheckNewer is [Edition.CheckNewer] for the two lists. A list with a delta is as new as that.
@@ -113,24 +112,15 @@ func (l *CRL) newest() *index {
 }
 
 // ThisUpdate returns the time at which the list, or its delta if there is one, was issued.
-func (l *CRL) ThisUpdate() time.Time { return l.newest().thisUpdate }
+func (l *CRL) ThisUpdate() time.Time { return l.newest().ThisUpdate }
 
 // NextUpdate returns the time by which the next list will be issued, or zero if the list does not
 // say. With a delta it is the earlier of the two.
 func (l *CRL) NextUpdate() time.Time {
 	if l.delta == nil {
-		return l.base.nextUpdate
+		return l.base.NextUpdate
 	}
-	return earlier(l.base.nextUpdate, l.delta.nextUpdate)
-}
-
-// Number returns the cRLNumber of the list, or of the delta if there is one, or nil. The caller
-// may change it.
-func (l *CRL) Number() *big.Int {
-	if number := l.newest().number; number != nil {
-		return new(big.Int).Set(number)
-	}
-	return nil
+	return earlier(l.base.NextUpdate, l.delta.NextUpdate)
 }
 
 // Entries returns the number of entries, including those of the delta.

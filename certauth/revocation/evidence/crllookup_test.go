@@ -338,8 +338,6 @@ func TestParseCRL_Arguments(t *testing.T) {
 	assert.Equal(t, big.NewInt(7), list.Number())
 	assert.Equal(t, 1, list.Entries())
 	assert.Empty(t, list.FreshestURLs())
-	list.Number().SetInt64(99)
-	assert.Equal(t, big.NewInt(7), list.Number(), "the caller's number is a copy")
 	bare := s.list()
 	bare.Extensions, bare.NextUpdate, bare.Entries = nil, nil, nil
 	list = parse(t, s.ca, encode(t, bare))

@@ -67,9 +67,9 @@ func (l *list) readTBS(r *reader) {
 	tbs.want(inner.oid.Equal(l.algorithm.oid) && bytes.Equal(inner.parameters, l.algorithm.parameters), "the signature algorithms inside and outside differ")
 	l.issuer = tbs.sequence("issuer")
 	tbs.want(len(l.issuer) <= maxIssuerName, "issuer")
-	l.thisUpdate = tbs.time("thisUpdate")
+	l.ThisUpdate = tbs.time("thisUpdate")
 	if tbs.isNext(cbasn1.UTCTime) || tbs.isNext(cbasn1.GeneralizedTime) {
-		l.nextUpdate = notZero(tbs.time("nextUpdate"))
+		l.NextUpdate = notZero(tbs.time("nextUpdate"))
 	}
 	if tbs.isNext(cbasn1.SEQUENCE) {
 		l.entries, l.hasEntries = tbs.content(cbasn1.SEQUENCE, "revokedCertificates"), true
@@ -99,7 +99,7 @@ func (l *list) readKnownExtensions() error {
 		case e.oid.Equal(oidDeltaIndicator):
 			l.baseNumber, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidFreshestCRL):
-			l.namesDelta, l.freshest = true, freshestURLs(e.value, l.issuer)
+			l.namesDelta = true
 		case e.critical:
 			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}

@@ -11,22 +11,13 @@ import (
 // header is what a list says about itself: which certificates it covers, and for how long. A
 // parsed list and its index share it, and thereby the rules.
 type header struct {
-	validity
-	issuer     []byte // the name, DER
+	Edition
 	point      *issuingPoint
-	number     *big.Int // cRLNumber, nil if absent
+	keyIDDER   []byte   // the authority key identifier unchanged, nil if absent
 	baseNumber *big.Int // of a delta: the number of the oldest list that it continues
 	namesDelta bool     // delta CRLs exist, whether or not they can be fetched
 	freshest   []string // the URLs of those that can be
 	responder  string   // the signer's name
-	signerKey  []byte   // its SubjectPublicKeyInfo
-
-	pointDER, keyIDDER []byte // the extensions unchanged, nil if absent
-}
-
-// edition refers to the header, which must not change afterwards.
-func (h *header) edition() Edition {
-	return Edition{h.thisUpdate, h.nextUpdate, h.issuer, h.pointDER, h.signerKey, h.number}
 }
 
 // The reasons why a list does not cover a certificate.
@@ -91,7 +82,7 @@ func (h *header) decide(as listing, reasons uint16, s *Subject, o *VerifyOptions
 		return Result{StaleRevoked: as == listedRevoked && why != notBegun}, h.staleError(why, SourceCRL, s.isCA, o)
 	}
 	result := Result{
-		Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
+		Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.ThisUpdate, NextUpdate: h.NextUpdate,
 		UsableUntil: h.usableUntil(SourceCRL, s.isCA, s.notAfter, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
 		DeltaMissing: h.namesDelta || s.namesDelta, // unless it is combined with a delta
 	}

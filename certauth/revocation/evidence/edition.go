@@ -16,13 +16,15 @@ import (
 var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 
 // Edition identifies one issue of a list: its issuer, its signer, its distribution point, its number
-// and its times. It can be kept after the list was dropped.
+// and its times. It can be kept after the list was dropped. OCSP responses only have times.
 type Edition struct {
-	ThisUpdate, NextUpdate time.Time // NextUpdate is zero if the list has none
+	ThisUpdate, NextUpdate time.Time // NextUpdate is zero if there is none
 
-	issuer, point []byte // point is the extension unchanged, nil if absent
-	signerKey     []byte // nil before it is verified
-	number        *big.Int
+	endsWithSigner bool     // NextUpdate is when the certificate of the list's signer expires
+	issuer         []byte   // the name in DER
+	signerKey      []byte   // SubjectPublicKeyInfo, nil before it is verified
+	pointDER       []byte   // the issuing distribution point unchanged, nil if absent
+	number         *big.Int // cRLNumber, nil if absent
 }
 
 // Edition returns the edition of the list with its delta.
@@ -30,7 +32,7 @@ func (l *CRL) Edition() Edition {
 	if l == nil {
 		return Edition{}
 	}
-	e := l.newest().edition()
+	e := l.newest().Edition
 	e.NextUpdate = l.NextUpdate()
 	return e
 }
@@ -43,7 +45,7 @@ func (e Edition) CheckNewer(next Edition) error {
 	switch {
 	case e.issuer == nil || next.issuer == nil || !dn.Match(e.issuer, next.issuer):
 		return fmt.Errorf("%w: not comparable", ErrCRLIssuer)
-	case !sameExtension(e.point, next.point):
+	case !sameExtension(e.pointDER, next.pointDER):
 		return fmt.Errorf("%w: another issuing distribution point", ErrCRLScope)
 	case next.compare(e) < 0:
 		return ErrRollback
@@ -53,7 +55,7 @@ func (e Edition) CheckNewer(next Edition) error {
 
 // CheckBegun returns [ErrFuture] for a list whose thisUpdate is in the future, allowing for skew.
 func (e Edition) CheckBegun(now time.Time, skew time.Duration) error {
-	if e.ThisUpdate.After(now.Add(skew)) {
+	if e.isAhead(now, skew) {
 		return fromFuture("the CRL", e.ThisUpdate, now)
 	}
 	return nil
@@ -74,8 +76,14 @@ func (e Edition) Current(now time.Time, skew time.Duration) error {
 
 // IsOver reports whether the nextUpdate has passed, allowing for skew.
 func (e Edition) IsOver(now time.Time, skew time.Duration) bool {
-	return !e.NextUpdate.IsZero() && now.After(e.NextUpdate.Add(skew))
+	return e.hasNextUpdate() && now.After(e.NextUpdate.Add(skew))
 }
+
+func (e Edition) isAhead(now time.Time, skew time.Duration) bool {
+	return e.ThisUpdate.After(now.Add(skew))
+}
+
+func (e Edition) hasNextUpdate() bool { return !e.NextUpdate.IsZero() }
 
 // SignedBy reports whether the certificate's own key has signed the list.
 func (e Edition) SignedBy(s *Subject) bool { return bytes.Equal(e.signerKey, s.key) }
@@ -90,7 +98,7 @@ func ReadEdition(content []byte) (there Edition, isDelta bool, err error) {
 	if err != nil {
 		return Edition{}, false, err
 	}
-	return l.edition(), l.isDelta(), nil
+	return l.Edition, l.isDelta(), nil
 }
 
 // MaySignLists reports whether a certificate is that of a CA, or of a signer of its CRLs, and may

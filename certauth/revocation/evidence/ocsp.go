@@ -79,7 +79,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	}
 	if err != nil {
 		if chosen.severity() == 4 && !errors.Is(err, ErrFuture) {
-			return Result{StaleRevoked: true, ThisUpdate: chosen.thisUpdate}, err
+			return Result{StaleRevoked: true, ThisUpdate: chosen.ThisUpdate}, err
 		}
 		return Result{}, err
 	}
@@ -134,7 +134,7 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 		if !a.isOf(issuer.RawSubject, bits) && !a.isOf(cert.RawIssuer, bits) || !bytes.Equal(a.serial, serial) {
 			continue
 		}
-		if a.thisUpdate.After(r.producedAt.Add(skew)) {
+		if a.ThisUpdate.After(r.producedAt.Add(skew)) {
 			return nil, fmt.Errorf("%w: before thisUpdate", ErrProducedAt)
 		}
 		for _, e := range a.extensions {
@@ -220,7 +220,7 @@ func (a *answer) severity() int {
 func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *VerifyOptions) Result {
 	result := Result{
 		Status: a.status, Source: SourceOCSP, Reason: ReasonUnspecified,
-		ThisUpdate: a.thisUpdate, NextUpdate: a.nextUpdate, ProducedAt: r.producedAt,
+		ThisUpdate: a.ThisUpdate, NextUpdate: a.NextUpdate, ProducedAt: r.producedAt,
 		Responder: dn.Quote(by.cert.RawSubject), DelegateUnchecked: by.unchecked, ReasonsCovered: AllReasons,
 	}
 	if a.status == Revoked {

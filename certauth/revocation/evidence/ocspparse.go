@@ -34,8 +34,8 @@ type answer struct {
 	status            Status
 	reason            int
 	revokedAt         time.Time
-	validity
-	extensions []extension
+	Edition           // without what only lists have
+	extensions        []extension
 }
 
 // parseResponse reads strict DER. It limits the number of answers, certificates and extensions
@@ -133,9 +133,9 @@ func (r *reader) answer() (a answer) {
 	a.serial = id.integer("serialNumber")
 	id.end("serialNumber")
 	a.readStatus(single)
-	a.thisUpdate = single.generalizedTime("thisUpdate")
+	a.ThisUpdate = single.generalizedTime("thisUpdate")
 	if explicit, present := single.optional(tagExplicit0, "nextUpdate"); present {
-		a.nextUpdate = notZero(explicit.generalizedTime("nextUpdate"))
+		a.NextUpdate = notZero(explicit.generalizedTime("nextUpdate"))
 		explicit.end("nextUpdate")
 	}
 	a.extensions = single.optionalExtensions(tagExplicit1)

@@ -18,7 +18,7 @@ import (
 
 const (
 	maxResponders = 3 // URLs of one certificate that are used
-	maxPoints     = 4
+	maxPoints     = 4 // distribution points, URLs of one of them, URLs of delta CRLs
 )
 
 // Pointers are the sources that a certificate names for its revocation status.
@@ -50,13 +50,14 @@ func PointersOf(cert *x509.Certificate) Pointers {
 		case e.Id.Equal(oidAuthorityInfo):
 			locations, ok := responderLocations(e.Value)
 			p.Named = p.Named || !ok || len(locations) > 0
-			unused = append(unused, unusedNames("the OCSP responder", locations)...)
+			_, others := readNames("the OCSP responder", locations)
+			unused = append(unused, others...)
 		case e.Id.Equal(oidDistributionPoints):
-			p.Named, p.Lists = true, pointURLs(e.Value, cert.RawIssuer)
-			unused = append(unused, unusedPoints("the CRL distribution point", e.Value, cert.RawIssuer)...)
+			points, others := readPoints("the CRL distribution point", e.Value, cert.RawIssuer)
+			p.Named, p.Lists, unused = true, points, append(unused, others...)
 		case e.Id.Equal(oidFreshestCRL):
-			p.Named, p.NamesDelta, p.Deltas = true, true, freshestURLs(e.Value, cert.RawIssuer)
-			unused = append(unused, unusedPoints("the delta CRL at", e.Value, cert.RawIssuer)...)
+			points, others := readPoints("the delta CRL at", e.Value, cert.RawIssuer)
+			p.Named, p.NamesDelta, p.Deltas, unused = true, true, firstURLs(points), append(unused, others...)
 		case e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
 			p.Named = true
 			unused = append(unused, "a Netscape revocation URL, which is not fetched")
@@ -70,52 +71,41 @@ func PointersOf(cert *x509.Certificate) Pointers {
 	return p
 }
 
-// unusedNames describes the GeneralNames that are not fetched, and why.
-func unusedNames(kind string, names [][]byte) (unused []string) {
-	for _, name := range names {
-		if text, why := generalName(name); why != "" {
-			unused = append(unused, fmt.Sprintf("%s %s, which %s", kind, text, why))
-		}
-	}
-	return unused
-}
-
-func unusedPoints(kind string, der, ca []byte) (unused []string) {
+// readPoints returns the URLs of each distribution point, which are alternatives, and describes what
+// is not fetched. The URLs are hints, so what cannot be read is omitted.
+func readPoints(kind string, der, ca []byte) (urls [][]string, unused []string) {
 	points, err := readDistributionPoints(der)
 	if err != nil {
-		return []string{kind + " in an extension that cannot be read"}
+		return nil, []string{kind + " in an extension that cannot be read"}
 	}
 	for _, point := range points {
 		switch {
 		case point.isOfAnother(ca):
-			issuer, _ := generalName(point.issuer)
+			_, issuer, _ := generalName(point.issuer)
 			unused = append(unused, kind+" "+namesText(point.names)+", whose CRL issuer "+issuer+" is not the CA: indirect CRLs are not supported")
 		case len(point.names) == 0:
 			unused = append(unused, kind+" by a name relative to the CA, which leads nowhere")
 		default:
-			unused = append(unused, unusedNames(kind, point.names)...)
-		}
-	}
-	return unused
-}
-
-// pointURLs returns the URLs of each distribution point, which are alternatives. They are hints, so
-// what cannot be read or fetched is omitted.
-func pointURLs(der, ca []byte) [][]string {
-	points, _ := parseDistributionPoints(der, ca)
-	var all [][]string
-	for _, point := range points {
-		var uris []string
-		for _, name := range point.names {
-			if uri, ok := httpURL(name); ok && len(uris) < maxPoints {
-				uris = append(uris, uri)
+			alternatives, others := readNames(kind, point.names)
+			unused = append(unused, others...)
+			if len(alternatives) > 0 && len(urls) < maxPoints {
+				urls = append(urls, alternatives[:min(len(alternatives), maxPoints)])
 			}
 		}
-		if len(uris) > 0 && len(all) < maxPoints {
-			all = append(all, uris)
+	}
+	return urls, unused
+}
+
+// readNames returns the URLs among GeneralNames that are fetched, and describes the other names.
+func readNames(kind string, names [][]byte) (urls, unused []string) {
+	for _, name := range names {
+		if url, text, why := generalName(name); why != "" {
+			unused = append(unused, fmt.Sprintf("%s %s, which %s", kind, text, why))
+		} else {
+			urls = append(urls, url)
 		}
 	}
-	return all
+	return urls, unused
 }
 
 var (
@@ -144,20 +134,21 @@ func responderLocations(der []byte) (locations [][]byte, ok bool) {
 	return locations, true
 }
 
-// generalName formats a GeneralName, and says why it is not fetched, or "".
-func generalName(name cryptobyte.String) (text, why string) {
+// generalName returns the URL that a GeneralName contains, the name as text for people, and why it
+// is not fetched, or "".
+func generalName(name cryptobyte.String) (url, text, why string) {
 	if directory, ok := directoryName(name); ok {
-		return dn.Quote(directory), "is a directory name, not a URL"
+		return "", dn.Quote(directory), "is a directory name, not a URL"
 	}
 	var content cryptobyte.String
 	var tag cbasn1.Tag
 	if !name.ReadAnyASN1(&content, &tag) {
-		return "(unreadable)", "cannot be read"
+		return "", "(unreadable)", "cannot be read"
 	}
 	if tag != cbasn1.Tag(6).ContextSpecific() {
-		return "in another form", "is not a URL"
+		return "", "in another form", "is not a URL"
 	}
-	return logtext.Quote(string(content)), whyUnusable(string(content))
+	return string(content), logtext.Quote(string(content)), whyUnusable(string(content))
 }
 
 func namesText(names [][]byte) string {
@@ -167,7 +158,7 @@ func namesText(names [][]byte) string {
 	const most = 4
 	var texts []string
 	for _, name := range names[:min(len(names), most)] {
-		text, _ := generalName(name)
+		_, text, _ := generalName(name)
 		texts = append(texts, text)
 	}
 	if more := len(names) - most; more > 0 {
@@ -189,23 +180,11 @@ func (s *Subject) outOfScope(p *issuingPoint) error {
 	return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names %s", namesText(p.names), names)
 }
 
-// maxFreshest is how many URLs of delta CRLs are kept.
-const maxFreshest = 4
-
-// freshestURLs reads a FreshestCRL, which has the form of distribution points. The result is a
-// copy, so that no more than these URLs stay in memory with an index.
-func freshestURLs(der, ca []byte) []string {
-	urls := slices.Concat(pointURLs(der, ca)...)
-	return slices.Clone(urls[:min(len(urls), maxFreshest)])
-}
-
-// httpURL returns the text of a GeneralName that is an absolute http or https URL.
-func httpURL(name cryptobyte.String) (string, bool) {
-	var content cryptobyte.String
-	if !name.ReadASN1(&content, cbasn1.Tag(6).ContextSpecific()) || !name.Empty() {
-		return "", false
-	}
-	return string(content), whyUnusable(string(content)) == ""
+// firstURLs returns those of delta CRLs. The result is a copy, so that no more than these URLs stay in
+// memory with an index.
+func firstURLs(points [][]string) []string {
+	urls := slices.Concat(points...)
+	return slices.Clone(urls[:min(len(urls), maxPoints)])
 }
 
 const schemeCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."

@@ -108,8 +108,8 @@ func (l *CRL) ServesAll(a *Audience, issuer *x509.Certificate, urls []string, ol
 		reasons = old.base.point.reasons
 	}
 	isOurs := func(name []byte) bool {
-		url, ok := httpURL(name)
-		return ok && slices.Contains(urls, url)
+		url, _, why := generalName(name)
+		return why == "" && slices.Contains(urls, url)
 	}
 	switch {
 	case p.onlyAttribute, p.onlyUser && a.cas, p.onlyCA && a.users:

@@ -7,14 +7,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
-// validity is the period for which evidence says that it is valid.
-type validity struct {
-	thisUpdate, nextUpdate time.Time // nextUpdate is zero if there is none
-	endsWithSigner         bool      // nextUpdate is when the certificate of a list's signer expires
-}
-
-func (v *validity) hasNextUpdate() bool { return !v.nextUpdate.IsZero() }
-
 // notZero returns a nextUpdate that is there, as one that is in any case long past for the first moment of
 // the year 1, which would mean that there is none.
 func notZero(nextUpdate time.Time) time.Time {
@@ -49,19 +41,19 @@ func (why staleness) weight() int {
 
 // staleness is rule C4 and check 16, for evidence about a certificate at the time o.Now. Reasons
 // that no option can change come first.
-func (v *validity) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
-	skew, age := o.Tolerance(), o.Now.Sub(v.thisUpdate)
+func (e Edition) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
+	skew, age := o.Tolerance(), o.Now.Sub(e.ThisUpdate)
 	limit, bounded := o.maxAge(of, isCA)
 	switch {
-	case v.thisUpdate.After(o.Now.Add(skew)):
+	case e.isAhead(o.Now, skew):
 		return notBegun
-	case v.hasNextUpdate() && v.nextUpdate.Before(v.thisUpdate):
+	case e.hasNextUpdate() && e.NextUpdate.Before(e.ThisUpdate):
 		return endsBeforeItBegins
-	case v.hasNextUpdate() && o.Now.After(v.nextUpdate.Add(skew)):
+	case e.IsOver(o.Now, skew):
 		return over
 	case bounded && age > limit:
 		return tooOld
-	case v.hasNextUpdate():
+	case e.hasNextUpdate():
 		return fresh
 	case of == SourceCRL && !o.AllowNoNextUpdate, of == SourceOCSP && o.NoNextUpdateMaxAge >= 0 && age > o.noNextUpdateMaxAge():
 		return endless
@@ -70,26 +62,26 @@ func (v *validity) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
 }
 
 // staleError returns the error for a staleness: ErrNotFresh, or ErrFuture, which is one as well.
-func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOptions) error {
+func (e Edition) staleError(why staleness, of Source, isCA bool, o *VerifyOptions) error {
 	what := "the CRL"
 	if of == SourceOCSP {
 		what = "the answer"
 	}
-	issued := fmt.Sprintf("%s is %s old (thisUpdate %s)", what, span(o.Now.Sub(v.thisUpdate)), instant(v.thisUpdate))
+	issued := fmt.Sprintf("%s is %s old (thisUpdate %s)", what, span(o.Now.Sub(e.ThisUpdate)), instant(e.ThisUpdate))
 	switch why {
 	case notBegun:
-		return fromFuture(what, v.thisUpdate, o.Now)
+		return fromFuture(what, e.ThisUpdate, o.Now)
 	case endsBeforeItBegins:
-		return fmt.Errorf("%w: nextUpdate of %s, %s, lies before its thisUpdate, %s", ErrNotFresh, what, instant(v.nextUpdate), instant(v.thisUpdate))
+		return fmt.Errorf("%w: nextUpdate of %s, %s, lies before its thisUpdate, %s", ErrNotFresh, what, instant(e.NextUpdate), instant(e.ThisUpdate))
 	case over:
-		if v.endsWithSigner {
-			return advice.New(helpOver, fmt.Errorf("%w: %w", ErrNotFresh, ErrCRLIssuer), "%s, and the certificate of its signer expired, %s", issued, instant(v.nextUpdate))
+		if e.endsWithSigner {
+			return advice.New(helpOver, fmt.Errorf("%w: %w", ErrNotFresh, ErrCRLIssuer), "%s, and the certificate of its signer expired, %s", issued, instant(e.NextUpdate))
 		}
-		return advice.New(helpOver, ErrNotFresh, "%s and expired at its nextUpdate, %s", issued, instant(v.nextUpdate))
+		return advice.New(helpOver, ErrNotFresh, "%s and expired at its nextUpdate, %s", issued, instant(e.NextUpdate))
 	case tooOld:
 		ends := "it has no nextUpdate"
-		if v.hasNextUpdate() {
-			ends = "it is valid until its nextUpdate, " + instant(v.nextUpdate)
+		if e.hasNextUpdate() {
+			ends = "it is valid until its nextUpdate, " + instant(e.NextUpdate)
 		}
 		limit, _ := o.maxAge(of, isCA)
 		return advice.New(helpAge+ageField(isCA), ErrNotFresh, "%s, %s allows %s; %s", issued, ageField(isCA), span(limit), ends)
@@ -108,13 +100,13 @@ func fromFuture(what string, thisUpdate, now time.Time) error {
 
 // usableUntil returns the earliest of the times that end the use of the evidence for a certificate
 // that expires at notAfter.
-func (v *validity) usableUntil(of Source, isCA bool, notAfter time.Time, o *VerifyOptions) time.Time {
-	until := earlier(notAfter, v.nextUpdate)
+func (e Edition) usableUntil(of Source, isCA bool, notAfter time.Time, o *VerifyOptions) time.Time {
+	until := earlier(notAfter, e.NextUpdate)
 	if limit, bounded := o.maxAge(of, isCA); bounded {
-		until = earlier(until, v.thisUpdate.Add(limit))
+		until = earlier(until, e.ThisUpdate.Add(limit))
 	}
-	if of == SourceOCSP && !v.hasNextUpdate() && o.NoNextUpdateMaxAge >= 0 {
-		until = earlier(until, v.thisUpdate.Add(o.noNextUpdateMaxAge()))
+	if of == SourceOCSP && !e.hasNextUpdate() && o.NoNextUpdateMaxAge >= 0 {
+		until = earlier(until, e.ThisUpdate.Add(o.noNextUpdateMaxAge()))
 	}
 	return until
 }

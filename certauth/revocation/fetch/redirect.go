@@ -109,6 +109,6 @@ func (f *HTTPFetcher) resolve(t *target, location string) (*target, error) {
 	if err != nil {
 		return nil, refuse(ErrBlockedURL, "%s", describe(err))
 	}
-	sameOrigin := u.Scheme == t.url.Scheme && strings.EqualFold(u.Host, t.url.Host)
+	sameOrigin := u.Scheme == t.url.Scheme && strings.EqualFold(u.Hostname(), t.host) && portOf(u) == portOf(t.url)
 	return checkURL(u.String(), t.configured && sameOrigin, f.options.AllowPorts)
 }

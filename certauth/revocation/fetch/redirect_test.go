@@ -203,6 +203,34 @@ func TestFetch_RedirectNeverLeavesTLS(t *testing.T) {
 	})
 }
 
+// finding K250: a redirect that names the port that a configured URL leaves out, or the other way round, lost the
+// permission of the URL, although both have one origin (RFC 6454, sections 4 and 5).
+func TestFetch_ARedirectMayNameTheUsualPort(t *testing.T) {
+	denied := []error{fetch.ErrRedirect, fetch.ErrBlockedAddress}
+	for _, c := range []struct {
+		name, url, location string
+		want                []error
+	}{
+		{"only the redirect names it", "http://10.1.0.5/0", "http://10.1.0.5:80/end", nil},
+		{"only the URL names it", "http://10.1.0.5:80/0", "http://10.1.0.5/end", nil},
+		{"the port of https is another origin", "http://10.1.0.5/0", "http://10.1.0.5:443/end", denied},
+		{"https on the same port is another origin", "http://10.1.0.5:443/0", "https://10.1.0.5/end", denied},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server, seen := redirecting(t, http.StatusFound, map[string]string{"/0": c.location})
+			f := newFetcher(t, fetch.HTTPOptions{})
+			fetch.Divert(f, server.Listener.Addr().String())
+			if c.want != nil {
+				refused(t, f, configured(forCRL(c.url)), c.want...)
+				return
+			}
+			_, err := f.Fetch(t.Context(), configured(forCRL(c.url)))
+			require.NoError(t, err)
+			assert.Equal(t, []string{"/0", "/end"}, seen.paths())
+		})
+	}
+}
+
 // The operator wrote only the first URL: a redirect keeps its permissions at the same origin and
 // nowhere else.
 func TestFetch_RedirectOfAConfiguredURLStaysAtItsOrigin(t *testing.T) {

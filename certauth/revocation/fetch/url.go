@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -8,14 +9,10 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// The bounds of a URL. RFC 1035, section 2.3.4, bounds names and their labels.
-const (
-	maxURL       = 2048
-	maxHostName  = 253
-	maxHostLabel = 63
-)
+const maxURL = 2048
 
 const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -88,31 +85,20 @@ func checkCharacters(s string) error {
 	}
 }
 
-// checkHost accepts a dotted IPv4 address, which it returns, or a name of letters, digits, hyphens
-// and underscores. Internationalised names must be in their ASCII form, and an empty last label is
-// refused. Some libraries read anything else that ends in a number as an address: 127.1, 0x7f.1,
-// 2130706433.
+// checkHost accepts a dotted IPv4 address, which it returns, or a host name. Internationalised names
+// must be in their ASCII form, and an empty last label is refused. Some libraries read anything else
+// that ends in a number as an address: 127.1, 0x7f.1, 2130706433.
 func checkHost(host string) (netip.Addr, error) {
-	if host == "" {
-		return netip.Addr{}, refuse(ErrBlockedURL, "no host")
-	}
-	if strings.Trim(host, alphanumeric+"-_.") != "" {
-		return netip.Addr{}, refuse(ErrBlockedURL, "host %s is neither a name in ASCII nor an address", logtext.Quote(host))
-	}
-	if endsInNumber(host) {
+	isASCII := strings.Trim(host, alphanumeric+"-_.") == ""
+	if isASCII && endsInNumber(host) {
 		address, err := netip.ParseAddr(host)
 		if err != nil || !address.Is4() {
 			return netip.Addr{}, refuse(ErrBlockedAddress, "host %s is a number, want four in dotted decimal", logtext.Quote(host))
 		}
 		return address, nil
 	}
-	if len(host) > maxHostName {
-		return netip.Addr{}, refuse(ErrBlockedURL, "name of %d bytes, want at most %d", len(host), maxHostName)
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || len(label) > maxHostLabel || label[0] == '-' || label[len(label)-1] == '-' {
-			return netip.Addr{}, refuse(ErrBlockedURL, "host %s has an invalid label", logtext.Quote(host))
-		}
+	if !san.IsHostName(host) {
+		return netip.Addr{}, refuse(ErrBlockedURL, "host %s is neither a name in ASCII nor an address", logtext.Quote(host))
 	}
 	return netip.Addr{}, nil
 }
@@ -131,19 +117,21 @@ func endsInNumber(host string) bool {
 }
 
 func checkPort(u *url.URL, configured bool, ports []int) error {
-	port := 80
-	switch text := u.Port(); {
-	case text != "":
-		number, err := strconv.ParseUint(text, 10, 16)
-		if err != nil || number == 0 || strconv.FormatUint(number, 10) != text {
-			return refuse(ErrBlockedURL, "port %s", logtext.Quote(text))
-		}
-		port = int(number)
-	case u.Scheme == "https":
-		port = 443
+	text := portOf(u)
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || port == 0 || strconv.FormatUint(port, 10) != text {
+		return refuse(ErrBlockedURL, "port %s", logtext.Quote(text))
 	}
-	if configured || port == 80 || port == 443 || slices.Contains(ports, port) {
+	if configured || port == 80 || port == 443 || slices.Contains(ports, int(port)) {
 		return nil
 	}
 	return refuseUnless(helpPorts, ErrBlockedURL, "port %d, want 80, 443, or one of AllowPorts", port)
+}
+
+// portOf returns the port that a URL names or, if it names none, that of its scheme.
+func portOf(u *url.URL) string {
+	if u.Scheme == "https" {
+		return cmp.Or(u.Port(), "443")
+	}
+	return cmp.Or(u.Port(), "80")
 }
