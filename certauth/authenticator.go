@@ -229,6 +229,9 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 	if err != nil {
 		refused = sourceError(err)
 		refused.Hint = cmp.Or(a.whyMissing(r, refused), refused.Hint)
+		if outer := a.outer(r.Context()); outer != nil && !outer.isNobody() { // a known caller is not anonymous
+			refused.absent = false
+		}
 	}
 	if r.Method == http.MethodConnect && r.ProtoMajor < 2 && len(a.headers.names) > 0 {
 		reason := ReasonSourceUntrusted
