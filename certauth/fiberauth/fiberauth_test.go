@@ -605,3 +605,27 @@ func TestHandler_NoHandlerSeesARequestForHTTP2(t *testing.T) {
 		assert.Equal(t, tc.want, body, "%q", tc.lines)
 	}
 }
+
+// finding N147: Fiber reads 4096 bytes of headers by default, which the certificate of an honest caller can exceed,
+// and answers 431 before any middleware, so that there is no record.
+func TestHandler_ALargeCertificateNeedsAReadBuffer(t *testing.T) {
+	p := newPartner(t)
+	var names []string
+	for i := range 100 { // as many bytes as an ML-DSA-44 key and signature take
+		names = append(names, fmt.Sprintf("a-rather-long-name-%d.partner.example", i))
+	}
+	large := p.issuing.Issue(t, "orders", certauthtest.DNS(names...))
+	for size, want := range map[int]int{0: http.StatusRequestHeaderFieldsTooLarge, 64 << 10: http.StatusOK} {
+		reported := 0
+		config := whole
+		config.ReadBufferSize = size
+		app := fiber.New(config)
+		app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) {
+			c.Observe = func(context.Context, certauth.Event) { reported++ }
+		})))
+		app.Get("/", func(c fiber.Ctx) error { return c.SendString("orders") })
+		status, _, _ := get(t, serve(t, app), p.forward(t, large))
+		assert.Equal(t, want, status)
+		assert.Equal(t, want == http.StatusOK, reported == 1)
+	}
+}

@@ -201,6 +201,7 @@
 //	HAProxy     16 KiB for all headers (tune.bufsize), measured as about 15 KiB
 //	ALB         16 K per line, 64 K for all lines
 //	Envoy       60 KiB for all headers (max_request_headers_kb)
+//	Fiber       4 KiB for all headers (fiber.Config.ReadBufferSize)
 //	App Service not documented; test it before you issue such certificates
 //
 // Send base64 rather than PEM, and no chain: you can configure the CAs' certificates.
