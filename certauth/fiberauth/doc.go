@@ -48,7 +48,8 @@
 //
 // A fiber.Config.ErrorHandler answers when all middleware has ended. It must not answer 101 to an error that
 // is no *fiber.Error with that status, and must neither reset the response nor set its Connection header: a
-// connection that Handler closes would stay open, with the same effect as above.
+// connection that Handler closes would stay open, with the same effect as above. So would it if middleware
+// before Handler answers in its place, as Fiber's timeout does: use that for single routes, behind Handler.
 //
 // Use one [Handler] for a request, and [Require] for a route that demands more. A second one reads the
 // headers as they arrived, too, and refuses a caller whom the first one has let through without an
