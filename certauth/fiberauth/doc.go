@@ -47,9 +47,9 @@
 // chain, can need more: set ReadBufferSize, for example to 64 << 10. Each open connection has such a buffer.
 //
 // A fiber.Config.ErrorHandler answers when all middleware has ended. It must not answer 101 to an error that
-// is no *fiber.Error with that status, and must neither reset the response nor set its Connection header: a
-// connection that Handler closes would stay open, with the same effect as above. So would it if middleware
-// before Handler answers in its place, as Fiber's timeout does: use that for single routes, behind Handler.
+// is no *fiber.Error with that status: the connection would stay open, with the same effect as above. So would
+// one that Handler closes if middleware before it answers in its place, as Fiber's timeout does: use that for
+// single routes, behind Handler.
 //
 // Use one [Handler] for a request, and [Require] for a route that demands more. A second one reads the
 // headers as they arrived, too, and refuses a caller whom the first one has let through without an

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 
@@ -71,25 +72,34 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 		if upgrade := admitted.Header["Upgrade"]; len(upgrade) == 1 { // without h2c
 			c.Request().Header.Set("Upgrade", upgrade[0])
 		}
-		defer func() { // the next handlers may write to the header too
-			ctx := c.RequestCtx()
-			answer := ctx.LastTimeoutErrorResponse()
-			if answer == nil { // otherwise a handler may still write to the other response, or take the connection over
-				if ctx.Hijacked() {
-					return
-				}
-				answer = c.Response()
-			}
-			status := answer.StatusCode()
-			if late, ok := errors.AsType[*fiber.Error](failed); ok { // which Fiber answers later
-				status = late.Code
-			}
-			if w.header.Get("Connection") != "" || status == fiber.StatusSwitchingProtocols { // see certauth's Handler
-				answer.SetConnectionClose()
-			}
-		}()
+		defer func() { closeAfter(c.RequestCtx(), failed, w.header.Get("Connection") != "") }()
 		c.SetContext(admitted.Context())
 		return c.Next()
+	}
+}
+
+// closeAfter makes fasthttp close the connection after the answer, as certauth's Handler does, if it must or if
+// the answer is 101, unless a handler takes it over. An ErrorHandler and middleware outside can still write to the
+// header of the answer, or reset it, so something takes the connection over that only closes it.
+func closeAfter(ctx *fasthttp.RequestCtx, failed error, must bool) {
+	late := ctx.LastTimeoutErrorResponse()
+	if late == nil && ctx.Hijacked() {
+		return
+	}
+	answer := late
+	if late == nil {
+		answer = &ctx.Response
+	}
+	status := answer.StatusCode()
+	if known, ok := errors.AsType[*fiber.Error](failed); ok { // which Fiber answers later
+		status = known.Code
+	}
+	if !must && status != fiber.StatusSwitchingProtocols {
+		return
+	}
+	answer.SetConnectionClose()
+	if late == nil { // otherwise a handler may still write to ctx
+		ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
 	}
 }
 

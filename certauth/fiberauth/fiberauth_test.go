@@ -400,6 +400,54 @@ func TestHandler_NothingFollowsAnUpgradeOrCONNECT(t *testing.T) {
 	}
 }
 
+// finding T102: what answers later undid the end of the connection.
+func TestHandler_WhatAnswersLaterKeepsNoConnection(t *testing.T) {
+	p := newPartner(t)
+	lines := "X-Client-Cert: " + p.forward(t, p.client).Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
+	const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+	for name, later := range map[string]func(c fiber.Ctx){
+		"resets the answer": func(c fiber.Ctx) { c.Response().Reset() },
+		"resets the answer of a server that keeps hijacked connections": func(c fiber.Ctx) { c.Response().Reset() },
+		"says what becomes of the connection":                           func(c fiber.Ctx) { c.Set("Connection", "keep-alive") },
+		"removes what was said":                                         func(c fiber.Ctx) { c.Response().Header.Del("Connection") },
+		"says nothing":                                                  func(fiber.Ctx) {},
+	} {
+		config := whole
+		config.ErrorHandler = func(c fiber.Ctx, _ error) error {
+			later(c)
+			return c.SendStatus(fiber.StatusBadRequest)
+		}
+		app := fiber.New(config)
+		app.Use("*", func(c fiber.Ctx) error {
+			defer later(c)
+			return c.Next()
+		}, fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+		ran := 0
+		app.Use(func(c fiber.Ctx) error {
+			ran++
+			if c.Path() == "/fails" {
+				return io.ErrUnexpectedEOF
+			}
+			return c.SendString("orders")
+		})
+		app.Server().KeepHijackedConns = strings.Contains(name, "keeps hijacked")
+		url := serve(t, app)
+		for _, request := range []string{"GET / HTTP/1.1\r\n" + lines + upgrade, "GET /fails HTTP/1.1\r\n" + lines + upgrade} {
+			ran = 0
+			conn, err := net.Dial("tcp", url[len("http://"):])
+			require.NoError(t, err)
+			require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+			_, err = io.WriteString(conn, request+"Host: app\r\n\r\nGET / HTTP/1.1\r\nHost: app\r\n"+lines+"\r\n")
+			require.NoError(t, err)
+			answers, err := io.ReadAll(conn)
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded, name)
+			assert.Equal(t, 1, strings.Count(string(answers), "HTTP/1.1 "), "%s: %s", name, answers)
+			assert.Equal(t, 1, ran, name)
+			require.NoError(t, conn.Close())
+		}
+	}
+}
+
 // finding T91: Fiber answers an unknown method before any middleware, and keeps the connection unless the app
 // is set up as the documentation says for front ends that make a tunnel of it.
 func TestHandler_WithDisableKeepaliveNothingFollowsAnUnknownMethod(t *testing.T) {
