@@ -170,7 +170,7 @@ func request(c fiber.Ctx) (*http.Request, error) {
 }
 
 // hostHeaders are headers that net/http does not keep in Request.Header.
-var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Trailer": true, "Content-Length": true}
+var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Content-Length": true}
 
 // maxStripped bounds the header lines that are deleted from a request. Sources read few headers
 // and honest clients send few trailers, and fasthttp needs quadratic time to delete lines.
@@ -178,7 +178,11 @@ const maxStripped = 128
 
 // strip deletes all headers that the admitted request does not have: those of the source and
 // those from trailers. A trailer with the name of a header that stays is an error.
+//
+// Newer versions of fasthttp keep trailers apart, where only look-ups by name find them, until the header
+// that announces them is deleted. net/http shows no handler that header either.
 func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
+	header.Del(fiber.HeaderTrailer)
 	for range 2 {
 		var gone [][]byte
 		lines := map[string]int{}

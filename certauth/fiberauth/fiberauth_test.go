@@ -264,6 +264,34 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 	}
 }
 
+// finding T105: fasthttp from 1.75 on keeps trailers apart from the headers, where only look-ups by name find them, so
+// that none was deleted. With the version of go.mod this test passes without the mend.
+func TestHandler_NoTrailerIsFoundByName(t *testing.T) {
+	p := newPartner(t)
+	app := fiber.New(whole)
+	app.Use("*", fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true })))
+	app.Post("/", func(c fiber.Ctx) error {
+		found := ""
+		for _, name := range []string{"X-Client-Cert", "X_Client_Cert", "X-Tenant", "User-Agent", "Trailer"} {
+			found += c.Get(name) + string(c.Request().Header.Peek(name))
+		}
+		return c.SendString("found: " + found + ".")
+	})
+	url := serve(t, app)
+	for _, announced := range []string{"", "Trailer: X-Client-Cert, X_Client_Cert\r\nTrailer: X-Tenant, User-Agent\r\n"} {
+		conn, err := net.Dial("tcp", url[len("http://"):])
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+		_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: app\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"+announced+
+			"\r\n1\r\na\r\n0\r\nX-Client-Cert: forged\r\nX_Client_Cert: forged\r\nX-Tenant: theirs\r\nUser-Agent: a\r\n\r\n")
+		require.NoError(t, err)
+		answer, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		assert.Contains(t, string(answer), "found: .")
+	}
+}
+
 // The rest of a streamed body never becomes a request: a client without a certificate could write
 // one into it, with the header of the front end whose connection it uses.
 func TestHandler_ABodyIsNoRequest(t *testing.T) {
@@ -302,9 +330,10 @@ func TestHandler_ABodyIsNoRequest(t *testing.T) {
 						}
 						_, err = io.WriteString(conn, request)
 						require.NoError(t, err)
+						require.NoError(t, conn.(*net.TCPConn).CloseWrite()) // newer versions of fasthttp read the body to its end and wait
 						answers, err := io.ReadAll(conn)
 						require.NotErrorIs(t, err, os.ErrDeadlineExceeded) // may be a reset, because there is unread data
-						if len(answers) > 0 {
+						if len(answers) > 0 && !(chunked && strings.HasPrefix(version, "1.0") && strings.HasPrefix(string(answers), "HTTP/1.1 400")) {
 							assert.Equal(t, tc.status, string(answers[len("HTTP/1.1 "):][:3]))
 						}
 						if tc.alone {
@@ -491,7 +520,6 @@ func TestHandler_ATargetWithoutASlashIsJudged(t *testing.T) {
 	url := serve(t, judged)
 	for _, tc := range []struct{ line, status string }{
 		{"OPTIONS *", "401"},
-		{"GET *", "401"},
 		{"GET http://app?a", "401"},
 		{"CONNECT app:443", "401"},
 		{"GET foo", "400"},
