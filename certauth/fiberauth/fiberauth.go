@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v3"
@@ -172,8 +173,9 @@ func request(c fiber.Ctx) (*http.Request, error) {
 // hostHeaders are headers that net/http does not keep in Request.Header.
 var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Content-Length": true}
 
-// maxStripped bounds the header lines that are deleted from a request. Sources read few headers
-// and honest clients send few trailers, and fasthttp needs quadratic time to delete lines.
+// maxStripped bounds the header lines that are deleted from a request, and those of names with several
+// lines. Sources read few headers and honest clients send few trailers, and fasthttp needs quadratic time to
+// delete lines.
 const maxStripped = 128
 
 // strip deletes all headers that the admitted request does not have: those of the source and
@@ -181,32 +183,51 @@ const maxStripped = 128
 //
 // Newer versions of fasthttp keep trailers apart, where only look-ups by name find them, until the header
 // that announces them is deleted. net/http shows no handler that header either.
+//
+// fasthttp moves the last line to the place of one that is deleted. If a name has several lines, the front
+// end's is often the last one, so they are put in their order again.
 func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 	header.Del(fiber.HeaderTrailer)
 	for range 2 {
 		var gone [][]byte
+		var several []line
 		lines := map[string]int{}
-		for key := range header.All() {
+		for key, value := range header.All() {
 			name := http.CanonicalHeaderKey(string(key))
 			lines[name]++
 			switch values, stays := admitted[name]; {
 			case hostHeaders[name]:
 			case stays && lines[name] > len(values):
 				return errors.New("fiberauth: a trailer has the name of a header")
-			case !stays && len(gone) == maxStripped:
-				return errors.New("fiberauth: too many trailers")
+			case max(len(gone), len(several)) == maxStripped:
+				return errors.New("fiberauth: too many trailers, or lines of one name")
 			case !stays:
 				gone = append(gone, bytes.Clone(key))
+			case len(values) > 1 && name != fiber.HeaderConnection: // whose order has no meaning
+				several = append(several, line{name, bytes.Clone(key), bytes.Clone(value)})
 			}
 		}
 		if len(gone) == 0 {
 			return nil
 		}
+		several = slices.DeleteFunc(several, func(l line) bool { return lines[l.name] == 1 }) // fasthttp has joined them
+		for _, l := range several {
+			gone = append(gone, l.key)
+		}
 		for _, key := range gone {
 			header.DelBytes(key)
 		}
+		for _, l := range several {
+			header.AddBytesKV(l.key, l.value)
+		}
 	}
 	return errors.New("fiberauth: a header cannot be deleted")
+}
+
+// line is a header line with its name as net/http writes it.
+type line struct {
+	name       string
+	key, value []byte
 }
 
 // response collects the answer to a refused request.

@@ -236,16 +236,18 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 		request string
 		status  int
 	}{
-		"as it should be":                          {"GET / HTTP/1.1\r\nHost: app\r\n" + lines + "\r\n", 200},
-		"a space in front of the colon":            {"GET / HTTP/1.1\r\nHost: app\r\nX-Client-Cert : x\r\n" + lines + "\r\n", 400},
-		"the certificate in a trailer":             {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
-		"the certificate in an announced trailer":  {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nTrailer: X-Client-Cert, X-Client-Verify\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
-		"a second certificate in a trailer":        {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Client-Cert: x\r\n\r\n", 200},
-		"T28: a trailer with the name of a header": {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nX-Tenant: ours\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Tenant: theirs\r\n\r\n", 400},
-		"two lines of one name":                    {"GET / HTTP/1.1\r\nHost: app\r\nX-Tenant: a\r\nx-tenant: b\r\n" + lines + "\r\n", 200},
-		"more trailers than anybody sends":         {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
-		"a hundred trailers":                       {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 100) + "\r\n", 200},
-		"Connection: close, and the header's name": {"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\nConnection: X-Client-Cert\r\n" + lines + "\r\n", 401},
+		"as it should be":                                 {"GET / HTTP/1.1\r\nHost: app\r\n" + lines + "\r\n", 200},
+		"a space in front of the colon":                   {"GET / HTTP/1.1\r\nHost: app\r\nX-Client-Cert : x\r\n" + lines + "\r\n", 400},
+		"the certificate in a trailer":                    {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
+		"the certificate in an announced trailer":         {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nTrailer: X-Client-Cert, X-Client-Verify\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
+		"a second certificate in a trailer":               {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Client-Cert: x\r\n\r\n", 200},
+		"T28: a trailer with the name of a header":        {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nX-Tenant: ours\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Tenant: theirs\r\n\r\n", 400},
+		"two lines of one name":                           {"GET / HTTP/1.1\r\nHost: app\r\nX-Tenant: a\r\nx-tenant: b\r\n" + lines + "\r\n", 200},
+		"more trailers than anybody sends":                {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
+		"T106: more lines of one name than anybody sends": {"GET /health HTTP/1.1\r\nHost: app\r\n" + lines + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
+		"a hundred lines of one name":                     {"GET /health HTTP/1.1\r\nHost: app\r\n" + lines + strings.Repeat("q:\r\n", 100) + "\r\n", 200},
+		"a hundred trailers":                              {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 100) + "\r\n", 200},
+		"Connection: close, and the header's name":        {"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\nConnection: X-Client-Cert\r\n" + lines + "\r\n", 401},
 		"two hosts":                           {"GET / HTTP/1.1\r\nHost: app\r\nHost: other\r\n" + lines + "\r\n", 400},
 		"a transfer encoding that means none": {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n" + lines + "\r\n", 400},
 	} {
@@ -262,6 +264,35 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 			assert.Equal(t, tc.status, int(answer[9]-'0')*100+int(answer[10]-'0')*10+int(answer[11]-'0'), "%s", answer)
 		})
 	}
+}
+
+// finding T106: fasthttp moves the last line to the place of one that is deleted, so that the lines of one name came in
+// another order than they arrived, in which the last one is the front end's (RFC 9110, section 5.3).
+func TestHandler_LinesOfOneNameKeepTheirOrder(t *testing.T) {
+	p := newPartner(t)
+	auth := p.auth(t, forwarded.Nginx{From: here})
+	app := fiber.New(whole)
+	app.Use("*", fiberauth.Handler(auth))
+	app.Get("/", fiberauth.Require(auth, certauth.DNSNames{"orders.partner.example"}), func(c fiber.Ctx) error {
+		var seen []string
+		for _, name := range []string{"X-Forwarded-For", "Via", "Cookie", "Connection"} {
+			for _, line := range c.Request().Header.PeekAll(name) {
+				seen = append(seen, string(line))
+			}
+		}
+		return c.SendString(strings.Join(seen, " "))
+	})
+	url := serve(t, app)
+	conn, err := net.Dial("tcp", url[len("http://"):])
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app\r\nX-Client-Cert: "+p.forward(t, p.client).Get("X-Client-Cert")+
+		"\r\nVia: first\r\nX-Forwarded-For: client\r\nCookie: a=1\r\nConnection: x\r\nVia: second\r\nX-Client-Verify: SUCCESS\r\nCookie: b=2\r\nConnection: close\r\nX-Forwarded-For: front-end\r\n\r\n")
+	require.NoError(t, err)
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	assert.Contains(t, string(answer), "client front-end first second a=1; b=2 ")
 }
 
 // finding T105: fasthttp from 1.75 on keeps trailers apart from the headers, where only look-ups by name find them, so
