@@ -47,61 +47,79 @@ func Require(auth authenticator, policy certauth.Policy) fiber.Handler {
 // Unlike Fiber's own strings, the identity may be kept after the handler has returned.
 func Identity(c fiber.Ctx) (*certauth.Identity, bool) { return certauth.FromContext(c.Context()) }
 
-// adapt turns net/http middleware into Fiber middleware. The net/http middleware must either
-// answer or call next, and do nothing afterwards.
+// adapt turns net/http middleware into Fiber middleware. The next handlers run inside it, but write to Fiber's
+// own response.
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) (failed error) {
 		if err := misplaced(c); err != nil {
-			c.RequestCtx().SetConnectionClose()
+			closeAfter(c.RequestCtx())
 			return err
 		}
 		r, err := request(c)
 		if err != nil {
-			c.RequestCtx().SetConnectionClose()
-			return c.SendStatus(fiber.StatusBadRequest)
+			return badRequest(c)
 		}
-		var admitted *http.Request
+		passed := false
 		w := &response{header: http.Header{}}
-		middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { admitted = r })).ServeHTTP(w, r)
-		if admitted == nil {
+		defer func() { // the next handlers may write to the header too
+			if mustClose(c.RequestCtx(), failed, w.header.Get("Connection") != "") {
+				closeAfter(c.RequestCtx())
+			}
+		}()
+		middleware(http.HandlerFunc(func(_ http.ResponseWriter, admitted *http.Request) {
+			passed = true
+			failed = next(c, admitted)
+		})).ServeHTTP(w, r)
+		if !passed {
 			return w.send(c)
 		}
-		if err := strip(&c.Request().Header, admitted.Header); err != nil {
-			c.RequestCtx().SetConnectionClose()
-			return c.SendStatus(fiber.StatusBadRequest)
-		}
-		if upgrade := admitted.Header["Upgrade"]; len(upgrade) == 1 { // without h2c
-			c.Request().Header.Set("Upgrade", upgrade[0])
-		}
-		defer func() { closeAfter(c.RequestCtx(), failed, w.header.Get("Connection") != "") }()
-		c.SetContext(admitted.Context())
-		return c.Next()
+		return failed
 	}
 }
 
-// closeAfter makes fasthttp close the connection after the answer, as certauth's Handler does, if it must or if
-// the answer is 101, unless a handler takes it over. An ErrorHandler and middleware outside can still write to the
-// header of the answer, or reset it, so something takes the connection over that only closes it.
-func closeAfter(ctx *fasthttp.RequestCtx, failed error, must bool) {
-	late := ctx.LastTimeoutErrorResponse()
-	if late == nil && ctx.Hijacked() {
-		return
+// next runs the next handlers, which see the admitted request.
+func next(c fiber.Ctx, admitted *http.Request) error {
+	if err := strip(&c.Request().Header, admitted.Header); err != nil {
+		return badRequest(c)
 	}
-	answer := late
-	if late == nil {
+	if upgrade := admitted.Header["Upgrade"]; len(upgrade) == 1 { // without h2c
+		c.Request().Header.Set("Upgrade", upgrade[0])
+	}
+	c.SetContext(admitted.Context())
+	return c.Next()
+}
+
+func badRequest(c fiber.Ctx) error {
+	closeAfter(c.RequestCtx())
+	return c.SendStatus(fiber.StatusBadRequest)
+}
+
+// mustClose reports whether the connection must end with the answer, as with certauth's Handler, which says so if
+// it knows without the status. It need not if a handler takes the connection over.
+func mustClose(ctx *fasthttp.RequestCtx, failed error, said bool) bool {
+	answer := ctx.LastTimeoutErrorResponse()
+	if answer == nil {
+		if ctx.Hijacked() {
+			return false
+		}
 		answer = &ctx.Response
 	}
 	status := answer.StatusCode()
-	if known, ok := errors.AsType[*fiber.Error](failed); ok { // which Fiber answers later
-		status = known.Code
+	if late, ok := errors.AsType[*fiber.Error](failed); ok { // which Fiber answers later
+		status = late.Code
 	}
-	if !must && status != fiber.StatusSwitchingProtocols {
+	return said || status == fiber.StatusSwitchingProtocols
+}
+
+// closeAfter makes fasthttp close the connection after the answer. An ErrorHandler and middleware outside can still
+// write to the header of the answer, or reset it, so something takes the connection over that only closes it.
+func closeAfter(ctx *fasthttp.RequestCtx) {
+	if late := ctx.LastTimeoutErrorResponse(); late != nil { // a handler may still write to ctx
+		late.SetConnectionClose()
 		return
 	}
-	answer.SetConnectionClose()
-	if late == nil { // otherwise a handler may still write to ctx
-		ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
-	}
+	ctx.SetConnectionClose()
+	ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
 }
 
 // These errors report a mistake in the configuration of the app, which can be detected only when

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,18 +188,40 @@ func TestHandler_AnswersAsForNetHTTP(t *testing.T) {
 }
 
 // document stands for an Authenticator of package policyfile, which this module does not require.
-type document struct{ auth *certauth.Authenticator }
+type document struct {
+	auth *certauth.Authenticator
+	used *atomic.Int64 // number of requests for which it is in use
+}
 
-func (d document) Handler(next http.Handler) http.Handler { return d.auth.Handler(next) }
+func (d document) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.used.Add(1)
+		defer d.used.Add(-1)
+		d.auth.Handler(next).ServeHTTP(w, r)
+	})
+}
 
 func (d document) Require(policy certauth.Policy) func(http.Handler) http.Handler {
 	return d.auth.Require(policy)
 }
 
+// finding S57: the document by which a request was accepted was released before the handlers ran, so that it could be
+// closed, with its revocation checks, before Require asked it.
+func TestHandler_TheDocumentIsInUseUntilTheHandlersHaveReturned(t *testing.T) {
+	p := newPartner(t)
+	auth := document{p.auth(t, forwarded.Nginx{From: here}), new(atomic.Int64)}
+	app := fiber.New(whole)
+	app.Use("*", fiberauth.Handler(auth))
+	app.Get("/", func(c fiber.Ctx) error { return c.JSON(auth.used.Load()) })
+	_, _, body := get(t, serve(t, app), p.forward(t, p.client))
+	assert.Equal(t, "1", body)
+	assert.Zero(t, auth.used.Load())
+}
+
 // finding N78: a service whose policy is in a document could not use this package.
 func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	p := newPartner(t)
-	auth := document{p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true })}
+	auth := document{p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true }), new(atomic.Int64)}
 	app := fiber.New(whole)
 	app.Use("*", fiberauth.Handler(auth))
 	app.Get("/refunds", fiberauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c fiber.Ctx) error { return c.SendString("refunds") })
@@ -492,7 +515,9 @@ func TestHandler_WhatAnswersLaterKeepsNoConnection(t *testing.T) {
 		})
 		app.Server().KeepHijackedConns = strings.Contains(name, "keeps hijacked")
 		url := serve(t, app)
-		for _, request := range []string{"GET / HTTP/1.1\r\n" + lines + upgrade, "GET /fails HTTP/1.1\r\n" + lines + upgrade} {
+		for request, runs := range map[string]int{
+			"GET / HTTP/1.1\r\n" + lines + upgrade: 1, "GET /fails HTTP/1.1\r\n" + lines + upgrade: 1, "GET /refused HTTP/1.1\r\n" + upgrade: 0, "GET /bad HTTP/1.1\r\nHost: other\r\n" + lines: 0,
+		} {
 			ran = 0
 			conn, err := net.Dial("tcp", url[len("http://"):])
 			require.NoError(t, err)
@@ -502,7 +527,7 @@ func TestHandler_WhatAnswersLaterKeepsNoConnection(t *testing.T) {
 			answers, err := io.ReadAll(conn)
 			require.NotErrorIs(t, err, os.ErrDeadlineExceeded, name)
 			assert.Equal(t, 1, strings.Count(string(answers), "HTTP/1.1 "), "%s: %s", name, answers)
-			assert.Equal(t, 1, ran, name)
+			assert.Equal(t, runs, ran, name)
 			require.NoError(t, conn.Close())
 		}
 	}
