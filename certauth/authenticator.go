@@ -154,12 +154,16 @@ func (a *Authenticator) Remembered() int {
 // request, writes no response, reports no decision, and ignores Optional and Exclusions: without
 // a certificate it returns an error. Like any request it may start a reload. It is for tests;
 // services use [Authenticator.Handler], and adapters [Authenticator.Admit], which reports.
-func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
+func (a *Authenticator) Check(r *http.Request) (*Identity, error) { return a.check(r, false) }
+
+// check is Check. own is as in admission.
+func (a *Authenticator) check(r *http.Request, own bool) (*Identity, error) {
 	if a == nil || a.policy == nil || a.source == nil {
 		return nil, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	e := a.evaluation()
 	defer a.release(e)
+	e.own = own
 	refused := a.connectionNames(r, a.ask(r, e))
 	if refused == nil {
 		var id *Identity
@@ -229,6 +233,9 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 	if err != nil {
 		refused = sourceError(err)
 		refused.Hint = cmp.Or(a.whyMissing(r, refused), refused.Hint)
+		if outer := a.outer(r.Context()); outer != nil && !outer.isNobody() { // a known caller is not anonymous
+			refused.absent = false
+		}
 	}
 	if r.Method == http.MethodConnect && r.ProtoMajor < 2 && len(a.headers.names) > 0 {
 		reason := ReasonSourceUntrusted
@@ -272,7 +279,7 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts, e *e
 	if refused := e.judge(a.judged, "Policy"); refused != nil {
 		return nil, refused.about(f, e.path.reached)
 	}
-	if e.own { // no handler has made it
+	if e.own { // no handler has made the request
 		return e.identity(), nil
 	}
 	if known := a.outer(ctx); known != nil && !known.isOf(f.leaf) {

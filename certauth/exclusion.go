@@ -22,6 +22,10 @@ import (
 // the answer, as Varnish, and Apache before 2.4.47, do for WebSocket: only Handler closes it (section
 // "Upgrade" of package forwarded).
 //
+// Middleware behind Handler that gives a request another method or path, such as that of
+// X-HTTP-Method-Override or X-Original-URL, lets an excluded request reach every route. Put it outside
+// of Handler, where the new method and path are judged.
+//
 // What must be true of your infrastructure: the request reaches this process. On App Service with
 // clientCertMode=Required the front end itself answers 403 to outside callers without a
 // certificate. clientCertExclusionPaths permits a path to outside callers, but by prefix

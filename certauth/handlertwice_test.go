@@ -229,3 +229,32 @@ func TestHandler_APartOfABatchOfNobodyIsNotFromTheFrontEnd(t *testing.T) {
 		}
 	}
 }
+
+// finding T100: if a certificate is optional, a Handler within another one let a known caller through as nobody.
+func TestHandler_WithinAnotherOneAKnownCallerIsNotAnonymous(t *testing.T) {
+	w := newWorld(t)
+	var last certauth.Event
+	one := must(t, certauth.Config{
+		Source: headerSource{w.leaf.Certificate}, Policy: w.chain(), Optional: true,
+		Observe: func(_ context.Context, e certauth.Event) { last = e },
+	})
+	handler := one.Handler(one.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	for _, tc := range []struct {
+		header string
+		status int
+		want   certauth.Reason
+	}{
+		{"X-Client-Cert", http.StatusUnauthorized, certauth.ReasonCertificateMissing},
+		{"X-Other", http.StatusOK, certauth.ReasonNone},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.Header.Set(tc.header, "1")
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		assert.Equal(t, tc.status, recorder.Code, tc.header)
+		assert.Equal(t, tc.want, last.Reason(), tc.header)
+		if last.Err != nil {
+			assert.Contains(t, last.Err.Hint, "use one Handler for a request", tc.header)
+		}
+	}
+}

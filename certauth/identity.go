@@ -57,7 +57,7 @@ type verdict struct {
 // It returns false for excluded requests and for anonymous callers (Config.Optional).
 func FromContext(ctx context.Context) (*Identity, bool) {
 	id, _ := ctx.Value(identityKey{}).(*Identity)
-	if id == nil || id.verdict != nil && id.verdict.facts == nil { // nobody
+	if id == nil || id.isNobody() {
 		return nil, false
 	}
 	return id, true
@@ -66,6 +66,9 @@ func FromContext(ctx context.Context) (*Identity, bool) {
 // newNobody returns what the context of a request without an identity has. It hides an identity that an
 // outer Authenticator has put there, and marks the request as one that the Authenticator has had before.
 func newNobody(a *Authenticator) *Identity { return &Identity{verdict: &verdict{owner: a}} }
+
+// isNobody reports whether the identity is one of newNobody.
+func (id *Identity) isNobody() bool { return id.verdict != nil && id.verdict.facts == nil }
 
 // isOf reports whether the certificate is the caller's.
 func (id *Identity) isOf(leaf *x509.Certificate) bool {

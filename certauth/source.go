@@ -205,7 +205,7 @@ func (a *Authenticator) newHop(from source.Source, policy any, report func(Event
 
 // Admit implements [source.Hop].
 func (h hop) Admit(r *http.Request) error {
-	_, err := h.auth.Check(r)
+	_, err := h.auth.check(r, true) // the certificate is the sender's, and never the caller's
 	return err
 }
 

@@ -42,6 +42,15 @@
 // for WebSocket, set DisableKeepalive; otherwise a client without a certificate can write the front end's
 // headers itself (section "Upgrade" of package forwarded).
 //
+// Fiber reads 4096 bytes of headers by default, and answers 431 before any middleware if a request has more,
+// without a record. Certificates with an RSA key of 4096 bits, many names or an ML-DSA key, and headers with a
+// chain, can need more: set ReadBufferSize, for example to 64 << 10. Each open connection has such a buffer.
+//
+// A fiber.Config.ErrorHandler answers when all middleware has ended. It must not answer 101 to an error that
+// is no *fiber.Error with that status: the connection would stay open, with the same effect as above. So would
+// one that Handler closes if middleware before it answers in its place, as Fiber's timeout does: use that for
+// single routes, behind Handler.
+//
 // Use one [Handler] for a request, and [Require] for a route that demands more. A second one reads the
 // headers as they arrived, too, and refuses a caller whom the first one has let through without an
 // identity: an excluded or anonymous one, or one whom InsecureReportOnly only reports.

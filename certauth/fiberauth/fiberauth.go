@@ -1,15 +1,13 @@
 package fiberauth
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
+	"net"
 	"net/http"
-	"strings"
 
 	"github.com/gofiber/fiber/v3"
 	"github.com/valyala/fasthttp"
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
@@ -45,52 +43,79 @@ func Require(auth authenticator, policy certauth.Policy) fiber.Handler {
 // Unlike Fiber's own strings, the identity may be kept after the handler has returned.
 func Identity(c fiber.Ctx) (*certauth.Identity, bool) { return certauth.FromContext(c.Context()) }
 
-// adapt turns net/http middleware into Fiber middleware. The net/http middleware must either
-// answer or call next, and do nothing afterwards.
+// adapt turns net/http middleware into Fiber middleware. The next handlers run inside it, but write to Fiber's
+// own response.
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) (failed error) {
 		if err := misplaced(c); err != nil {
-			c.RequestCtx().SetConnectionClose()
+			closeAfter(c.RequestCtx())
 			return err
 		}
 		r, err := request(c)
 		if err != nil {
-			c.RequestCtx().SetConnectionClose()
-			return c.SendStatus(fiber.StatusBadRequest)
+			return badRequest(c)
 		}
-		var admitted *http.Request
+		passed := false
 		w := &response{header: http.Header{}}
-		middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { admitted = r })).ServeHTTP(w, r)
-		if admitted == nil {
-			return w.send(c)
-		}
-		if err := strip(&c.Request().Header, admitted.Header); err != nil {
-			c.RequestCtx().SetConnectionClose()
-			return c.SendStatus(fiber.StatusBadRequest)
-		}
-		if upgrade := admitted.Header["Upgrade"]; len(upgrade) == 1 { // without h2c
-			c.Request().Header.Set("Upgrade", upgrade[0])
-		}
 		defer func() { // the next handlers may write to the header too
-			ctx := c.RequestCtx()
-			answer := ctx.LastTimeoutErrorResponse()
-			if answer == nil { // otherwise a handler may still write to the other response, or take the connection over
-				if ctx.Hijacked() {
-					return
-				}
-				answer = c.Response()
-			}
-			status := answer.StatusCode()
-			if late, ok := errors.AsType[*fiber.Error](failed); ok { // which Fiber answers later
-				status = late.Code
-			}
-			if w.header.Get("Connection") != "" || status == fiber.StatusSwitchingProtocols { // see certauth's Handler
-				answer.SetConnectionClose()
+			if mustClose(c.RequestCtx(), failed, w.header.Get("Connection") != "") {
+				closeAfter(c.RequestCtx())
 			}
 		}()
-		c.SetContext(admitted.Context())
-		return c.Next()
+		middleware(http.HandlerFunc(func(_ http.ResponseWriter, admitted *http.Request) {
+			passed = true
+			failed = next(c, admitted)
+		})).ServeHTTP(w, r)
+		if !passed {
+			return w.send(c)
+		}
+		return failed
 	}
+}
+
+// next runs the next handlers, which see the admitted request.
+func next(c fiber.Ctx, admitted *http.Request) error {
+	if err := strip(&c.Request().Header, admitted.Header); err != nil {
+		return badRequest(c)
+	}
+	if upgrade := admitted.Header["Upgrade"]; len(upgrade) == 1 { // without h2c
+		c.Request().Header.Set("Upgrade", upgrade[0])
+	}
+	c.SetContext(admitted.Context())
+	return c.Next()
+}
+
+func badRequest(c fiber.Ctx) error {
+	closeAfter(c.RequestCtx())
+	return c.SendStatus(fiber.StatusBadRequest)
+}
+
+// mustClose reports whether the connection must end with the answer, as with certauth's Handler, which says so if
+// it knows without the status. It need not if a handler takes the connection over.
+func mustClose(ctx *fasthttp.RequestCtx, failed error, said bool) bool {
+	answer := ctx.LastTimeoutErrorResponse()
+	if answer == nil {
+		if ctx.Hijacked() {
+			return false
+		}
+		answer = &ctx.Response
+	}
+	status := answer.StatusCode()
+	if late, ok := errors.AsType[*fiber.Error](failed); ok { // which Fiber answers later
+		status = late.Code
+	}
+	return said || status == fiber.StatusSwitchingProtocols
+}
+
+// closeAfter makes fasthttp close the connection after the answer. An ErrorHandler and middleware outside can still
+// write to the header of the answer, or reset it, so something takes the connection over that only closes it.
+func closeAfter(ctx *fasthttp.RequestCtx) {
+	if late := ctx.LastTimeoutErrorResponse(); late != nil { // a handler may still write to ctx
+		late.SetConnectionClose()
+		return
+	}
+	ctx.SetConnectionClose()
+	ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
 }
 
 // These errors report a mistake in the configuration of the app, which can be detected only when
@@ -121,78 +146,6 @@ func misplaced(c fiber.Ctx) error {
 		return errForm
 	}
 	return nil
-}
-
-// request returns the request that net/http would have read from the bytes that arrived. It has
-// no body; the body stays with Fiber.
-func request(c fiber.Ctx) (*http.Request, error) {
-	ctx := c.RequestCtx()
-	header := &ctx.Request.Header
-	raw := header.RawHeaders()
-	if !bytes.HasSuffix(raw, []byte("\r\n\r\n")) && !bytes.Equal(raw, []byte("\r\n")) {
-		return nil, errors.New("fiberauth: the headers are not as they arrived")
-	}
-	var text bytes.Buffer
-	for _, part := range [][]byte{header.Method(), []byte(" "), header.RequestURI(), []byte(" "), header.Protocol(), []byte("\r\n"), raw} {
-		text.Write(part)
-	}
-	r, err := http.ReadRequest(bufio.NewReader(&text))
-	if err != nil {
-		return nil, err
-	}
-	for name := range r.Header { // http.Server checks the names, ReadRequest does not; fasthttp has checked the values
-		if !httpguts.ValidHeaderFieldName(name) {
-			return nil, errors.New("fiberauth: the name of a header is not a token")
-		}
-	}
-	if r.ProtoMajor != 1 { // fasthttp serves every version as HTTP/1
-		return nil, errors.New("fiberauth: the version is not HTTP/1")
-	}
-	if target, _, _ := strings.Cut(r.RequestURI, "?"); target != c.Path() || r.Method != c.Method() {
-		r.RequestURI = "" // middleware has changed what Fiber routes by, so that no Exclusion applies
-	}
-	r.Body, r.TLS, r.RemoteAddr = http.NoBody, ctx.TLSConnectionState(), ctx.RemoteAddr().String()
-	base := c.Context()
-	if conn := ctx.Conn(); conn != nil {
-		base = certauth.ConnContext(base, conn)
-	}
-	return r.WithContext(base), nil
-}
-
-// hostHeaders are headers that net/http does not keep in Request.Header.
-var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Trailer": true, "Content-Length": true}
-
-// maxStripped bounds the header lines that are deleted from a request. Sources read few headers
-// and honest clients send few trailers, and fasthttp needs quadratic time to delete lines.
-const maxStripped = 128
-
-// strip deletes all headers that the admitted request does not have: those of the source and
-// those from trailers. A trailer with the name of a header that stays is an error.
-func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
-	for range 2 {
-		var gone [][]byte
-		lines := map[string]int{}
-		for key := range header.All() {
-			name := http.CanonicalHeaderKey(string(key))
-			lines[name]++
-			switch values, stays := admitted[name]; {
-			case hostHeaders[name]:
-			case stays && lines[name] > len(values):
-				return errors.New("fiberauth: a trailer has the name of a header")
-			case !stays && len(gone) == maxStripped:
-				return errors.New("fiberauth: too many trailers")
-			case !stays:
-				gone = append(gone, bytes.Clone(key))
-			}
-		}
-		if len(gone) == 0 {
-			return nil
-		}
-		for _, key := range gone {
-			header.DelBytes(key)
-		}
-	}
-	return errors.New("fiberauth: a header cannot be deleted")
 }
 
 // response collects the answer to a refused request.

@@ -1,9 +1,11 @@
 package forwarded_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -121,4 +123,34 @@ func TestAppServiceCertificate_MistakesAndText(t *testing.T) {
 	auth, err := certauth.New(certauth.Config{Source: forwarded.APIManagement{From: good}, Policy: p.chain()})
 	require.NoError(t, err)
 	assert.Contains(t, auth.String(), "forwarded.APIManagement (X-Client-Cert from AppServiceCertificate(")
+}
+
+// finding N148: the gateway's certificate was compared with that of the caller whom a Handler further out has let
+// through, so that a request which a handler made for this caller was refused.
+func TestAppServiceCertificate_IsNotComparedWithTheCaller(t *testing.T) {
+	onAppService(t)
+	p := newPartner(t)
+	gateway, other := certauthtest.SelfSigned(t, "gateway"), p.ca.Issue(t, "other")
+	var last certauth.Event
+	auth, err := certauth.New(certauth.Config{
+		Source: forwarded.APIManagement{From: forwarded.AppServiceCertificate(certauth.Certificates(gateway.Certificate))}, Policy: p.chain(),
+		Observe: func(_ context.Context, e certauth.Event) { last = e },
+	})
+	require.NoError(t, err)
+	for client, want := range map[*certauthtest.Certificate]certauth.Reason{p.client: certauth.ReasonNone, other: certauth.ReasonSourceUntrusted} {
+		var handler http.Handler
+		handler = auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !r.URL.Query().Has("part") {
+				part := viaGateway(gateway, client.Certificate)().WithContext(r.Context())
+				part.URL.RawQuery = "part"
+				handler.ServeHTTP(w, part)
+			}
+		}))
+		handler.ServeHTTP(httptest.NewRecorder(), viaGateway(gateway, p.client.Certificate)())
+		assert.Equal(t, want, last.Reason())
+		if want != certauth.ReasonNone {
+			assert.Contains(t, last.Err.Hint, "use one Handler for a request")
+			assert.Equal(t, other.Thumbprint(), last.Certificate.Fingerprint)
+		}
+	}
 }

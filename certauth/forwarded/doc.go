@@ -14,9 +14,11 @@
 // A handler that makes requests out of what a client sent, such as the parts of a batch, must not
 // pass them to Authenticator.Handler, where the client would be the one who wrote the header, but to
 // the handlers behind it, with the context of the request that brought them. If that request has
-// passed a Handler for the same header, Handler refuses the parts unless they have the certificate
-// of its identity. It notices nothing if the request has passed none, as on a route that is not
-// behind Handler.
+// passed a Handler for the same header, and the parts have its context, Handler refuses them unless
+// they have the certificate of its identity. It notices nothing if the request has passed none, as on
+// a route that is not behind Handler. Parts with another context are refused by gates on the socket,
+// but [AppService] without From, [InsecureRemoteAddr] and [InsecureAnyPeer] cannot tell them from
+// requests that arrived, so that each caller could be any other.
 //
 // # Strictness
 //
@@ -201,6 +203,7 @@
 //	HAProxy     16 KiB for all headers (tune.bufsize), measured as about 15 KiB
 //	ALB         16 K per line, 64 K for all lines
 //	Envoy       60 KiB for all headers (max_request_headers_kb)
+//	Fiber       4 KiB for all headers (fiber.Config.ReadBufferSize)
 //	App Service not documented; test it before you issue such certificates
 //
 // Send base64 rather than PEM, and no chain: you can configure the CAs' certificates.

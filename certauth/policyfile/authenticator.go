@@ -18,7 +18,8 @@ import (
 )
 
 // Authenticator judges requests by a document that may change while the service runs. Each request is
-// judged entirely by one document, the one that was active when the request arrived.
+// judged entirely by one document, the one that was active when the request arrived, and so are those that
+// a handler makes out of it.
 //
 // While requests arrive, it checks the document and everything that was read with it (certificates and
 // secrets by reference, fixtures of cases) for changes, in the background and at most once per
@@ -130,10 +131,15 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (h *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := h.auth
-	a.look(r.Context())
-	g := a.acquire()
+	g, again := r.Context().Value(generationKey{a}).(*generation)
+	if !again {
+		a.look(r.Context())
+		g = a.acquire()
+	} else if !g.keep() {
+		g = nil // the request of which a handler made this one has ended
+	}
 	if g == nil {
-		(*certauth.Authenticator)(nil).Handler(h.next).ServeHTTP(w, r) // closed: refuses
+		(*certauth.Authenticator)(nil).Handler(h.next).ServeHTTP(w, r) // refuses
 		return
 	}
 	defer a.release(g)

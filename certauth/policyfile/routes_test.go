@@ -1,15 +1,18 @@
 package policyfile_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
 // chainDocument returns a document that accepts every certificate of the CA in that file.
@@ -66,4 +69,45 @@ func TestRequire_MadeAfterTheDocumentWasReplacedRefusesRequestsOfTheOldOne(t *te
 	}), "X-Cert", f.clientA.Base64())
 	assert.NotEqual(t, http.StatusOK, code)
 	assert.False(t, reached)
+}
+
+// finding T101: a handler that answers batches passed their parts to the Handler of a document that had changed
+// the name of the header in the meantime. It did not notice that the request had passed one, so that a caller
+// could be any other by writing the new header into a part.
+func TestHandler_APartOfABatchIsJudgedByTheDocumentOfTheBatch(t *testing.T) {
+	f := newFolder(t)
+	other := f.a.Issue(t, "other")
+	renamed := strings.Replace(chainDocument("a.pem"), "X-Cert", "X-Renamed", 1)
+	auth := open(t, f.write("policy.json", chainDocument("a.pem")), certauth.Config{})
+	var handler http.Handler
+	status := map[string]int{}
+	part := func(ctx context.Context, name string, client *certauthtest.Certificate) int {
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/part", http.NoBody)
+		r.Header.Set(name, client.Base64())
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w.Code
+	}
+	var ended context.Context
+	handler = auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/part" {
+			return
+		}
+		f.write("policy.json", renamed)
+		if assert.NoError(t, auth.Reload(t.Context())) {
+			status["another caller, by the new name"] = part(r.Context(), "X-Renamed", other)
+			status["another caller, by the old name"] = part(r.Context(), "X-Cert", other)
+			status["the caller"] = part(r.Context(), "X-Cert", f.clientA)
+		}
+		ended = r.Context()
+	}))
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	r.Header.Set("X-Cert", f.clientA.Base64())
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	status["after the batch"] = part(ended, "X-Renamed", other)
+	status["another request"] = part(t.Context(), "X-Renamed", other)
+	assert.Equal(t, map[string]int{
+		"another caller, by the new name": 401, "another caller, by the old name": 401, "the caller": 200,
+		"after the batch": 401, "another request": 200,
+	}, status)
 }
