@@ -56,6 +56,8 @@ const (
 	senderClient                   = "client" // not in the file: HandlerTest.Client, outside
 	transportHTTP1, transportHTTP2 = "http1", "http2"
 	expectRefused, expectAccepted  = "refused", "accepted"
+	expectHarmless                 = "harmless" // anything but the content for clients
+	wordTunnels                    = "tunnels"  // in "for": see HandlerTest.Tunnels
 )
 
 // forged reads the embedded file, which the tests of this package check.

@@ -123,7 +123,7 @@ func TestTestHandler_ServesByEachWay(t *testing.T) {
 			if tc.lacks != "" {
 				assert.NotContains(t, r.log, tc.lacks)
 			}
-			assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+			assert.Regexp(t, `: [234][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
 		})
 	}
 }
@@ -287,7 +287,7 @@ func TestTestHandler_AHandshakeThatFailsIsARefusal(t *testing.T) {
 				FrontEnd: certauthtest.FrontEnd{Name: "Nginx"}, Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing, URL: server.URL, Outside: true,
 			})
 			assert.Empty(t, r.fatal)
-			assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+			assert.Regexp(t, `: [234][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
 		})
 	}
 }
@@ -314,7 +314,7 @@ func TestTestHandler_FromOutsideTheFrontEnd(t *testing.T) {
 			certauthtest.TestHandler(r, nil, test)
 			if tc.want == "" {
 				assert.Empty(t, r.fatal)
-				assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+				assert.Regexp(t, `: [234][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
 				return
 			}
 			assert.Contains(t, r.fatal, tc.want)

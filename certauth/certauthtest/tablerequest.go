@@ -26,7 +26,7 @@ func (run *tableRun) render(a *attempt) (wireRequest, error) {
 	if a.Bare && run.direct {
 		return wireRequest{}, leftOutError("HTTP/2 without TLS may be the server's own")
 	}
-	w := wireRequest{sender: a.Sender, host: otherwise(run.host, defaultHost), bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
+	w := wireRequest{sender: a.Sender, host: run.test.Host, bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
 	lines, err := run.frontEndLines(a)
 	if err != nil {
 		return w, err

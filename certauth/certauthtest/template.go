@@ -19,6 +19,7 @@ type rendering struct {
 
 func newRenderingOf(tb TB, layout *layout, test *HandlerTest) rendering {
 	made := map[string]*x509.Certificate{}
+	test.Host = otherwise(test.Host, defaultHost)
 	return rendering{&forgeries{tb: tb, genuine: test.Client, issuer: test.Issuer, with: test.With, made: made}, layout, test}
 }
 
@@ -89,6 +90,8 @@ func (r *rendering) term(text string) (string, error) {
 	switch name {
 	case "path":
 		return r.test.Path, nil
+	case "host":
+		return r.test.Host, nil
 	case "exempt":
 		if r.test.Exempt == "" {
 			return "", leftOutError("no path is exempt")
