@@ -150,10 +150,11 @@ func (a *Authenticator) ConfigureServer(server *http.Server) error {
 		return errClosed
 	}
 	defer a.release(g)
-	like := new(http.Server) // to which the active document adds what a server needs
-	if server != nil {
-		like.Handler, like.ConnContext, like.ReadTimeout, like.ReadHeaderTimeout = server.Handler, server.ConnContext, server.ReadTimeout, server.ReadHeaderTimeout
+	if server == nil {
+		return errors.New("policyfile: ConfigureServer: the server is nil")
 	}
+	// The active document adds to this one what a server needs.
+	like := &http.Server{Handler: server.Handler, ConnContext: server.ConnContext, ReadTimeout: server.ReadTimeout, ReadHeaderTimeout: server.ReadHeaderTimeout}
 	if _, ours := like.Handler.(*guard); ours {
 		return errors.New("policyfile: ConfigureServer: server.Handler is already protected by an Authenticator; call ConfigureServer once, with the unprotected handler")
 	}
