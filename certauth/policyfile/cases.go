@@ -50,7 +50,8 @@ type Case struct {
 // CaseResult is the result of one case.
 type CaseResult struct {
 	Case Case
-	// Got is the outcome, or the reason of the refusal.
+	// Got is the outcome, or the reason of the refusal. It is empty if the certificates of the case
+	// cannot be read.
 	Got certauth.Outcome
 	// Refusal is set if the caller was refused.
 	Refusal *certauth.Error
@@ -251,7 +252,8 @@ func (r *caseRunner) run(ctx context.Context, doc *Document, c Case) (CaseResult
 	if c.Certificate != nil {
 		list, err := r.material.certificates(c.Certificate)
 		if err != nil {
-			return result, err
+			result.Failure = err.Error()
+			return result, nil
 		}
 		var texts []string
 		for _, cert := range list[:min(len(list), maxPresented)] {

@@ -276,3 +276,19 @@ func TestCheck_DoesNotWarnOfAGateThatAnotherGateNarrows(t *testing.T) {
 		assert.Equal(t, want, slices.ContainsFunc(found, func(one warning) bool { return one.Path == "Source.From" }), gate)
 	}
 }
+
+// finding O74: the exit status was 2, as if the document could not be opened, and no other case was shown.
+func TestCheck_ACaseWhoseFileIsMissingFails(t *testing.T) {
+	w := newWorld(t)
+	policy := func(name, file string) string {
+		return w.write(name, `{"source": {"appService": {}}, "policy": {"chain": {"roots": {"pemFile": "`+w.path("root.pem")+`"}}}, "cases": [{"name": "x", "certificate": {"pemFile": "`+file+`"}, "at": "now", "expect": "certificate_missing"}]}`)
+	}
+	w.write("root.pem", string(w.root.PEM()))
+	gone, there := policy("gone.json", "gone.pem"), policy("there.json", w.path("root.pem"))
+	got := certauthRun(t, "", "check", gone)
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, `case "x": file "`)
+	got = certauthRun(t, "", "diff", gone, there)
+	assert.Equal(t, exitFailed, got.code, "what a case without its certificate would say is not known")
+	assert.Contains(t, got.errs, `case "x": file "`)
+}
