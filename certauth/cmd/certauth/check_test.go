@@ -292,3 +292,28 @@ func TestCheck_ACaseWhoseFileIsMissingFails(t *testing.T) {
 	assert.Equal(t, exitFailed, got.code, "what a case without its certificate would say is not known")
 	assert.Contains(t, got.errs, `case "x": file "`)
 }
+
+// finding O75: a service logs these at start, and the command said nothing.
+func TestCheck_WarnsOfCACertificatesThatHaveNoEffect(t *testing.T) {
+	w := newWorld(t)
+	day := 24 * time.Hour
+	other := certauthtest.NewCA(t, "Other Root")
+	ended := certauthtest.NewCA(t, "Ended Root", certauthtest.Valid(time.Now().Add(-2*day), time.Now().Add(-day)))
+	w.write("root.pem", string(w.root.PEM()))
+	w.write("other.pem", string(other.PEM()))
+	w.write("ended.pem", string(ended.PEM()))
+	for _, tc := range []struct{ roots, intermediates, path, want string }{
+		{"root.pem", "other.pem", "Policy.Chain.Intermediates", "chains to none of the roots, so that it has no effect: is its root missing, is it a root itself"},
+		{"ended.pem", "ended.pem", "Policy.Chain.Roots", "no root is valid now: every caller of this chain is refused"},
+		{"root.pem", "root.pem", "", ""},
+	} {
+		got := certauthRun(t, "", "check", w.write("policy.json", `{"source": {"appService": {}}, "policy": {"chain": {"roots": {"pemFile": "`+tc.roots+`"}, "intermediates": {"pemFile": "`+tc.intermediates+`"}}}}`))
+		assert.Equal(t, exitOK, got.code, got.errs)
+		if tc.want == "" {
+			assert.NotContains(t, got.out, "Policy.Chain")
+			continue
+		}
+		assert.Contains(t, got.out, tc.path+": ")
+		assert.Contains(t, got.out, tc.want)
+	}
+}
