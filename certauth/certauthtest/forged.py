@@ -328,7 +328,7 @@ class Run:
         if row.get("transport") == "http2":
             raise LeftOut("this runner does not speak HTTP/2")
         requests = row["requests"]
-        wires = [self.render(row, request, i == len(requests) - 1) for i, request in enumerate(requests)]
+        wires = [self.render(row, request, i == len(requests) - 1 or "concurrent" in row) for i, request in enumerate(requests)]
         if not row.get("concurrent"):
             return self.send_once(row, wires)
         copies, connections, until = wires * row["concurrent"], [], time.monotonic() + 1
