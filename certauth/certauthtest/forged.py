@@ -269,6 +269,8 @@ class Run:
 
     def render(self, row, request, last):
         """Returns who sends the request, and its bytes."""
+        if "part" in request:
+            raise LeftOut("this runner makes no batches")
         sender = request.get("sender", row.get("sender", "front end"))
         stranger = sender == "stranger"
         if request.get("bare") and self.options.speaks_http2:
@@ -278,7 +280,7 @@ class Run:
         if forwarded != "none":
             self.certificate(forwarded)
             ders, verdict = self.certificates[forwarded], "success"
-            if forwarded != "genuine":
+            if forwarded not in ("genuine", "other"):
                 ders = ders[:1]
         lines = self.front_end_lines(ders, request.get("flags", verdict), stranger)
         own = self.front["certificate"]["header"]
@@ -446,7 +448,9 @@ class Run:
                 continue
             for request, answer in zip(row["requests"], answers):
                 accepted, status = request.get("expect") == "accepted", answer[0]
-                gets_in = self.shows_content(answer) if request.get("expect") == "harmless" else self.gets_in(answer)
+                gets_in = self.gets_in(answer)
+                if request.get("expect") in ("harmless", "another"):
+                    gets_in = self.shows_content(answer)
                 if status is None:
                     wrong.append(f'"{row["name"]}" is not answered')
                 elif gets_in and not accepted:

@@ -55,7 +55,7 @@ func TestForged_TheFileIsWhole(t *testing.T) {
 			assert.True(t, refused, "%q is not a forgery", row.Name)
 		}
 		for i, a := range row.Requests {
-			assert.Contains(t, []string{"", expectRefused, expectAccepted, expectHarmless}, a.Expect, row.Name)
+			assert.Contains(t, []string{"", expectRefused, expectAccepted, expectHarmless, expectAnother}, a.Expect, row.Name)
 			assert.Contains(t, []string{"", verdictSuccess, verdictFailure, verdictNone}, a.Flags, row.Name)
 			assert.False(t, a.Sender != "" && i > 0 && !a.NewConnection, "%q changes the sender on one connection", row.Name)
 			assert.NotContains(t, strings.Map(func(c rune) rune { return min(c, 0x100) }, a.Preface), "\u0100", "%q: a character of the preface is not a byte", row.Name)
@@ -94,6 +94,7 @@ func TestForged_NoRowIsDead(t *testing.T) {
 		test := HandlerTest{
 			FrontEnd: FrontEnd{Name: name}, Client: client, Issuer: ca, Path: "/orders", Exempt: "/health",
 			Chain: true, Fingerprint: true, Secret: http.Header{"X-Gate": {"correct horse battery staple"}}, Method: http.MethodGet,
+			Other: ca.Issue(t, "other"), Batch: func(part string) (path, contentType, body string) { return "/batch", "text/plain", part },
 		}
 		run := newRendering(t, test)
 		for i := range forged().Rows {

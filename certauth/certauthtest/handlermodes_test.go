@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -217,6 +218,12 @@ func TestTestHandler_MistakesEndTheTest(t *testing.T) {
 		{"Issuer has not issued Client", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Issuer: certauthtest.NewCA(t, "Another")}},
 		{"Path does not start with a slash", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Path: "orders"}},
 		{"Exempt is not a path different from Path", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Exempt: "/"}},
+		{"Other is not a certificate", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Other: &certauthtest.Certificate{}}},
+		{"Batch needs Other", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Batch: func(string) (path, contentType, body string) { return "", "", "" }}},
+		{"HandlerTest.Other: its response has the body of that to Client", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Other: certauthtest.SelfSigned(t, "other")}},
+		{"HandlerTest.Other: the body of the response to Client is empty", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Other: certauthtest.SelfSigned(t, "other")}},
+		{"HandlerTest.Other: the answer is 401", onlyFirst(), certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Other: certauthtest.SelfSigned(t, "other")}},
+		{"Host is not a host", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Host: "https://app.example"}},
 		{"one value for each header", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Secret: http.Header{"X-Gate": {""}}}},
 		{"Stranger is not a loopback address", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Stranger: "192.0.2.1"}},
 		{"and Configure need a handler, not URL", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://127.0.0.1:1", UnixSocket: true}},
@@ -332,4 +339,17 @@ func TestTestHandler_FromOutsideTheFrontEnd(t *testing.T) {
 		certauthtest.TestHandler(r, nil, test)
 		assert.Contains(t, r.fatal, "HandlerTest.Outside", name)
 	}
+}
+
+// onlyFirst accepts the certificate that comes first.
+func onlyFirst() http.Handler {
+	var first atomic.Pointer[string]
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		value := r.Header.Get("X-Client-Cert")
+		if first.CompareAndSwap(nil, &value); *first.Load() != value {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprintln(w, "hello")
+	})
 }

@@ -23,6 +23,14 @@ type HandlerTest struct {
 	// Issuer is the CA that issued Client. If it is nil, rows that need its key are skipped: an
 	// expired certificate, a server certificate, a CA certificate.
 	Issuer *CA
+	// Other is another client of which the same is true, and whose response has another body than that to
+	// Client, such as its name. The table then checks whether one is taken for the other. If it is nil,
+	// these rows are skipped.
+	Other *Certificate
+	// Batch is for a service that answers the parts of a batch. It makes a request whose part is the given
+	// text, a request of HTTP/1.1, and returns the path, content type and body of that request, whose method
+	// is POST. Other must be set, and have access to it. If Batch is nil, these rows are skipped.
+	Batch func(part string) (path, contentType, body string)
 
 	// Method and Path select a request that only a client with a certificate may make. The
 	// defaults are GET and "/". If a certificate is optional, use a route that requires one.
@@ -110,8 +118,7 @@ type HandlerTest struct {
 // TestHandler reports all failures at once, with an explanation for each row. If tb has a method
 // Logf, it receives a summary, including the rows that were skipped and why. The table cannot
 // show whether the front end itself overwrites the headers that it should, for which package
-// forwarded documents probes, or whether a handler passes the parts of a batch to the check, as if
-// the front end had sent them.
+// forwarded documents probes.
 func TestHandler(tb TB, handler http.Handler, test HandlerTest) {
 	tb.Helper()
 	run, err := newTableRun(tb, handler, test)
@@ -170,6 +177,8 @@ func (test *HandlerTest) check(handler http.Handler) error {
 	mistake(test.Client != nil && test.Client.Certificate != nil && test.Issuer != nil && test.Client.CheckSignatureFrom(test.Issuer.Certificate) != nil, "HandlerTest.Issuer has not issued Client, so that the forged certificates would be refused because of their CA")
 	mistake(test.Path != "" && !strings.HasPrefix(test.Path, "/"), "HandlerTest.Path does not start with a slash")
 	mistake(test.Exempt != "" && (!strings.HasPrefix(test.Exempt, "/") || test.Exempt == otherwise(test.Path, "/")), "HandlerTest.Exempt is not a path different from Path")
+	mistake(test.Other != nil && test.Other.Certificate == nil, "HandlerTest.Other is not a certificate")
+	mistake(test.Batch != nil && test.Other == nil, "HandlerTest.Batch needs Other, to see whether one client can be another")
 	mistake(strings.ContainsAny(test.Host, "/@?# \t\r\n"), "HandlerTest.Host is not a host, such as app.example or app.example:8443")
 	mistake(handler == nil && (test.UnixSocket || test.Configure != nil), "HandlerTest.UnixSocket and Configure need a handler, not URL")
 	mistake(test.UnixSocket && test.FrontEndCertificate != nil, "HandlerTest.UnixSocket and FrontEndCertificate contradict each other")

@@ -58,6 +58,11 @@ func (run *tableRun) all() *tableReport {
 				report.wrong = append(report.wrong, fmt.Sprintf("HandlerTest.Client is not accepted over %s %s, so the table proves nothing: %v", transport, when, err))
 			}
 		}
+		if when == "before the table" && len(report.wrong) == 0 && run.test.Other != nil {
+			if err := run.other(); err != nil {
+				report.wrong = append(report.wrong, "HandlerTest.Other: "+err.Error())
+			}
+		}
 		if len(report.wrong) > 0 && when == "before the table" {
 			return report
 		}
@@ -98,6 +103,32 @@ func (run *tableRun) client(transport string) error {
 	}
 	if !run.gotIn(&answer) {
 		return run.notIn(answer.response.StatusCode)
+	}
+	return nil
+}
+
+// other sends the genuine requests of both clients, whose answers must be different ones.
+func (run *tableRun) other() error {
+	run.tb.Helper()
+	if run.test.Outside {
+		return nil // nobody has a certificate there
+	}
+	both := row{Transport: transportHTTP1}
+	for _, who := range []string{"genuine", "other"} {
+		both.Requests = append(both.Requests, attempt{Sender: senderFrontEnd, Forwarded: who, Target: "{path}", Version: "HTTP/1.1", NewConnection: true})
+	}
+	answers, err := run.send(&both)
+	switch {
+	case err != nil:
+		return err
+	case answers[1].response == nil:
+		return errors.New(answers[1].failure)
+	case !run.gotIn(&answers[1]):
+		return run.notIn(answers[1].response.StatusCode)
+	case !run.isForClient(&answers[0]):
+		return errors.New("the body of the response to Client is empty, or another one each time; Path must be one at which it tells who the client is")
+	case run.isForClient(&answers[1]):
+		return errors.New("its response has the body of that to Client; Path must be one at which it tells who the client is")
 	}
 	return nil
 }
@@ -197,11 +228,13 @@ func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
 
 // mistake says what is wrong about an answer, or returns "".
 func (run *tableRun) mistake(expect string, answer *answer) string {
-	if run.test.Outside && expect != expectHarmless {
+	if run.test.Outside && expect != expectHarmless && expect != expectAnother {
 		expect = expectRefused
 	}
 	in := run.gotIn(answer)
 	switch {
+	case expect == expectAnother && run.isForClient(answer):
+		return "GOT IN, " + answer.status() + " with the content for HandlerTest.Client"
 	case expect == expectHarmless && run.showsContent(answer):
 		return "GOT IN, " + answer.status() + " with the content for clients"
 	case answer.hung:
@@ -233,6 +266,11 @@ func (run *tableRun) showsContent(a *answer) bool {
 		return run.test.GotIn(a.response, a.body)
 	}
 	return len(run.content) > 0 && bytes.HasSuffix(bytes.TrimSpace(a.body), run.content)
+}
+
+// isForClient reports whether the answer, or a part of it, is the one to HandlerTest.Client.
+func (run *tableRun) isForClient(a *answer) bool {
+	return a.takenOver || a.failure == "" && a.response != nil && len(run.content) > 0 && bytes.Contains(a.body, run.content)
 }
 
 // isBlindFor reports whether an answer that everybody may get looks like one for clients.
