@@ -143,7 +143,7 @@ func (h *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // ConfigureServer is certauth's Authenticator.ConfigureServer with the document that is active when a
-// request arrives. After Close it is an error.
+// request arrives. After Close it returns an error.
 func (a *Authenticator) ConfigureServer(server *http.Server) error {
 	g := a.acquire()
 	if g == nil {
