@@ -43,6 +43,7 @@ func TestOpen_TheHintFitsTheCause(t *testing.T) {
 		"PKCS #7":                      {outbound.Config{Source: outbound.File{Path: file("c.p7b", block("PKCS7"))}}, outbound.ReasonMalformed, "openssl pkcs7 -print_certs"},
 		"PKCS #7 in DER":               {outbound.Config{Source: outbound.File{Path: file("c.der", []byte("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"))}}, outbound.ReasonMalformed, "openssl pkcs7 -inform der -print_certs"},
 		"a request":                    {outbound.Config{Source: outbound.File{Path: file("d.pem", block("CERTIFICATE REQUEST"))}}, outbound.ReasonMalformed, "a request is no certificate"},
+		"PKCS#12 of many iterations":   {outbound.Config{Source: outbound.File{Path: "testdata/pkcs12/iterations-1000000.p12"}}, outbound.ReasonMalformed, "with the defaults of openssl pkcs12 -export"},
 		"a key alone":                  {outbound.Config{Source: outbound.File{Path: file("f.pem", keyPEM(t, own.Key))}}, outbound.ReasonMalformed, "Path is the file of the certificate and Key that of the key"},
 		"a large file":                 {outbound.Config{Source: outbound.File{Path: file("g.pem", make([]byte, 2<<20))}}, outbound.ReasonMalformed, "is this the right place?"},
 		"PEM on one line":              {outbound.Config{Source: outbound.File{Path: file("h.pem", bytes.ReplaceAll(bundle(t, own), []byte("\n"), []byte(" ")))}}, outbound.ReasonMalformed, "PKCS#12 in base64, which no editor and no setting changes"},

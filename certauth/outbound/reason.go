@@ -164,6 +164,9 @@ func malformed(hint, format string, args ...any) *Error {
 	return &Error{Reason: ReasonMalformed, Hint: hint, Err: fmt.Errorf(format, args...)}
 }
 
+// exportAgain is the step for PKCS#12 that needs what is not supported.
+const exportAgain = "export it again with the defaults of openssl pkcs12 -export, or use PEM"
+
 // tooMuch is the step for what is larger than a source may be.
 const tooMuch = "is this the right place? no certificate needs so much"
 
