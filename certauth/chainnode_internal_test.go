@@ -172,7 +172,7 @@ func TestChain_UnknownIssuerTakesNoSearch(t *testing.T) {
 		assert.Equal(t, ReasonChainUntrusted, refused.Reason)
 		assert.Equal(t, "Policy.Any[0].Named(\"partner 0\").Chain", refused.Rule)
 		assert.Contains(t, refused.Error(), `no path to 1 root, leaf issuer "CN=Stranger,O=certauthtest" is not configured`)
-		assert.Contains(t, refused.Hint, "add the issuing CA to Chain.Intermediates")
+		assert.Contains(t, refused.Hint, "add the issuing CA to Chain.Intermediates, or to Chain.Roots if it is a root", "finding N162: the second half was missing")
 	})
 }
 

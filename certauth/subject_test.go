@@ -195,7 +195,7 @@ func TestSubject_Attributes(t *testing.T) {
 		}},
 		{"an empty entry", w.behind(certauth.CommonNames{"a", ""}), []string{"Policy.All[1].CommonNames[1]: empty"}},
 		{"finding T44: excluded, with an OID that lacks a dot", w.behind(certauth.Not{Policy: certauth.Subject{"25.4.3=client"}}), []string{`Policy.All[1].Not.Subject[0]: at offset 7: attribute "25.4.3" is not known; give its OID`}},
-		{"no name at all", w.behind(certauth.Subject{"client"}), []string{"Policy.All[1].Subject[0]: at offset 0: attribute without an equals sign"}},
+		{"no name at all", w.behind(certauth.Subject{"client"}), []string{"Policy.All[1].Subject[0]: at offset 0: attribute without an equals sign, want one such as CN=orders"}},
 		{"before the anchor", certauth.All{certauth.Organizations{"x"}, w.chain()}, []string{"Policy.All[0].Organizations" + before}},
 		{"an issuer's name after a pin", certauth.All{certauth.Thumbprints{pinOfNobody}, certauth.IssuerName{"CN=x"}}, []string{"Policy.All[1].IssuerName: comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name"}},
 	})

@@ -8,7 +8,7 @@
 //
 // # A whole service
 //
-// [TestHandler] sends about 370 forged requests to a handler as the service installs it, or to
+// [TestHandler] sends about 400 forged requests to a handler as the service installs it, or to
 // a service that runs on this machine, and fails if one of them is accepted. It takes the front
 // end that the service is configured for and a client that must be accepted; see its examples.
 //

@@ -179,6 +179,35 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 				"exempt: the protected path and a slash", "exempt: the protected path in other letters", "exempt: the protected path in escapes",
 			},
 		},
+		{ // finding N159
+			name: "a lenient router is behind a strict matcher",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return r.URL.Path != "/orders" && leniently(r.URL.Path) == "/orders" }))
+			},
+			rows: []string{
+				"exempt: the protected path behind a segment that is left again", "exempt: the protected path behind an escaped slash", "exempt: the protected path and path parameters",
+				"exempt: the protected path and a dot segment", "exempt: the protected path and a character that is dropped", "exempt: the protected path and an extension",
+				"exempt: the protected path in escapes twice", "exempt: the protected path and an escaped query or fragment",
+			},
+		},
+		{ // finding N155, as the one after it
+			name: "what is exempt is the request line, and what is served a header",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, serves(func(r *http.Request) bool {
+					return r.RequestURI == "/health" && r.Header.Get("X-Original-Url") == "/orders"
+				}))
+			},
+			rows: []string{"exempt: the protected path in a header"},
+		},
+		{
+			name: "what is exempt is the path, and what is served the query",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, serves(func(r *http.Request) bool {
+					return r.URL.Path == "/health" && r.URL.Query().Get("url") == "/orders"
+				}))
+			},
+			rows: []string{"exempt: the protected path in the query"},
+		},
 		{
 			name: "what cannot be read is skipped", frontEnd: "APIManagement",
 			plant: func(t *testing.T, s *service) http.Handler {
@@ -601,6 +630,30 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 				assert.Equal(t, isPossible, slices.Contains(wrong, row), "%s is not among the rows that got in", row)
 			}
 		})
+	}
+}
+
+// leniently reads a path as routers and file systems do that drop or decode more than others.
+func leniently(target string) string {
+	for range 2 {
+		if decoded, err := url.PathUnescape(target); err == nil {
+			target = decoded
+		}
+	}
+	target, _, _ = strings.Cut(target, "?")
+	target, _, _ = strings.Cut(target, "#")
+	segments := strings.Split(strings.ReplaceAll(target, `\`, "/"), "/")
+	for i, segment := range segments {
+		segments[i], _, _ = strings.Cut(segment, ";")
+	}
+	target = strings.TrimRight(path.Clean(strings.Join(segments, "/")), " .\x00\t\r\n")
+	return strings.TrimSuffix(target, path.Ext(target))
+}
+
+// serves is a fault that answers requests as it answers the client.
+func serves(when func(r *http.Request) bool) func(protected, open http.Handler) http.Handler {
+	return func(protected, _ http.Handler) http.Handler {
+		return opens(when)(protected, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "orders") }))
 	}
 }
 

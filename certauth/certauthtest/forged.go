@@ -47,6 +47,7 @@ type attempt struct {
 	Trailers      [][2]string `json:"trailers"`
 	Unannounced   bool        `json:"unannounced"`
 	NewConnection bool        `json:"new_connection"`
+	Part          *attempt    `json:"part"`
 	Expect        string      `json:"expect"`
 }
 
@@ -56,6 +57,9 @@ const (
 	senderClient                   = "client" // not in the file: HandlerTest.Client, outside
 	transportHTTP1, transportHTTP2 = "http1", "http2"
 	expectRefused, expectAccepted  = "refused", "accepted"
+	expectHarmless                 = "harmless" // anything but the content for clients
+	expectAnother                  = "another"  // anything but the content for HandlerTest.Client
+	wordTunnels                    = "tunnels"  // in "for": see HandlerTest.Tunnels
 )
 
 // forged reads the embedded file, which the tests of this package check.
@@ -69,21 +73,27 @@ var forged = sync.OnceValue(func() *forgedFile {
 		row.Sender = otherwise(row.Sender, senderFrontEnd)
 		row.Transport = otherwise(row.Transport, transportHTTP1)
 		for j := range row.Requests {
-			request := &row.Requests[j]
-			request.Sender = otherwise(request.Sender, row.Sender)
-			request.Expect = otherwise(request.Expect, expectRefused)
-			request.Target = otherwise(request.Target, "{path}")
-			request.Version = otherwise(request.Version, "HTTP/1.1")
-			if request.Forwarded == "" {
-				request.Forwarded = "none"
-				if request.Certificate != nil {
-					request.Forwarded = "genuine"
-				}
-			}
+			row.Requests[j].setDefaults(row.Sender)
 		}
 	}
 	return file
 })
+
+func (a *attempt) setDefaults(sender string) {
+	a.Sender = otherwise(a.Sender, sender)
+	a.Expect = otherwise(a.Expect, expectRefused)
+	a.Target = otherwise(a.Target, "{path}")
+	a.Version = otherwise(a.Version, "HTTP/1.1")
+	if a.Forwarded == "" {
+		a.Forwarded = "none"
+		if a.Certificate != nil {
+			a.Forwarded = "genuine"
+		}
+	}
+	if a.Part != nil {
+		a.Part.setDefaults(a.Sender)
+	}
+}
 
 func otherwise(text, fallback string) string {
 	if text == "" {

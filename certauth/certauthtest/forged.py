@@ -25,6 +25,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 import urllib.parse
 
 LIMIT = 30  # seconds for a row
@@ -229,6 +230,8 @@ class Run:
         front, (key, _, number) = self.front, text.partition(".")
         if name == "path":
             return self.path
+        if name == "host":
+            return self.options.host
         if name == "exempt":
             if not self.options.exempt:
                 raise LeftOut("no path is exempt")
@@ -266,6 +269,8 @@ class Run:
 
     def render(self, row, request, last):
         """Returns who sends the request, and its bytes."""
+        if "part" in request:
+            raise LeftOut("this runner makes no batches")
         sender = request.get("sender", row.get("sender", "front end"))
         stranger = sender == "stranger"
         if request.get("bare") and self.options.speaks_http2:
@@ -275,7 +280,7 @@ class Run:
         if forwarded != "none":
             self.certificate(forwarded)
             ders, verdict = self.certificates[forwarded], "success"
-            if forwarded != "genuine":
+            if forwarded not in ("genuine", "other"):
                 ders = ders[:1]
         lines = self.front_end_lines(ders, request.get("flags", verdict), stranger)
         own = self.front["certificate"]["header"]
@@ -308,7 +313,7 @@ class Run:
             lines.append(["Content-Length", str(len(body))])
         text = f'{preface}{request.get("method", self.options.method)} {target} {request.get("version", "HTTP/1.1")}\r\n'
         if not has("host"):
-            text += "Host: app.example\r\n"
+            text += f"Host: {self.options.host}\r\n"
         text += "".join(f"{name}: {value}\r\n" for name, value in lines)
         if last and not has("connection"):
             text += "Connection: close\r\n"
@@ -325,17 +330,37 @@ class Run:
         if row.get("transport") == "http2":
             raise LeftOut("this runner does not speak HTTP/2")
         requests = row["requests"]
-        wires = [self.render(row, request, i == len(requests) - 1) for i, request in enumerate(requests)]
+        wires = [self.render(row, request, i == len(requests) - 1 or "concurrent" in row) for i, request in enumerate(requests)]
         if not row.get("concurrent"):
             return self.send_once(row, wires)
-        copies = wires * row["concurrent"]
-        ready = threading.Barrier(len(copies), timeout=1)
-        with concurrent.futures.ThreadPoolExecutor(len(copies)) as pool:
-            answers = list(pool.map(lambda wire: self.send_once(row, [wire], ready)[0], copies))
+        copies, connections, until = wires * row["concurrent"], [], time.monotonic() + 1
+        try:
+            with contextlib.suppress(OSError):  # the service limits its connections, or its queue is full
+                while len(connections) < len(copies) and (rest := until - time.monotonic()) > 0:
+                    connections.append(socket.create_connection(self.address, rest))
+            if len(connections) < len(wires):
+                raise LeftOut("the service takes too few connections at the same time")
+            ready = threading.Barrier(len(connections))
+            with concurrent.futures.ThreadPoolExecutor(len(connections)) as pool:
+                answers = list(pool.map(lambda wire, connection: self.send_last(connection, wire[1], ready), copies, connections))
+        finally:
+            for connection in connections:
+                connection.close()
         wrong = lambda i, answer: self.gets_in(answer) != (requests[i].get("expect") == "accepted")
         return [next((a for a in answers[i::len(wires)] if wrong(i, a)), answers[i]) for i in range(len(wires))]
 
-    def send_once(self, row, wires, ready=None):
+    def send_last(self, connection, data, ready):
+        """Sends the last byte of a request at the same time as others do."""
+        connection.settimeout(LIMIT)
+        with contextlib.suppress(OSError):
+            connection.sendall(data[:-1])
+        ready.wait()
+        with contextlib.suppress(OSError):
+            connection.sendall(data[-1:])
+        with connection.makefile("rb") as stream:
+            return self.answer(stream)
+
+    def send_once(self, row, wires):
         requests, answers, connection, stream = row["requests"], [], None, None
         try:
             for i, (sender, data) in enumerate(wires):
@@ -352,15 +377,8 @@ class Run:
                     stream = connection.makefile("rb")
                 if row.get("pipelined"):
                     data = b"".join(data for _, data in wires) if i == 0 else b""
-                try:
-                    if ready:
-                        connection.sendall(data[:-1])
-                        data = data[-1:]
-                        with contextlib.suppress(threading.BrokenBarrierError):  # the service limits its connections
-                            ready.wait()
+                with contextlib.suppress(OSError):  # it has answered before it has read everything
                     connection.sendall(data)
-                except OSError:
-                    pass  # it has answered before it has read everything
                 answers.append(self.answer(stream))
         finally:
             if connection:
@@ -400,8 +418,12 @@ class Run:
             return 0, b"", True
 
     def gets_in(self, answer):
+        status = answer[0]
+        return bool(status) and (status // 100 in (2, self.admitted // 100) or self.shows_content(answer))
+
+    def shows_content(self, answer):
         status, body, _ = answer
-        return bool(status) and (status == 101 or status // 100 in (2, self.admitted // 100) or bool(self.content) and body.strip().endswith(self.content))
+        return bool(status) and (status == 101 or bool(self.content) and body.strip().endswith(self.content))
 
     def all(self):
         genuine = {"requests": [{"forwarded": "genuine", "expect": "accepted"}]}
@@ -412,7 +434,7 @@ class Run:
         self.content = body.strip()
         refused, wrong, left = 0, [], collections.Counter()
         for row in self.rows:
-            words = (self.front["name"], self.front["certificate"]["format"])
+            words = [self.front["name"], self.front["certificate"]["format"]] + (["tunnels"] if self.options.tunnels else [])
             if row.get("for") and not set(words) & set(row["for"]) or set(words) & set(row.get("except", [])):
                 continue
             try:
@@ -420,14 +442,20 @@ class Run:
             except LeftOut as why:
                 left[str(why)] += 1
                 continue
-            over = False
+            over, harmless = False, row["requests"][0].get("expect") == "harmless"
+            if harmless and (not self.content or answers[0][0] != 101 and self.shows_content(answers[0])):
+                left["the answer for everybody cannot be told from that for the client"] += 1
+                continue
             for request, answer in zip(row["requests"], answers):
                 accepted, status = request.get("expect") == "accepted", answer[0]
+                gets_in = self.gets_in(answer)
+                if request.get("expect") in ("harmless", "another"):
+                    gets_in = self.shows_content(answer)
                 if status is None:
                     wrong.append(f'"{row["name"]}" is not answered')
-                elif self.gets_in(answer) and not accepted:
+                elif gets_in and not accepted:
                     wrong.append(f'"{row["name"]}" GOT IN, answer {status}: {row["why"]} {row.get("origin", [])}')
-                elif accepted and not self.gets_in(answer) and not (over and status == 0 and not request.get("new_connection")):
+                elif accepted and not gets_in and not (over and status == 0 and not request.get("new_connection")):
                     wrong.append(f'"{row["name"]}" is refused, though it is genuine, answer {status}')
                 elif not accepted:
                     refused += 1
@@ -450,6 +478,8 @@ def main():
     parser.add_argument("--client", action="append", required=True, metavar="NAME=FILE[,FILE]", help="a certificate of FORGED.md, with what is sent along")
     parser.add_argument("--method", default="GET")
     parser.add_argument("--exempt", default="", help="a path at which GET asks for no certificate")
+    parser.add_argument("--host", default="app.example", help="the host that the service is called by")
+    parser.add_argument("--tunnels", action="store_true", help="a proxy before the service makes a tunnel of the connection after a request with Upgrade")
     parser.add_argument("--secret", default="", metavar="HEADER=VALUE", help="by which the service knows the front end")
     parser.add_argument("--stranger", default="127.0.0.2", help="the address of those who are not the front end")
     parser.add_argument("--chain", action="store_true", help="the service reads the chain's header")

@@ -2,6 +2,7 @@ package certauthtest_test
 
 import (
 	"crypto/x509"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,4 +119,50 @@ func TestForgedPython_SaysWhatGotIn(t *testing.T) {
 	code, text = runPython(t, p, "Nginx", "http://192.0.2.1/orders")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, text, "on this machine")
+}
+
+// finding N158: this runner left connections open among those that it used at the same time, so that a service which
+// serves one after another did not answer.
+func TestForgedPython_AServiceMayServeOneConnectionAfterAnother(t *testing.T) {
+	p := newPartner(t)
+	auth, err := certauth.New(certauth.Config{Source: forwarded.Traefik{From: forwarded.Peers("127.0.0.1")}, Policy: p.policy()})
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(orders)
+	require.NoError(t, auth.ConfigureServer(server.Config))
+	server.Listener = &serialListener{Listener: server.Listener}
+	server.Start()
+	defer server.Close()
+	code, text := runPython(t, p, "Traefik", server.URL+"/orders", "--tunnels", "--host", "orders.example:8443")
+	assert.Zero(t, code, text)
+	assert.Contains(t, text, " 0 rows wrong")
+}
+
+// serialListener accepts a connection when the one before it is closed.
+type serialListener struct {
+	net.Listener
+
+	busy sync.Mutex
+}
+
+func (l *serialListener) Accept() (net.Conn, error) {
+	l.busy.Lock()
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		l.busy.Unlock()
+		return nil, err
+	}
+	return &serialConn{conn, sync.OnceFunc(l.busy.Unlock)}, nil
+}
+
+type serialConn struct {
+	net.Conn
+
+	end func()
+}
+
+func (c *serialConn) NetConn() net.Conn { return c.Conn }
+
+func (c *serialConn) Close() error {
+	defer c.end()
+	return c.Conn.Close()
 }

@@ -31,7 +31,7 @@ var (
 // certificateNames holds the certificates that a row can name. The value is true if the issuer's
 // key is needed.
 var certificateNames = map[string]bool{
-	"genuine": false, "issuer": false, "selfsigned": false, "lookalike": false, "lookalikeca": false, "resigned": false, "resignedca": false, "samekey": false,
+	"genuine": false, "other": false, "issuer": false, "selfsigned": false, "lookalike": false, "lookalikeca": false, "resigned": false, "resignedca": false, "samekey": false,
 	"expired": true, "notyet": true, "serveronly": true, "cacertificate": true,
 }
 

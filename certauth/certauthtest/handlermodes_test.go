@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -123,7 +124,7 @@ func TestTestHandler_ServesByEachWay(t *testing.T) {
 			if tc.lacks != "" {
 				assert.NotContains(t, r.log, tc.lacks)
 			}
-			assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+			assert.Regexp(t, `: [234][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
 		})
 	}
 }
@@ -217,6 +218,12 @@ func TestTestHandler_MistakesEndTheTest(t *testing.T) {
 		{"Issuer has not issued Client", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Issuer: certauthtest.NewCA(t, "Another")}},
 		{"Path does not start with a slash", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Path: "orders"}},
 		{"Exempt is not a path different from Path", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Exempt: "/"}},
+		{"Other is not a certificate", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Other: &certauthtest.Certificate{}}},
+		{"Batch needs Other", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Batch: func(string) (path, contentType, body string) { return "", "", "" }}},
+		{"HandlerTest.Other: its response has the body of that to Client", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Other: certauthtest.SelfSigned(t, "other")}},
+		{"HandlerTest.Other: the body of the response to Client is empty", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Other: certauthtest.SelfSigned(t, "other")}},
+		{"HandlerTest.Other: the answer is 401", onlyFirst(), certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Other: certauthtest.SelfSigned(t, "other")}},
+		{"Host is not a host", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Host: "https://app.example"}},
 		{"one value for each header", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Secret: http.Header{"X-Gate": {""}}}},
 		{"Stranger is not a loopback address", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Stranger: "192.0.2.1"}},
 		{"and Configure need a handler, not URL", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://127.0.0.1:1", UnixSocket: true}},
@@ -287,7 +294,7 @@ func TestTestHandler_AHandshakeThatFailsIsARefusal(t *testing.T) {
 				FrontEnd: certauthtest.FrontEnd{Name: "Nginx"}, Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing, URL: server.URL, Outside: true,
 			})
 			assert.Empty(t, r.fatal)
-			assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+			assert.Regexp(t, `: [234][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
 		})
 	}
 }
@@ -314,7 +321,7 @@ func TestTestHandler_FromOutsideTheFrontEnd(t *testing.T) {
 			certauthtest.TestHandler(r, nil, test)
 			if tc.want == "" {
 				assert.Empty(t, r.fatal)
-				assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+				assert.Regexp(t, `: [234][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
 				return
 			}
 			assert.Contains(t, r.fatal, tc.want)
@@ -332,4 +339,17 @@ func TestTestHandler_FromOutsideTheFrontEnd(t *testing.T) {
 		certauthtest.TestHandler(r, nil, test)
 		assert.Contains(t, r.fatal, "HandlerTest.Outside", name)
 	}
+}
+
+// onlyFirst accepts the certificate that comes first.
+func onlyFirst() http.Handler {
+	var first atomic.Pointer[string]
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		value := r.Header.Get("X-Client-Cert")
+		if first.CompareAndSwap(nil, &value); *first.Load() != value {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprintln(w, "hello")
+	})
 }

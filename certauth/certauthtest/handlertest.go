@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -22,6 +23,14 @@ type HandlerTest struct {
 	// Issuer is the CA that issued Client. If it is nil, rows that need its key are skipped: an
 	// expired certificate, a server certificate, a CA certificate.
 	Issuer *CA
+	// Other is another client of which the same is true, and whose response has another body than that to
+	// Client, such as its name. The table then checks whether one is taken for the other. If it is nil,
+	// these rows are skipped.
+	Other *Certificate
+	// Batch is for a service that answers the parts of a batch. It makes a request whose part is the given
+	// text, a request of HTTP/1.1, and returns the path, content type and body of that request, whose method
+	// is POST. Other must be set, and have access to it. If Batch is nil, these rows are skipped.
+	Batch func(part string) (path, contentType, body string)
 
 	// Method and Path select a request that only a client with a certificate may make. The
 	// defaults are GET and "/". If a certificate is optional, use a route that requires one.
@@ -30,6 +39,9 @@ type HandlerTest struct {
 	// whether related paths are exempt too, or Path in another spelling. These rows are meaningful
 	// only if the handler serves protected content at paths other than Path.
 	Exempt string
+	// Host is the host of the requests, with a port if the service needs one. The default is
+	// app.example, and with Outside the host of URL. Give the one that the service routes by.
+	Host string
 
 	// Secret holds the headers by which the service recognises the front end, with one value
 	// each, such as that of forwarded.SharedSecret or X-Azure-FDID. Requests of the front end
@@ -56,6 +68,12 @@ type HandlerTest struct {
 	// KeyPinned states that the service recognises Client by its public key alone, so that a
 	// certificate of another CA for the same key is rightly accepted.
 	KeyPinned bool
+	// Tunnels states that the front end, or a proxy between it and the service, makes a tunnel of the
+	// connection after a request with an Upgrade header, whatever the service answers, as Varnish
+	// does with its usual configuration for WebSocket. The service must then close the connection
+	// after such a request, because what follows is what the client writes. Rows for Apache are
+	// sent in any case.
+	Tunnels bool
 
 	// GotIn reports whether a response is one for accepted clients, for instance because of a
 	// text that only they see. By default these are responses with status 2xx, 101, or the class
@@ -87,8 +105,8 @@ type HandlerTest struct {
 // and the origin of its rows, which are advisories and bugs of other libraries and front ends.
 //
 // A service that does not speak HTTP/1.1, such as a grpc.Server, cannot be tested. TestHandler
-// sends no OPTIONS request, because a service may answer CORS preflights to everybody: make sure that
-// none reaches a handler that does more.
+// sends no OPTIONS request for a path, because a service may answer CORS preflights to everybody: make
+// sure that none reaches a handler that does more.
 //
 // The handler is served on loopback, over HTTP/1.1, where requests are written byte by byte
 // because no client library would send them, and over HTTP/2 with TLS, if the service speaks it.
@@ -100,9 +118,7 @@ type HandlerTest struct {
 // TestHandler reports all failures at once, with an explanation for each row. If tb has a method
 // Logf, it receives a summary, including the rows that were skipped and why. The table cannot
 // show whether the front end itself overwrites the headers that it should, for which package
-// forwarded documents probes; whether a handler passes the parts of a batch to the check, as if
-// the front end had sent them; or whether something behind the check turns a request for Exempt
-// into one for another path.
+// forwarded documents probes.
 func TestHandler(tb TB, handler http.Handler, test HandlerTest) {
 	tb.Helper()
 	run, err := newTableRun(tb, handler, test)
@@ -137,6 +153,9 @@ func newTableRun(tb TB, handler http.Handler, test HandlerTest) (*tableRun, erro
 	test.Method = otherwise(test.Method, http.MethodGet)
 	test.Path = otherwise(test.Path, "/")
 	test.Stranger = otherwise(test.Stranger, "127.0.0.2")
+	if url, err := url.Parse(test.URL); err == nil && test.Outside {
+		test.Host = otherwise(test.Host, url.Hostname()) // front ends compare it with the server name of the handshake
+	}
 	run := &tableRun{rendering: newRenderingOf(tb, layout, &test), limit: rowLimit}
 	if handler != nil {
 		err = run.serve(handler)
@@ -158,6 +177,9 @@ func (test *HandlerTest) check(handler http.Handler) error {
 	mistake(test.Client != nil && test.Client.Certificate != nil && test.Issuer != nil && test.Client.CheckSignatureFrom(test.Issuer.Certificate) != nil, "HandlerTest.Issuer has not issued Client, so that the forged certificates would be refused because of their CA")
 	mistake(test.Path != "" && !strings.HasPrefix(test.Path, "/"), "HandlerTest.Path does not start with a slash")
 	mistake(test.Exempt != "" && (!strings.HasPrefix(test.Exempt, "/") || test.Exempt == otherwise(test.Path, "/")), "HandlerTest.Exempt is not a path different from Path")
+	mistake(test.Other != nil && test.Other.Certificate == nil, "HandlerTest.Other is not a certificate")
+	mistake(test.Batch != nil && test.Other == nil, "HandlerTest.Batch needs Other, to see whether one client can be another")
+	mistake(strings.ContainsAny(test.Host, "/@?# \t\r\n"), "HandlerTest.Host is not a host, such as app.example or app.example:8443")
 	mistake(handler == nil && (test.UnixSocket || test.Configure != nil), "HandlerTest.UnixSocket and Configure need a handler, not URL")
 	mistake(test.UnixSocket && test.FrontEndCertificate != nil, "HandlerTest.UnixSocket and FrontEndCertificate contradict each other")
 	mistake(test.Outside && !strings.HasPrefix(test.URL, "https://"), "HandlerTest.Outside is for the https URL of a front end")

@@ -77,7 +77,7 @@ var sources = map[string]func(from forwarded.Gate) certauth.Source{
 // partner is a CA below a root, with a client.
 type partner struct {
 	root, issuing *certauthtest.CA
-	client        *certauthtest.Certificate
+	client, other *certauthtest.Certificate
 }
 
 // newPartner issues a client whose DER needs padding in base64, because rows about padding would
@@ -86,6 +86,7 @@ func newPartner(t *testing.T) partner {
 	t.Helper()
 	p := partner{root: certauthtest.NewCA(t, "Partner Root")}
 	p.issuing = p.root.NewIntermediate(t, "Partner Issuing")
+	p.other = p.issuing.Issue(t, "billing", certauthtest.DNS("orders.partner.example"))
 	for range 100 {
 		p.client = p.issuing.Issue(t, "orders", certauthtest.DNS("orders.partner.example"))
 		if text := p.client.Base64(); strings.HasSuffix(text, "=") && strings.ContainsAny(text, "+") && strings.ContainsAny(text, "/") {
@@ -136,7 +137,7 @@ func TestTestHandler_LetsNoRowIntoAnyPreset(t *testing.T) {
 			})
 			require.NoError(t, err)
 			test := p.test(name)
-			test.Configure = auth.ConfigureServer
+			test.Configure, test.Other = auth.ConfigureServer, p.other
 			certauthtest.TestHandler(t, orders, test)
 		})
 	}

@@ -26,7 +26,7 @@ func (run *tableRun) render(a *attempt) (wireRequest, error) {
 	if a.Bare && run.direct {
 		return wireRequest{}, leftOutError("HTTP/2 without TLS may be the server's own")
 	}
-	w := wireRequest{sender: a.Sender, host: otherwise(run.host, defaultHost), bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
+	w := wireRequest{sender: a.Sender, host: run.test.Host, bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
 	lines, err := run.frontEndLines(a)
 	if err != nil {
 		return w, err
@@ -47,11 +47,30 @@ func (run *tableRun) render(a *attempt) (wireRequest, error) {
 	if w.target, err = run.text(a.Target); err != nil {
 		return w, err
 	}
-	w.body, err = run.text(a.Body)
+	if w.body, err = run.text(a.Body); err == nil && a.Part != nil {
+		err = run.putPart(&w, a.Part)
+	}
 	if w.body != "" && len(w.trailers) == 0 && !names(w.lines, "Content-Length") && !names(w.lines, "Transfer-Encoding") {
 		w.lines = append(w.lines, [2]string{"Content-Length", fmt.Sprint(len(w.body))})
 	}
 	return w, err
+}
+
+// putPart makes the request one of which the other is a part.
+func (run *tableRun) putPart(w *wireRequest, part *attempt) error {
+	run.tb.Helper()
+	if run.test.Batch == nil {
+		return leftOutError("HandlerTest.Batch is not set")
+	}
+	inner, err := run.render(part)
+	if err != nil {
+		return err
+	}
+	var contentType string
+	w.method = http.MethodPost
+	w.target, contentType, w.body = run.test.Batch(inner.http1(false))
+	w.lines = append(w.lines, [2]string{"Content-Type", contentType})
+	return nil
 }
 
 // frontEndLines returns the headers that the front end itself writes into a request.
@@ -69,14 +88,14 @@ func (run *tableRun) frontEndLines(a *attempt) ([][2]string, error) {
 	if a.Forwarded != "none" {
 		cert := run.certificate(a.Forwarded)
 		if cert == nil {
-			return nil, leftOutError("HandlerTest.Issuer is needed to make the " + a.Forwarded + " certificate")
+			return nil, errNotMade(a.Forwarded)
 		}
 		if a.Forwarded == "samekey" && run.test.KeyPinned {
 			return nil, leftOutError("a key is pinned, so names do not matter")
 		}
 		verdict, certs = verdictSuccess, append(certs, cert)
 		switch {
-		case a.Forwarded == "genuine":
+		case a.Forwarded == "genuine" || a.Forwarded == "other":
 			for _, ca := range run.test.With {
 				certs = append(certs, ca.Certificate)
 			}

@@ -16,7 +16,6 @@ type tableRun struct {
 
 	plain    endpoint // for HTTP/1
 	secure   endpoint // for HTTP/2 over TLS; zero if there is none
-	host     string   // for the Host line and the handshake, if it is not app.example
 	direct   bool     // the server itself speaks, or may speak, HTTP/2 without TLS
 	limit    time.Duration
 	admitted int    // status of the response to the client
@@ -57,6 +56,11 @@ func (run *tableRun) all() *tableReport {
 		for _, transport := range []string{transportHTTP1, transportHTTP2} {
 			if err := run.client(transport); err != nil {
 				report.wrong = append(report.wrong, fmt.Sprintf("HandlerTest.Client is not accepted over %s %s, so the table proves nothing: %v", transport, when, err))
+			}
+		}
+		if when == "before the table" && len(report.wrong) == 0 && run.test.Other != nil {
+			if err := run.other(); err != nil {
+				report.wrong = append(report.wrong, "HandlerTest.Other: "+err.Error())
 			}
 		}
 		if len(report.wrong) > 0 && when == "before the table" {
@@ -103,6 +107,32 @@ func (run *tableRun) client(transport string) error {
 	return nil
 }
 
+// other sends the genuine requests of both clients, whose answers must be different ones.
+func (run *tableRun) other() error {
+	run.tb.Helper()
+	if run.test.Outside {
+		return nil // nobody has a certificate there
+	}
+	both := row{Transport: transportHTTP1}
+	for _, who := range []string{"genuine", "other"} {
+		both.Requests = append(both.Requests, attempt{Sender: senderFrontEnd, Forwarded: who, Target: "{path}", Version: "HTTP/1.1", NewConnection: true})
+	}
+	answers, err := run.send(&both)
+	switch {
+	case err != nil:
+		return err
+	case answers[1].response == nil:
+		return errors.New(answers[1].failure)
+	case !run.gotIn(&answers[1]):
+		return run.notIn(answers[1].response.StatusCode)
+	case !run.isForClient(&answers[0]):
+		return errors.New("the body of the response to Client is empty, or another one each time; Path must be one at which it tells who the client is")
+	case run.isForClient(&answers[1]):
+		return errors.New("its response has the body of that to Client; Path must be one at which it tells who the client is")
+	}
+	return nil
+}
+
 func (run *tableRun) notIn(status int) error {
 	return fmt.Errorf("the answer is %d; %s", status, run.step(status))
 }
@@ -113,7 +143,7 @@ func (run *tableRun) step(status int) string {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return "the service's log says why, if certauth.Config has a Logger"
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusMisdirectedRequest:
-		return "HandlerTest.Method and Path must select a request that the handler serves, for the host " + otherwise(run.host, defaultHost)
+		return "HandlerTest.Method and Path must select a request that the handler serves, for the host " + run.test.Host + " (HandlerTest.Host)"
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return "switch limits on the rate of requests, of refusals, or of requests at the same time, off for this test"
 	}
@@ -131,7 +161,7 @@ func (run *tableRun) rows(report *tableReport) {
 			report.wrong = append(report.wrong, "the rest of the table was not sent, because too many requests were not answered")
 			return
 		}
-		if !row.isFor(run.layout) {
+		if !row.isFor(run.layout, run.test.Tunnels) {
 			continue
 		}
 		answers, err := run.send(row)
@@ -147,9 +177,12 @@ func (run *tableRun) rows(report *tableReport) {
 	}
 }
 
-// isFor reports whether the row applies to the front end, by its name or the form of its header.
-func (r *row) isFor(l *layout) bool {
-	matches := func(word string) bool { return word == l.Name || word == l.Certificate.Format }
+// isFor reports whether the row applies to the front end, by its name, the form of its header, or the tunnels that it
+// makes.
+func (r *row) isFor(l *layout, tunnels bool) bool {
+	matches := func(word string) bool {
+		return word == l.Name || word == l.Certificate.Format || tunnels && word == wordTunnels
+	}
 	return (len(r.For) == 0 || slices.ContainsFunc(r.For, matches)) && !slices.ContainsFunc(r.Except, matches)
 }
 
@@ -159,6 +192,10 @@ func (r *row) fromStranger() bool {
 
 // judge compares the answers with the row's expectation.
 func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
+	if row.Requests[0].Expect == expectHarmless && run.isBlindFor(&answers[0]) {
+		report.left["the answer for everybody cannot be told from that for Client"]++
+		return
+	}
 	for i := range answers {
 		answer, request := &answers[i], &row.Requests[i]
 		if i > 0 && !request.NewConnection && answer.response == nil && answers[i-1].isLast() && request.Expect == expectAccepted {
@@ -191,11 +228,15 @@ func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
 
 // mistake says what is wrong about an answer, or returns "".
 func (run *tableRun) mistake(expect string, answer *answer) string {
-	if run.test.Outside {
+	if run.test.Outside && expect != expectHarmless && expect != expectAnother {
 		expect = expectRefused
 	}
 	in := run.gotIn(answer)
 	switch {
+	case expect == expectAnother && run.isForClient(answer):
+		return "GOT IN, " + answer.status() + " with the content for HandlerTest.Client"
+	case expect == expectHarmless && run.showsContent(answer):
+		return "GOT IN, " + answer.status() + " with the content for clients"
 	case answer.hung:
 		return "is not answered"
 	case in && expect == expectRefused && !run.admits(answer):
@@ -211,7 +252,30 @@ func (run *tableRun) mistake(expect string, answer *answer) string {
 }
 
 func (run *tableRun) gotIn(a *answer) bool {
-	return run.admits(a) || run.test.GotIn == nil && a.failure == "" && a.response != nil && len(run.content) > 0 && bytes.HasSuffix(bytes.TrimSpace(a.body), run.content)
+	return run.admits(a) || run.test.GotIn == nil && run.showsContent(a)
+}
+
+// showsContent reports whether the answer has the content for clients, whatever its status.
+func (run *tableRun) showsContent(a *answer) bool {
+	switch {
+	case a.takenOver:
+		return true
+	case a.failure != "" || a.response == nil:
+		return false
+	case run.test.GotIn != nil:
+		return run.test.GotIn(a.response, a.body)
+	}
+	return len(run.content) > 0 && bytes.HasSuffix(bytes.TrimSpace(a.body), run.content)
+}
+
+// isForClient reports whether the answer, or a part of it, is the one to HandlerTest.Client.
+func (run *tableRun) isForClient(a *answer) bool {
+	return a.takenOver || a.failure == "" && a.response != nil && len(run.content) > 0 && bytes.Contains(a.body, run.content)
+}
+
+// isBlindFor reports whether an answer that everybody may get looks like one for clients.
+func (run *tableRun) isBlindFor(a *answer) bool {
+	return run.test.GotIn == nil && len(run.content) == 0 || !a.takenOver && run.showsContent(a)
 }
 
 // admits reports whether the status, or HandlerTest.GotIn, says that the request was accepted.

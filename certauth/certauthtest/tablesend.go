@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -70,38 +71,52 @@ func (run *tableRun) send(row *row) ([]answer, error) {
 }
 
 // mostApart bounds how long requests wait for those that are to be sent at the same time. A service that limits
-// its connections takes some only when others have ended.
+// its connections, or has a short queue of them, takes some only when others have ended.
 const mostApart = time.Second
 
-// atOnce sends each request several times, each on a connection of its own. The last byte of all of them is
-// written at the same time, if the service takes so many connections. Of the answers to a request it returns a wrong one, if there is any.
+// atOnce sends each request several times, each on a connection of its own, which are opened one after another until
+// the service takes no more. The last byte of all requests is then written at the same time. Of the answers to a
+// request it returns a wrong one, if there is any.
 func (run *tableRun) atOnce(ctx context.Context, row *row, wires []wireRequest) ([]answer, error) {
-	answers, failures := make([]answer, len(wires)*row.Concurrent), make([]error, len(wires)*row.Concurrent)
+	var conns []net.Conn
+	defer func() {
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+	}()
+	opening, stop := context.WithTimeout(ctx, mostApart)
+	defer stop()
+	for len(conns) < len(wires)*row.Concurrent {
+		conn, err := run.dialWithin(ctx, opening, wires[len(conns)%len(wires)].sender)
+		if err != nil && len(conns) == 0 && opening.Err() == nil {
+			a, err := notDialed(ctx, err)
+			return slices.Repeat([]answer{a}, len(wires)), err
+		}
+		if err != nil {
+			break
+		}
+		conns = append(conns, conn)
+	}
+	if len(conns) < len(wires) {
+		return nil, leftOutError("the service takes too few connections at the same time")
+	}
+	answers := make([]answer, len(conns))
+	start := make(chan struct{})
 	var group, ready sync.WaitGroup
-	ready.Add(len(answers))
-	wait, start := context.WithTimeout(ctx, mostApart)
-	group.Go(func() {
-		ready.Wait()
-		start()
-	})
-	for i := range answers {
+	for i, conn := range conns {
+		ready.Add(1)
 		group.Go(func() {
 			w := wires[i%len(wires)]
-			conn, err := run.dial(ctx, w.sender, run.plain, "http/1.1")
-			if err != nil {
-				ready.Done()
-				answers[i], failures[i] = notDialed(ctx, err)
-				return
-			}
-			defer func() { _ = conn.Close() }()
 			text := w.http1(true)
 			_, _ = io.WriteString(conn, text[:len(text)-1])
 			ready.Done()
-			<-wait.Done()
+			<-start
 			_, _ = io.WriteString(conn, text[len(text)-1:])
 			answers[i] = readAnswer(ctx, bufio.NewReader(conn), w.method)
 		})
 	}
+	ready.Wait()
+	close(start)
 	group.Wait()
 	merged := answers[:len(wires):len(wires)]
 	for i := range answers {
@@ -109,7 +124,22 @@ func (run *tableRun) atOnce(ctx context.Context, row *row, wires []wireRequest) 
 			merged[at] = answers[i]
 		}
 	}
-	return merged, errors.Join(failures...)
+	return merged, nil
+}
+
+// dialWithin connects for HTTP/1 before opening ends. The connection ends with ctx.
+func (run *tableRun) dialWithin(ctx, opening context.Context, sender string) (net.Conn, error) {
+	life, end := context.WithCancel(ctx)
+	inTime := context.AfterFunc(opening, end)
+	conn, err := run.dial(life, sender, run.plain, "http/1.1")
+	if err == nil && !inTime() {
+		err = opening.Err()
+	}
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // dial connects as the given sender. The connection ends with the context.
@@ -137,7 +167,10 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 		config.InsecureSkipVerify = true // a service on this machine, whose certificate may be for another name
 	}
 	if run.test.Outside {
-		config.ServerName = run.host
+		config.ServerName = run.test.Host
+		if host, _, err := net.SplitHostPort(run.test.Host); err == nil {
+			config.ServerName = host
+		}
 	}
 	own, with := run.test.FrontEndCertificate, []*CA(nil)
 	if sender == senderClient {

@@ -46,7 +46,7 @@ type limitedListener struct {
 func (l limitedListener) Accept() (net.Conn, error) {
 	l.places <- struct{}{}
 	conn, err := l.Listener.Accept()
-	return limitedConn{conn, sync.OnceFunc(func() { <-l.places })}, err
+	return &limitedConn{conn, sync.OnceFunc(func() { <-l.places })}, err
 }
 
 type limitedConn struct {
@@ -55,7 +55,7 @@ type limitedConn struct {
 	free func()
 }
 
-func (c limitedConn) Close() error {
+func (c *limitedConn) Close() error {
 	defer c.free()
 	return c.Conn.Close()
 }

@@ -117,9 +117,6 @@ func (run *tableRun) connectTo(text string) error {
 		return errors.New("HandlerTest.URL is not http:// or https:// with a loopback address: forged requests are for your own service on this machine")
 	}
 	run.direct = true
-	if run.test.Outside {
-		run.host = u.Hostname() // front ends compare it with the server name of the handshake
-	}
 	run.plain = endpoint{network: "tcp", address: net.JoinHostPort(host, port), tls: u.Scheme == "https"}
 	if run.plain.tls {
 		run.secure = run.plain

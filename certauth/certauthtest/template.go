@@ -18,7 +18,11 @@ type rendering struct {
 }
 
 func newRenderingOf(tb TB, layout *layout, test *HandlerTest) rendering {
-	made := map[string]*x509.Certificate{}
+	made := map[string]*x509.Certificate{"other": nil}
+	test.Host = otherwise(test.Host, defaultHost)
+	if test.Other != nil {
+		made["other"] = test.Other.Certificate
+	}
 	return rendering{&forgeries{tb: tb, genuine: test.Client, issuer: test.Issuer, with: test.With, made: made}, layout, test}
 }
 
@@ -26,6 +30,14 @@ func newRenderingOf(tb TB, layout *layout, test *HandlerTest) rendering {
 type leftOutError string
 
 func (e leftOutError) Error() string { return string(e) }
+
+// errNotMade says why there is no certificate of this name.
+func errNotMade(name string) error {
+	if name == "other" {
+		return leftOutError("HandlerTest.Other is not set")
+	}
+	return leftOutError("HandlerTest.Issuer is needed to make the " + name + " certificate")
+}
 
 // errSame is for variants that change nothing here, such as a hyphen in a name that has none, or
 // padding in a text that needs none.
@@ -89,6 +101,8 @@ func (r *rendering) term(text string) (string, error) {
 	switch name {
 	case "path":
 		return r.test.Path, nil
+	case "host":
+		return r.test.Host, nil
 	case "exempt":
 		if r.test.Exempt == "" {
 			return "", leftOutError("no path is exempt")
@@ -194,7 +208,7 @@ func (r *rendering) certificates(names, format string) (string, error) {
 		}
 		cert := r.certificate(name)
 		if cert == nil {
-			return "", leftOutError("HandlerTest.Issuer is needed to make the " + name + " certificate")
+			return "", errNotMade(name)
 		}
 		certs = append(certs, cert)
 	}

@@ -66,8 +66,12 @@ const (
 // Prepare implements [certauth.Source].
 func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	untrusted := "the request did not come through App Service's front end; check its access restrictions and what else can reach the worker"
-	if s.InsecureOutsideAppService {
+	missing, traffic := hintClientCertRequired, platformTraffic
+	switch {
+	case s.InsecureOutsideAppService: // a tool asks about a site, or a developer's machine simulates one
 		untrusted = "outside App Service the sender has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too, as examples/appservice/local and package certauthtest do"
+	case len(missingVariables()) > 0:
+		missing, traffic = hintOutside, nil
 	}
 	reader, err := layout{
 		preset:    "AppService",
@@ -75,8 +79,8 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 		header:    nameARRClientCert,
 		codec:     base64Codec(),
 		form:      "padded standard base64 of one DER certificate",
-		missing:   hintClientCertRequired,
-		traffic:   platformTraffic,
+		missing:   missing,
+		traffic:   traffic,
 		untrusted: untrusted,
 		kept:      []string{headerARRLogID, headerARRSSL, headerAppServiceProto},
 		platform:  true,

@@ -49,13 +49,13 @@ func TestAppService_OutsideThePlatform(t *testing.T) {
 		name, site, instance string
 		outside              bool
 		want                 certauth.Reason
-		text                 string
+		text, missing        string
 	}{
-		{"row 13 both variables", "orders", "0123", false, certauth.ReasonNone, "forwarded.AppService"},
-		{"row 13 neither", "", "", false, certauth.ReasonSourceUntrusted, "not on App Service"},
-		{"row 13 no instance", "orders", "", false, certauth.ReasonSourceUntrusted, "not on App Service"},
-		{"row 13 no site", "", "0123", false, certauth.ReasonSourceUntrusted, "not on App Service"},
-		{"by explicit choice", "", "", true, certauth.ReasonNone, "insecure: outside App Service"},
+		{"row 13 both variables", "orders", "0123", false, certauth.ReasonNone, "forwarded.AppService", "clientCertEnabled=true"},
+		{"row 13 neither", "", "", false, certauth.ReasonSourceUntrusted, "not on App Service", "InsecureOutsideAppService"},
+		{"row 13 no instance", "orders", "", false, certauth.ReasonSourceUntrusted, "not on App Service", "InsecureOutsideAppService"},
+		{"row 13 no site", "", "0123", false, certauth.ReasonSourceUntrusted, "not on App Service", "InsecureOutsideAppService"},
+		{"by explicit choice", "", "", true, certauth.ReasonNone, "insecure: outside App Service", "clientCertEnabled=true"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Setenv("WEBSITE_SITE_NAME", tc.site)
@@ -75,6 +75,9 @@ func TestAppService_OutsideThePlatform(t *testing.T) {
 			}
 			_, err = auth.Check(arriving())
 			assert.Equal(t, certauth.ReasonCertificateMissing, reasonOf(err))
+			refused, ok := errors.AsType[*certauth.Error](err) // finding N161: the hint was about the health check, or Always On
+			assert.True(t, ok)
+			assert.Contains(t, refused.Hint, tc.missing)
 		})
 	}
 	t.Run("evidence is asked for outside as well", func(t *testing.T) {

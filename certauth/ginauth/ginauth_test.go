@@ -71,11 +71,15 @@ func TestHandler_LetsNoRowIn(t *testing.T) {
 			p := newPartner(t)
 			router := gin.New()
 			router.Use(ginauth.Handler(p.auth(t, tc.source)))
-			router.NoRoute(func(c *gin.Context) { c.String(http.StatusOK, "orders") })
+			router.NoRoute(func(c *gin.Context) {
+				id, _ := certauth.FromContext(c.Request.Context())
+				c.String(http.StatusOK, id.Leaf.Subject.CommonName)
+			})
 			router.GET("/health", func(c *gin.Context) { c.String(http.StatusOK, "ok") })
 			certauthtest.TestHandler(t, router, certauthtest.HandlerTest{
 				FrontEnd: certauthtest.FrontEnd{Name: tc.frontEnd},
 				Client:   p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing, Exempt: "/health", Chain: tc.chain,
+				Other: p.issuing.Issue(t, "invoices"), Tunnels: true,
 			})
 		})
 	}

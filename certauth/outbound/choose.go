@@ -144,7 +144,7 @@ func (p *pool) nothing(candidates []candidate, selected *selection) error {
 	case len(p.certs) == 0 && len(p.keys) == 0:
 		return fail(ReasonSourceUnavailable, "no certificate")
 	case len(p.certs) == 0:
-		return fail(ReasonMalformed, "no certificate, only a key")
+		return malformed("put the certificate and its chain beside the key; in File, Path is the file of the certificate and Key that of the key", "no certificate, only a key")
 	}
 	return fail(ReasonKeyMissing, "none of %d certificates has its key in this source", len(p.certs))
 }

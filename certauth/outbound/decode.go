@@ -55,7 +55,7 @@ func decodeAll(ctx context.Context, blobs []blob, password string) (*pool, error
 			p.failures = append(p.failures, asError(err, ReasonMalformed))
 		}
 		if len(p.certs) > maxCertificates || len(p.keys) > maxKeys {
-			return nil, fail(ReasonMalformed, "more than %d certificates or %d keys", maxCertificates, maxKeys)
+			return nil, malformed(tooMuch, "more than %d certificates or %d keys", maxCertificates, maxKeys)
 		}
 	}
 	return p, nil
@@ -91,11 +91,13 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 	data := b.data
 	switch {
 	case len(data) > maxSize:
-		return nil, nil, fail(ReasonMalformed, "%d bytes, want at most %d", len(data), maxSize)
+		return nil, nil, malformed(tooMuch, "%d bytes, want at most %d", len(data), maxSize)
 	case b.form == formPEM:
 		return decodePEM(data)
 	case b.form == formAny && bytes.Contains(data, pemBegin):
 		return decodePEM(data)
+	case bytes.Contains(data, pemBegin):
+		return nil, nil, malformed("return the content type application/x-pem-file, or none", "PEM, and the content type says PKCS#12")
 	}
 	if !isDER(data) && versionOf(data) < 0 {
 		decoded, err := fromBase64(data)
@@ -129,7 +131,10 @@ func otherText(text []byte) error {
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("MII")) {
 		return nil
 	}
-	return certpem.OtherText(text)
+	if err := certpem.OtherText(text); err != nil {
+		return malformed("store the PEM as it was issued, or PKCS#12 in base64, which no editor and no setting changes", "%w", err)
+	}
+	return nil
 }
 
 var pemBegin = []byte("-----BEGIN ")
@@ -139,7 +144,7 @@ var pemBegin = []byte("-----BEGIN ")
 func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, err error) {
 	want, got := bytes.Count(text, pemBegin), 0
 	if want > maxCertificates {
-		return nil, nil, fail(ReasonMalformed, "%d PEM blocks, want at most %d", want, maxCertificates)
+		return nil, nil, malformed(tooMuch, "%d PEM blocks, want at most %d", want, maxCertificates)
 	}
 	for rest := text; ; {
 		var block *pem.Block

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
@@ -105,6 +106,11 @@ func readFolder(ctx context.Context, folder string) ([]blob, error) {
 	}
 	defer handle.Close()
 	entries, err := handle.ReadDir(maxFolder + 1)
+	if errors.Is(err, syscall.ENOTDIR) {
+		file := withoutPath(err, folder)
+		file.Hint = "name the folder of the certificate; for a file use File"
+		return nil, file
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, withoutPath(err, folder)
 	}

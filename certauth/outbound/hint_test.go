@@ -1,9 +1,12 @@
 package outbound_test
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -11,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
-// finding O63: for a key of another certificate the hint was to export the key with the certificate, and for what belongs
-// elsewhere to look whether the file is still being written.
+// findings O63 and O72: for a key of another certificate the hint was to export the key with the certificate, and for what
+// belongs elsewhere, is too large, or has been changed by a setting, to look whether the file is still being written.
 func TestOpen_TheHintFitsTheCause(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Root")
 	own, other := issue(t, ca, "orders"), issue(t, ca, "orders")
@@ -26,6 +29,8 @@ func TestOpen_TheHintFitsTheCause(t *testing.T) {
 	block := func(label string) []byte {
 		return []byte("-----BEGIN " + label + "-----\nAAAA\n-----END " + label + "-----\n")
 	}
+	t.Setenv("OUTBOUND_PATH", whole.Path)
+	t.Setenv("OUTBOUND_ESCAPES", strings.ReplaceAll(string(bundle(t, own)), "\n", `\n`))
 	for name, tc := range map[string]struct {
 		config outbound.Config
 		reason outbound.Reason
@@ -38,6 +43,16 @@ func TestOpen_TheHintFitsTheCause(t *testing.T) {
 		"PKCS #7":                      {outbound.Config{Source: outbound.File{Path: file("c.p7b", block("PKCS7"))}}, outbound.ReasonMalformed, "openssl pkcs7 -print_certs"},
 		"PKCS #7 in DER":               {outbound.Config{Source: outbound.File{Path: file("c.der", []byte("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"))}}, outbound.ReasonMalformed, "openssl pkcs7 -inform der -print_certs"},
 		"a request":                    {outbound.Config{Source: outbound.File{Path: file("d.pem", block("CERTIFICATE REQUEST"))}}, outbound.ReasonMalformed, "a request is no certificate"},
+		"PKCS#12 of many iterations":   {outbound.Config{Source: outbound.File{Path: "testdata/pkcs12/iterations-1000000.p12"}}, outbound.ReasonMalformed, "with the defaults of openssl pkcs12 -export"},
+		"a key alone":                  {outbound.Config{Source: outbound.File{Path: file("f.pem", keyPEM(t, own.Key))}}, outbound.ReasonMalformed, "Path is the file of the certificate and Key that of the key"},
+		"a large file":                 {outbound.Config{Source: outbound.File{Path: file("g.pem", make([]byte, 2<<20))}}, outbound.ReasonMalformed, "is this the right place?"},
+		"PEM on one line":              {outbound.Config{Source: outbound.File{Path: file("h.pem", bytes.ReplaceAll(bundle(t, own), []byte("\n"), []byte(" ")))}}, outbound.ReasonMalformed, "PKCS#12 in base64, which no editor and no setting changes"},
+		"a folder":                     {outbound.Config{Source: outbound.File{Path: folder}}, outbound.ReasonSourceUnavailable, "for a folder use Directory"},
+		"a file":                       {outbound.Config{Source: outbound.Directory{Path: whole.Path}}, outbound.ReasonSourceUnavailable, "for a file use File"},
+		"PEM that is called PKCS#12":   {outbound.Config{Source: outbound.Fetch(func(context.Context) (string, []byte, error) { return "application/x-pkcs12", bundle(t, own), nil })}, outbound.ReasonMalformed, "return the content type application/x-pem-file"},
+		"a variable with a path":       {outbound.Config{Source: outbound.Env{Name: "OUTBOUND_PATH"}}, outbound.ReasonMalformed, "use File with the value of the variable as Path"},
+		"a variable with escapes":      {outbound.Config{Source: outbound.Env{Name: "OUTBOUND_ESCAPES"}}, outbound.ReasonMalformed, "set the variable with its line ends"},
+		"a certificate for later":      {outbound.Config{Source: whole, Now: func() time.Time { return own.NotBefore.Add(-time.Hour) }}, outbound.ReasonCertificateNotYetValid, "the certificate in use now must stay in the source"},
 		"parameters":                   {outbound.Config{Source: outbound.File{Path: file("e.pem", block("DH PARAMETERS"))}}, outbound.ReasonMalformed, "remove this block"},
 	} {
 		assert.Contains(t, refused(t, tc.config, tc.reason).Hint, tc.want, name)

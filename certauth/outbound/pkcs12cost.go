@@ -60,7 +60,7 @@ func (p *parsedPFX) affordable() error {
 		}
 	}
 	if total > maxCost {
-		return fail(ReasonMalformed, "its key derivations cost %d hashes in all, want at most %d; export it with fewer iterations", total, maxCost)
+		return malformed(exportAgain, "its key derivations cost %d hashes in all, want at most %d", total, maxCost)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func macCost(mac *pfxMAC) (macKind, cost, error) {
 		c, err := iterations(mac.Iterations, mac.Salt)
 		return macClassic, c * weightClassicMAC, err
 	}
-	return macNone, 0, fail(ReasonMalformed, "the MAC's algorithm %s is not supported", algorithm)
+	return macNone, 0, malformed(exportAgain, "the MAC's algorithm %s is not supported", algorithm)
 }
 
 // encryptionCost returns the cost of a password-based encryption.
@@ -106,12 +106,12 @@ func encryptionCost(algorithm pkix.AlgorithmIdentifier) (cost, error) {
 		c, err := iterations(params.Iterations, params.Salt)
 		return c * weightClassicPBE, err
 	}
-	return 0, fail(ReasonMalformed, "encryption %s is not supported", algorithm.Algorithm)
+	return 0, malformed(exportAgain, "encryption %s is not supported", algorithm.Algorithm)
 }
 
 func pbkdf2Cost(kdf pkix.AlgorithmIdentifier) (cost, error) {
 	if !kdf.Algorithm.Equal(oidPBKDF2) {
-		return 0, fail(ReasonMalformed, "key derivation %s is not supported", kdf.Algorithm)
+		return 0, malformed(exportAgain, "key derivation %s is not supported", kdf.Algorithm)
 	}
 	var params struct {
 		Salt       asn1.RawValue
@@ -123,17 +123,17 @@ func pbkdf2Cost(kdf pkix.AlgorithmIdentifier) (cost, error) {
 		return 0, errors.New("the parameters of PBKDF2 cannot be read")
 	}
 	if params.KeyLength < 0 || params.KeyLength > maxDerivedKey {
-		return 0, fail(ReasonMalformed, "PBKDF2 with a key of %d bytes, want at most %d", params.KeyLength, maxDerivedKey)
+		return 0, malformed(exportAgain, "PBKDF2 with a key of %d bytes, want at most %d", params.KeyLength, maxDerivedKey)
 	}
 	return iterations(params.Iterations, params.Salt.Bytes)
 }
 
 func iterations(n int, salt []byte) (cost, error) {
 	if n < 1 || n > maxIterations {
-		return 0, fail(ReasonMalformed, "%d iterations, want 1 to %d; export it with fewer", n, maxIterations)
+		return 0, malformed(exportAgain, "%d iterations, want 1 to %d", n, maxIterations)
 	}
 	if len(salt) > maxSalt {
-		return 0, fail(ReasonMalformed, "a salt of %d bytes, want at most %d", len(salt), maxSalt)
+		return 0, malformed(exportAgain, "a salt of %d bytes, want at most %d", len(salt), maxSalt)
 	}
 	return cost(n), nil
 }

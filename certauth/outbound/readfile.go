@@ -24,7 +24,9 @@ func readFile(path string) blob {
 func readRegular(path string) (data []byte, exposed bool, err error) {
 	file, info, err := regular.Open(path)
 	if errors.Is(err, regular.ErrNot) {
-		return nil, false, fail(ReasonSourceUnavailable, "%s is not a regular file", path)
+		other := fail(ReasonSourceUnavailable, "%s is not a regular file", path)
+		other.Hint = "name the file of the certificate; for a folder use Directory"
+		return nil, false, other
 	}
 	if err != nil {
 		return nil, false, withoutPath(err, path)
@@ -35,7 +37,7 @@ func readRegular(path string) (data []byte, exposed bool, err error) {
 	case err != nil:
 		return nil, false, withoutPath(err, path)
 	case len(data) > maxSize:
-		return nil, false, fail(ReasonMalformed, "%s has more than %d bytes", path, maxSize)
+		return nil, false, malformed(tooMuch, "%s has more than %d bytes", path, maxSize)
 	case len(data) == 0:
 		return nil, false, fail(ReasonMalformed, "%s is empty", path)
 	}
@@ -43,7 +45,7 @@ func readRegular(path string) (data []byte, exposed bool, err error) {
 }
 
 // withoutPath removes the path from the error, so that the file is named only once.
-func withoutPath(err error, path string) error {
+func withoutPath(err error, path string) *Error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}

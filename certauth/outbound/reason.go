@@ -50,7 +50,7 @@ func (r Reason) hint() string {
 	case ReasonReferenceUnresolved:
 		return "App Service did not resolve the reference: check the setting's status in the portal, the app's identity and its permission to read the secret"
 	case ReasonMalformed:
-		return "compare with openssl x509 -text or openssl pkcs12 -info; is the file still being written?"
+		return "is the file still being written? openssl x509 -text or openssl pkcs12 -info shows what can be read of it"
 	case ReasonPasswordWrong:
 		return "set Config.Password, or leave it nil for a file without a password; an encrypted PEM key must be decrypted or converted to PKCS#12"
 	case ReasonKeyMissing:
@@ -62,7 +62,7 @@ func (r Reason) hint() string {
 	case ReasonCertificateExpired:
 		return "renew the certificate; check this host's clock too"
 	case ReasonCertificateNotYetValid:
-		return "check this host's clock"
+		return "check this host's clock; until then the certificate in use now must stay in the source"
 	case ReasonCertificateIsCA:
 		return "the application needs a certificate issued by a CA (openssl req -x509 creates a CA certificate)"
 	case ReasonUsageNotAllowed:
@@ -158,6 +158,17 @@ func (e *Error) withHint() *Error {
 func fail(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Hint: reason.hint(), Err: fmt.Errorf(format, args...)}
 }
+
+// malformed returns an error with another step than the usual one.
+func malformed(hint, format string, args ...any) *Error {
+	return &Error{Reason: ReasonMalformed, Hint: hint, Err: fmt.Errorf(format, args...)}
+}
+
+// exportAgain is the step for PKCS#12 that needs what is not supported.
+const exportAgain = "export it again with the defaults of openssl pkcs12 -export, or use PEM"
+
+// tooMuch is the step for what is larger than a source may be.
+const tooMuch = "is this the right place? no certificate needs so much"
 
 // asError returns the *Error in err, or wraps err in one with the given reason.
 func asError(err error, otherwise Reason) *Error {

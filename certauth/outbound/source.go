@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -103,11 +104,18 @@ func readVariable(name string) blob {
 	case isReference(text):
 		b.err = fail(ReasonReferenceUnresolved, "%s holds an unresolved reference", b.name)
 	case strings.Contains(text, `\n`) && strings.Contains(text, "-----BEGIN"):
-		b.err = fail(ReasonMalformed, "%s contains the characters \\n instead of line ends", b.name)
+		b.err = malformed("set the variable with its line ends, or to PKCS#12 in base64", "%s contains the characters \\n instead of line ends", b.name)
+	case isPath(text):
+		b.err = malformed("set the variable to the certificate itself, or use File with the value of the variable as Path", "%s holds the name of a file", b.name)
 	default:
 		b.data = []byte(value)
 	}
 	return b
+}
+
+// isPath reports whether the text is an absolute path. Neither PEM nor base64 of DER begins like one.
+func isPath(text string) bool {
+	return filepath.IsAbs(text) && !strings.ContainsAny(text, "\n=") && len(text) < 256
 }
 
 // isReference reports whether the text is a reference to Key Vault or App Configuration. App Service delivers it instead of

@@ -149,17 +149,18 @@ func (h *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // ConfigureServer is certauth's Authenticator.ConfigureServer with the document that is active when a
-// request arrives. After Close it is an error.
+// request arrives. After Close it returns an error.
 func (a *Authenticator) ConfigureServer(server *http.Server) error {
 	g := a.acquire()
 	if g == nil {
 		return errClosed
 	}
 	defer a.release(g)
-	like := new(http.Server) // to which the active document adds what a server needs
-	if server != nil {
-		like.Handler, like.ConnContext, like.ReadTimeout, like.ReadHeaderTimeout = server.Handler, server.ConnContext, server.ReadTimeout, server.ReadHeaderTimeout
+	if server == nil {
+		return errors.New("policyfile: ConfigureServer: the server is nil")
 	}
+	// The active document adds to this one what a server needs.
+	like := &http.Server{Handler: server.Handler, ConnContext: server.ConnContext, ReadTimeout: server.ReadTimeout, ReadHeaderTimeout: server.ReadHeaderTimeout}
 	if _, ours := like.Handler.(*guard); ours {
 		return errors.New("policyfile: ConfigureServer: server.Handler is already protected by an Authenticator; call ConfigureServer once, with the unprotected handler")
 	}

@@ -50,7 +50,8 @@ type Case struct {
 // CaseResult is the result of one case.
 type CaseResult struct {
 	Case Case
-	// Got is the outcome, or the reason of the refusal.
+	// Got is the outcome, or the reason of the refusal. It is empty if the certificates of the case
+	// cannot be read.
 	Got certauth.Outcome
 	// Refusal is set if the caller was refused.
 	Refusal *certauth.Error
@@ -229,8 +230,12 @@ func frontEndVerifies(source certauth.Source) bool {
 	return field.IsValid() && field.Kind() == reflect.Bool && field.Bool()
 }
 
+// maxPresented bounds how many certificates of a case are presented. No source accepts so many.
+const maxPresented = 100
+
 type caseRunner struct {
 	whole, direct *certauth.Authenticator
+	material      material
 	now           atomic.Pointer[time.Time] // also used when material is reloaded while the cases run
 	event         certauth.Event
 }
@@ -245,12 +250,13 @@ func (r *caseRunner) run(ctx context.Context, doc *Document, c Case) (CaseResult
 	}
 	auth := r.whole
 	if c.Certificate != nil {
-		list, err := (&material{}).certificates(c.Certificate)
+		list, err := r.material.certificates(c.Certificate)
 		if err != nil {
-			return result, err
+			result.Failure = err.Error()
+			return result, nil //nolint:nilerr // the case fails, and the others are run
 		}
 		var texts []string
-		for _, cert := range list {
+		for _, cert := range list[:min(len(list), maxPresented)] {
 			texts = append(texts, base64.StdEncoding.EncodeToString(cert.Raw))
 		}
 		request.Header.Set(caseHeader, strings.Join(texts, ","))

@@ -111,6 +111,11 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 "policy": {"dnsNAMES": ["a"]}}`, `2:12: policy.dnsNAMES: unknown member; did you mean "dnsNames"?`},
 		{"a member that stands twice", "{\n\"optional\": true,\n  \"optional\": false}", `3:3: the member "optional" stands here twice`},
 		{"text after the document", "{}\nx", `2:1: not JSON: `},
+		// finding O73: these said only which character is invalid.
+		{"a comma too many", `{` + source + ",}", `not JSON: invalid character ',' at start of value; remove the comma after the last member`},
+		{"a comment", "{\n// " + source + "}", `2:1: not JSON: invalid character '/' at start of value; JSON has no comments, and "description" is for them`},
+		{"single quotes", "{'source': {}}", `1:2: not JSON: invalid character '\'' at start of value; JSON has double quotes`},
+		{"YAML", "source:\n  appService: {}\n", `1:1: not JSON: invalid character 's' at start of value; a document begins with {, and YAML must be converted`},
 		{"a second document", "{}\n {}", `2:3: text after the end of the document`},
 		{"half a document", "{\"optional\":", `1:13: optional: the document ends too early`},
 		{"nothing", "", `1:1: the document ends too early`},

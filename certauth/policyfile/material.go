@@ -23,9 +23,21 @@ const maxMaterial = 16 << 20
 
 // material reads the files and variables to which a document refers and records their digests, so
 // that a change of them counts as a change of the document. It does not read material that certauth
-// reloads itself.
+// reloads itself. A file of certificates is read once, however often the document names it.
 type material struct {
-	seen map[[sha256.Size]byte]bool
+	seen  map[[sha256.Size]byte]bool
+	files map[certificateFile]readCertificates
+}
+
+// certificateFile is a file of certificates in PEM, or in DER too.
+type certificateFile struct {
+	name string
+	der  bool
+}
+
+type readCertificates struct {
+	list []*x509.Certificate
+	err  error
 }
 
 func (m *material) note(parts ...[]byte) {
@@ -103,9 +115,9 @@ func (m *material) certificates(from certauth.CertSource) ([]*x509.Certificate, 
 		}
 		return parsePEM([]byte(value))
 	case certauth.PEMFile:
-		return m.certificateFile(string(from), false)
+		return m.certificatesIn(certificateFile{string(from), false})
 	case certauth.CertFile:
-		return m.certificateFile(string(from), true)
+		return m.certificatesIn(certificateFile{string(from), true})
 	case interface{ List() []*x509.Certificate }:
 		return from.List(), nil
 	case certauth.CertDir:
@@ -114,7 +126,19 @@ func (m *material) certificates(from certauth.CertSource) ([]*x509.Certificate, 
 	return nil, errors.New("these certificates cannot be read with the document")
 }
 
-func (m *material) certificateFile(name string, der bool) ([]*x509.Certificate, error) {
+func (m *material) certificatesIn(file certificateFile) ([]*x509.Certificate, error) {
+	read, known := m.files[file]
+	if !known {
+		read.list, read.err = m.parse(file.name, file.der)
+		if m.files == nil {
+			m.files = map[certificateFile]readCertificates{}
+		}
+		m.files[file] = read
+	}
+	return read.list, read.err
+}
+
+func (m *material) parse(name string, der bool) ([]*x509.Certificate, error) {
 	content, err := m.file(name)
 	if err != nil {
 		return nil, err
@@ -141,7 +165,7 @@ func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 		if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || !slices.Contains([]string{".pem", ".crt", ".cer", ".der"}, strings.ToLower(filepath.Ext(entry.Name()))) {
 			continue
 		}
-		list, err := m.certificateFile(filepath.Join(name, entry.Name()), true)
+		list, err := m.certificatesIn(certificateFile{filepath.Join(name, entry.Name()), true})
 		if err != nil {
 			return nil, err
 		}

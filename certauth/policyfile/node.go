@@ -216,7 +216,7 @@ func (r *jsonReader) mistake(err error) *Mistake {
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		at, text = int(syntax.ByteOffset), "not JSON"
 		if syntax.Err != nil {
-			text += ": " + syntax.Err.Error()
+			text += ": " + syntax.Err.Error() + notation(r.text[:at], r.text[at:])
 		}
 		if errors.Is(err, jsontext.ErrDuplicateName) {
 			text = "the member " + quoted(syntax.JSONPointer.LastToken()) + " stands here twice"
@@ -227,6 +227,22 @@ func (r *jsonReader) mistake(err error) *Mistake {
 	}
 	m := mistakeAt(r.text, at, r.place.path(), text)
 	return &m
+}
+
+// notation returns what to do about a text that is not JSON after what comes before it, if that is known.
+func notation(before, rest []byte) string {
+	behind := bytes.TrimLeft(bytes.TrimPrefix(rest, []byte(",")), " \t\r\n")
+	switch {
+	case bytes.HasPrefix(rest, []byte("//")) || bytes.HasPrefix(rest, []byte("/*")) || bytes.HasPrefix(rest, []byte("#")):
+		return "; JSON has no comments, and \"description\" is for them"
+	case bytes.HasPrefix(rest, []byte("'")):
+		return "; JSON has double quotes"
+	case bytes.HasPrefix(rest, []byte(",")) && len(behind) > 0 && strings.IndexByte("}],", behind[0]) >= 0:
+		return "; remove the comma after the last member"
+	case len(bytes.TrimSpace(before)) == 0:
+		return "; a document begins with {, and YAML must be converted"
+	}
+	return ""
 }
 
 // position returns line and column, both from 1; the column counts characters.

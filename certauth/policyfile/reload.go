@@ -103,9 +103,9 @@ func (a *Authenticator) lookNow(ctx context.Context, own *look) {
 }
 
 // Reload checks the document now. It returns nil when the document is in use, and otherwise the error
-// that prevents that: [Mistakes], which include failing cases. If the document did not change, it is
-// certauth's Authenticator.Reload. It waits until ctx ends, for a running reload too; a check that is
-// still running then goes on, and its result is reported.
+// that prevents that: [Mistakes], which include failing cases. If the document did not change, it does
+// what certauth's Authenticator.Reload does. It waits until ctx ends, for a running reload too; a check
+// that is still running then goes on, and its result is reported.
 //
 // Observe and the handler of Logger may call Reload and every other method, because they are called
 // after the reload. The report that a check hangs is an exception: a Reload within it waits for that

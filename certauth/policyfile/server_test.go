@@ -82,7 +82,7 @@ func TestConfigureServer_MistakesAreErrorsAndChangeNothing(t *testing.T) {
 		server *http.Server
 		want   string
 	}{
-		{"no server", auth, nil, "Handler is nil"},
+		{"no server", auth, nil, "the server is nil"}, // finding O71: the message was the next one
 		{"no handler", auth, &http.Server{}, "Handler is nil"},
 		{"a handler that is wrapped already", auth, &http.Server{Handler: auth.Handler(roles)}, "is already protected by an Authenticator"},
 		{"after Close", closed, &http.Server{Handler: roles}, "closed"},

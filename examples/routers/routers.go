@@ -4,7 +4,10 @@
 //
 // Wrapping the whole router with auth.ConfigureServer or auth.Handler(router) also protects
 // redirects, 404 answers and routes that are added later. If a function here uses the router's
-// own hook, its comment says what that does not cover.
+// own hook, its comment says what that does not cover. Behind a proxy that makes a tunnel of the
+// connection after a request for WebSocket, whatever the answer is (section "Upgrade" of package
+// forwarded), everything must be covered: after such a request for a path that is not, a client
+// without a certificate can write the front end's headers itself.
 package routers
 
 import (

@@ -94,7 +94,8 @@ func TestRouters_DenyAndTellWhoCalls(t *testing.T) {
 	}
 }
 
-// The whole table of forged requests through each router.
+// The whole table of forged requests through each router. Finding N164: the middleware of two routers does not run
+// without a route, and the documentation did not say what that means behind a proxy that makes tunnels.
 func TestRouters_LetNoRowIn(t *testing.T) {
 	for name, tc := range all {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +103,7 @@ func TestRouters_LetNoRowIn(t *testing.T) {
 			certauthtest.TestHandler(t, tc.router(p.auth(t)), certauthtest.HandlerTest{
 				FrontEnd: certauthtest.FrontEnd{Name: "Nginx"}, Path: tc.path,
 				Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing,
+				Tunnels: name != "gorilla" && name != "go-zero",
 			})
 		})
 	}

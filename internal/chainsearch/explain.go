@@ -176,7 +176,7 @@ func otherKey(path []*x509.Certificate) *certcheck.Refusal {
 // UnknownIssuer returns the refusal of a leaf whose issuer is not configured. roots is nil with the
 // system's roots.
 func UnknownIssuer(roots *Pool, leaf *x509.Certificate) *certcheck.Refusal {
-	hint := "front ends such as App Service forward only the leaf; add the issuing CA to Chain.Intermediates, if you trust it"
+	hint := "front ends such as App Service forward only the leaf; add the issuing CA to Chain.Intermediates, or to Chain.Roots if it is a root, if you trust it"
 	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
 		hint = "a self-signed certificate has no issuing CA; if you trust it, pin it, next to the old pin if it is the renewal of a pinned one"
 	}

@@ -137,7 +137,7 @@ func (p *parser) skipSpaces() {
 func (p *parser) attribute() (Attribute, error) {
 	keyword, _, found := strings.Cut(p.text[p.at:], "=")
 	if !found {
-		return Attribute{}, errors.New("attribute without an equals sign")
+		return Attribute{}, errors.New("attribute without an equals sign, want one such as CN=orders")
 	}
 	p.at += len(keyword) + 1
 	oid, err := lookUp(strings.Trim(keyword, " "))

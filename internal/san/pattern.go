@@ -14,7 +14,7 @@ import (
 func CheckDNSPattern(s string) error {
 	host, wildcard := strings.CutPrefix(s, "*.")
 	if !IsHostName(host) {
-		return errors.New("not a host name (give international names in their xn-- form, without a final dot)")
+		return errors.New("not a host name; give the name alone, such as api.partner.example or *.partner.example, without a final dot and in its xn-- form")
 	}
 	if wildcard && !strings.Contains(host, ".") {
 		return errors.New("wildcard over a top-level name")

@@ -210,3 +210,25 @@ func TestMain_HelpDocumentsTheExitStatus(t *testing.T) {
 	}
 	assert.Equal(t, certauthRun(t, "", "-h"), certauthRun(t, "", "-h", "-h"))
 }
+
+// finding O76: these named fields of Go values, which the operator of this command does not have, or none at all.
+func TestMistakes_NameWhatTheCommandLineHas(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.Equal(t, exitOK, certauthRun(t, "", "pki", "pki").code)
+	for _, row := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"revocation", "-roots", "pki/root.pem", "pki/orders.pem"}, exitFailed, "add the issuing CA to -issuing, or to -roots if it is a root"},
+		{[]string{"revocation", "-roots", "pki/orders.pem", "pki/orders.pem"}, exitFailed, `-roots: certificate 0 ("CN=orders,O=certauthtest") is not a CA certificate`},
+		{[]string{"revocation", "-roots", "pki/root.pem", "-issuing", "pki/issuing.pem", "pki/orders.pem"}, exitNo, "here, put them into a document, and name it with -policy and -checker"},
+		{[]string{"revocation", "-roots", "pki/root.pem", "-timeout", "0s", "pki/orders.pem"}, exitFailed, "-timeout: want a positive duration"},
+		{[]string{"check", ""}, exitFailed, "an argument is empty; is a variable not set?"},
+		{[]string{"pki", ""}, exitFailed, "an argument is empty"},
+	} {
+		got := certauthRun(t, "", row.args...)
+		assert.Equal(t, row.code, got.code, row.args)
+		assert.Contains(t, got.out+got.errs, row.want)
+	}
+}

@@ -14,11 +14,12 @@ var checkCommand = &command{
 	name: "check", args: "FILE", short: "whether a policy document is right, its cases pass, and what is weak about it",
 	long: `
 It reads the document as a service does, runs its cases, warns about what is weak (SHA-1 pins, a pin
-without a backup, failing softly, certificates of the configuration that end, cases that will fail
-within 90 days or need certificates that the front end does not forward, lists in files that cannot be
-read or have ended, gates that let everybody or a wide network through, serverAuth taken for clientAuth,
-revocation checks that no rule asks, members of "any" that keep nobody out, denied serial numbers that
-may be decimal, no cases), and prints the policy in effect.
+without a backup, failing softly, certificates of the configuration that end, CA certificates that have
+no effect because they chain to no root, cases that will fail within 90 days or need certificates that
+the front end does not forward, lists in files that cannot be read or have ended, gates that let
+everybody or a wide network through, serverAuth taken for clientAuth, revocation checks that no rule
+asks, members of "any" that keep nobody out, denied serial numbers that may be decimal, no cases), and
+prints the policy in effect.
 
 The document is JSON. YAML is not read: convert it first, and review and roll out the JSON.
 

@@ -276,3 +276,44 @@ func TestCheck_DoesNotWarnOfAGateThatAnotherGateNarrows(t *testing.T) {
 		assert.Equal(t, want, slices.ContainsFunc(found, func(one warning) bool { return one.Path == "Source.From" }), gate)
 	}
 }
+
+// finding O74: the exit status was 2, as if the document could not be opened, and no other case was shown.
+func TestCheck_ACaseWhoseFileIsMissingFails(t *testing.T) {
+	w := newWorld(t)
+	policy := func(name, file string) string {
+		return w.write(name, `{"source": {"appService": {}}, "policy": {"chain": {"roots": {"pemFile": "`+w.path("root.pem")+`"}}}, "cases": [{"name": "x", "certificate": {"pemFile": "`+file+`"}, "at": "now", "expect": "certificate_missing"}]}`)
+	}
+	w.write("root.pem", string(w.root.PEM()))
+	gone, there := policy("gone.json", "gone.pem"), policy("there.json", w.path("root.pem"))
+	got := certauthRun(t, "", "check", gone)
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, `case "x": file "`)
+	got = certauthRun(t, "", "diff", gone, there)
+	assert.Equal(t, exitFailed, got.code, "what a case without its certificate would say is not known")
+	assert.Contains(t, got.errs, `case "x": file "`)
+}
+
+// finding O75: a service logs these at start, and the command said nothing.
+func TestCheck_WarnsOfCACertificatesThatHaveNoEffect(t *testing.T) {
+	w := newWorld(t)
+	day := 24 * time.Hour
+	other := certauthtest.NewCA(t, "Other Root")
+	ended := certauthtest.NewCA(t, "Ended Root", certauthtest.Valid(time.Now().Add(-2*day), time.Now().Add(-day)))
+	w.write("root.pem", string(w.root.PEM()))
+	w.write("other.pem", string(other.PEM()))
+	w.write("ended.pem", string(ended.PEM()))
+	for _, tc := range []struct{ roots, intermediates, path, want string }{
+		{"root.pem", "other.pem", "Policy.Chain.Intermediates", "chains to none of the roots, so that it has no effect: is its root missing, is it a root itself"},
+		{"ended.pem", "ended.pem", "Policy.Chain.Roots", "no root is valid now: every caller of this chain is refused"},
+		{"root.pem", "root.pem", "", ""},
+	} {
+		got := certauthRun(t, "", "check", w.write("policy.json", `{"source": {"appService": {}}, "policy": {"chain": {"roots": {"pemFile": "`+tc.roots+`"}, "intermediates": {"pemFile": "`+tc.intermediates+`"}}}}`))
+		assert.Equal(t, exitOK, got.code, got.errs)
+		if tc.want == "" {
+			assert.NotContains(t, got.out, "Policy.Chain")
+			continue
+		}
+		assert.Contains(t, got.out, tc.path+": ")
+		assert.Contains(t, got.out, tc.want)
+	}
+}

@@ -633,16 +633,36 @@ func TestFrontEnd_ForwardsWhatTheFrontEndSends(t *testing.T) {
 }
 
 // finding O29: in the folder of a policy, the CA that a service trusts was replaced by a test CA, beside the keys of
-// its clients.
+// its clients. Finding O69: what was written before the file that exists stayed, and so did everything if the port was
+// in use, so that the command failed the next time too.
 func TestFrontEnd_OverwritesNoFile(t *testing.T) {
 	w := newWorld(t)
-	mine := w.write("client-ca.pem", string(w.root.PEM()))
-	ended, cancel := context.WithCancel(t.Context())
-	cancel() // it must not serve
-	var errs bytes.Buffer
-	p := &program{ctx: ended, stdin: strings.NewReader(""), out: io.Discard, errs: &errs, now: time.Now, all: commands()}
-	assert.Equal(t, exitFailed, p.main([]string{"front-end", "-listen", "127.0.0.1:0", "-dir", w.dir}))
-	assert.Contains(t, errs.String(), "client-ca.pem: file exists")
+	mine := w.write("client-b.key", string(w.root.PEM()))
+	before, err := os.ReadDir(w.dir)
+	require.NoError(t, err)
+	busy, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = busy.Close() })
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"front-end", "-listen", "127.0.0.1:0", "-dir", w.dir}, "client-b.key exists already and is not overwritten; give another directory, or remove the old files"},
+		{[]string{"front-end", "-listen", busy.Addr().String(), "-dir", filepath.Join(w.dir, "new")}, busy.Addr().String()},
+		{[]string{"front-end", "-listen", busy.Addr().String()}, busy.Addr().String()},
+	} {
+		got := certauthRun(t, "", tc.args...)
+		assert.Equal(t, exitFailed, got.code)
+		assert.Contains(t, got.errs, tc.want)
+		after, err := os.ReadDir(w.dir)
+		require.NoError(t, err)
+		assert.Len(t, after, len(before))
+		left, err := os.ReadDir(temporary)
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	}
 	kept, err := os.ReadFile(mine)
 	require.NoError(t, err)
 	assert.Equal(t, string(w.root.PEM()), string(kept))

@@ -270,7 +270,7 @@ func encoded(form string, items []string, delimiter string) (found, error) {
 		}
 		certs, err := x509.ParseCertificates(der)
 		if err != nil || len(certs) == 0 {
-			return found{}, fmt.Errorf("base64, and not of a certificate: %w", err)
+			return found{}, fmt.Errorf("not a certificate in base64: %w", err)
 		}
 		f.certs = append(f.certs, certs...)
 	}

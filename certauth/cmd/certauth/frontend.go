@@ -37,7 +37,7 @@ func runFrontEnd(p *program, c *command, args []string) (int, error) {
 	name := fs.String("name", "AppService", "`NAME` of the front end")
 	to := fs.String("to", "http://127.0.0.1:8080", "`URL` of the service, on loopback")
 	listen := fs.String("listen", "127.0.0.1:8443", "loopback `ADDRESS` to serve on")
-	dir := fs.String("dir", "", "`DIRECTORY` for the test PKI (default: a new temporary one)")
+	dir := fs.String("dir", "", "`DIRECTORY` for the test PKI (default: a temporary one, removed at the end)")
 	names := fs.Bool("names", false, "print the names of the front ends and stop")
 	if _, err := p.parse(c, fs, args, 0, 0); err != nil {
 		return 0, err
@@ -56,22 +56,23 @@ func runFrontEnd(p *program, c *command, args []string) (int, error) {
 	if !loopback(*listen) {
 		return 0, usageError{"-listen: want a loopback address with a port"}
 	}
+	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", *listen) // before anything is written
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = listener.Close() }()
 	if *dir == "" {
 		if *dir, err = os.MkdirTemp("", "certauth-front-end"); err != nil {
 			return 0, err
 		}
+		defer func() { _ = os.RemoveAll(*dir) }()
 	} else if err := os.MkdirAll(*dir, 0o700); err != nil {
 		return 0, err
 	}
 	var stand *standIn
-	if err := safely(func(tb certauthtest.TB) { stand = newStandIn(tb, *name, target, *dir) }); err != nil {
-		return 0, err
-	}
-	if stand.failed != nil {
-		return 0, stand.failed
-	}
-	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", *listen)
-	if err != nil {
+	files := &newFiles{dir: *dir}
+	err = safely(func(tb certauthtest.TB) { stand = newStandIn(tb, *name, target, files.write) })
+	if err := files.done(err); err != nil {
 		return 0, err
 	}
 	base := "https://" + listener.Addr().String()
@@ -104,14 +105,10 @@ type standIn struct {
 	frontEnd certauthtest.FrontEnd
 	proxy    *httputil.ReverseProxy
 	tls      *tls.Config
-	failed   error
 }
 
-func newStandIn(tb certauthtest.TB, name string, target *url.URL, dir string) *standIn {
+func newStandIn(tb certauthtest.TB, name string, target *url.URL, write func(name string, content []byte)) *standIn {
 	s := &standIn{frontEnd: certauthtest.FrontEnd{Name: name}}
-	write := func(file string, content []byte) {
-		s.failed = errors.Join(s.failed, create(filepath.Join(dir, file), content))
-	}
 	serverCA, clientCA := certauthtest.NewCA(tb, "Stand-in server CA"), certauthtest.NewCA(tb, "Stand-in client CA")
 	server := serverCA.Issue(tb, "localhost", certauthtest.DNS("localhost"), certauthtest.IP("127.0.0.1", "::1"), certauthtest.Usage(x509.ExtKeyUsageServerAuth))
 	write("server-ca.pem", serverCA.PEM())

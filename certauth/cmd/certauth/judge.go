@@ -114,11 +114,11 @@ func (j *judge) walk(policy certauth.Policy, path string, around beside) *verdic
 		}
 		v.Verdict = combine(v.Children, false)
 	case certauth.Named:
-		v.Rule, v.Text = fmt.Sprintf("%s.Named(%q)", path, p.Name), fmt.Sprintf("role %q, for", p.Name)
+		v.Rule, v.Text = fmt.Sprintf("%s.Named(%q)", path, p.Name), fmt.Sprintf("named %q", p.Name)
 		v.Children = []*verdict{j.walk(p.Policy, v.Rule, around)}
 		v.Verdict = v.Children[0].Verdict
 	case certauth.AcceptServerAuth:
-		v.Rule, v.Text = path+".AcceptServerAuth", fmt.Sprintf("serverAuth is as good (%s), for", p.Reason)
+		v.Rule, v.Text = path+".AcceptServerAuth", fmt.Sprintf("serverAuth accepted for clientAuth, because: %q", p.Reason)
 		around.serverAuth = append(append([]certauth.AcceptServerAuth(nil), around.serverAuth...), p)
 		v.Children = []*verdict{j.walk(p.Policy, v.Rule, around)}
 		v.Verdict = v.Children[0].Verdict

@@ -177,6 +177,8 @@ func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most
 		}
 	}
 	switch {
+	case slices.Contains(rest, ""):
+		return nil, usageError{"an argument is empty; is a variable not set?"}
 	case len(rest) < least:
 		return nil, usageError{"an argument is missing; usage: " + usageOf(c, fs)}
 	case len(rest) > most:

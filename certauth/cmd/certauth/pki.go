@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -41,33 +42,51 @@ func runPKI(p *program, c *command, args []string) (int, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return 0, err
 	}
-	var files []string
-	var failed error
-	write := func(name string, content []byte) {
-		err := create(filepath.Join(dir, name), content)
-		if err == nil {
-			files = append(files, name)
-		}
-		failed = errors.Join(failed, err)
-	}
-	err = safely(func(tb certauthtest.TB) { makePKI(p, tb, write) })
-	if err := errors.Join(err, failed); err != nil {
+	files := &newFiles{dir: dir}
+	err = safely(func(tb certauthtest.TB) { makePKI(p, tb, files.write) })
+	if err := files.done(err); err != nil {
 		return 0, err
 	}
-	for _, name := range files {
-		fmt.Fprintln(p.out, filepath.Join(dir, name))
+	for _, name := range files.made {
+		fmt.Fprintln(p.out, name)
 	}
 	return exitOK, nil
 }
 
-// create writes a file that does not exist yet.
-func create(name string, content []byte) error {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the directory
-	if err != nil {
-		return err
+// newFiles are the files that a command makes in a directory: all of them, or none.
+type newFiles struct {
+	dir    string
+	made   []string
+	failed error
+}
+
+// write writes a file that does not exist yet.
+func (f *newFiles) write(name string, content []byte) {
+	if f.failed != nil {
+		return
 	}
+	name = filepath.Join(f.dir, name)
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the directory
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%s exists already and is not overwritten; give another directory, or remove the old files", name)
+	}
+	if err != nil {
+		f.failed = err
+		return
+	}
+	f.made = append(f.made, name)
 	_, err = file.Write(content)
-	return errors.Join(err, file.Close())
+	f.failed = errors.Join(err, file.Close())
+}
+
+// done returns the error with which the files were made, and then removes those that were.
+func (f *newFiles) done(err error) error {
+	if err = errors.Join(err, f.failed); err != nil {
+		for _, name := range f.made {
+			err = errors.Join(err, os.Remove(name))
+		}
+	}
+	return err
 }
 
 func makePKI(p *program, tb certauthtest.TB, write func(name string, content []byte)) {

@@ -112,6 +112,9 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	if (*policy == "") != (*name == "") {
 		return 0, usageError{"-policy and -checker go together"}
 	}
+	if *timeout <= 0 {
+		return 0, usageError{"-timeout: want a positive duration"}
+	}
 	config := revocation.Config{MaxWait: *timeout}
 	if *policy != "" {
 		doc, err := policyfile.Load(*policy, certauth.Config{})
@@ -177,6 +180,9 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	answer := &revocationAnswer{Status: result.Revocation.Status.String(), Steps: watch.steps}
 	if refused, ok := errors.AsType[*certauth.Error](failed); ok {
 		answer.Next = refused.Hint
+		if *name == "" && strings.Contains(refused.Hint, "revocation.Config") {
+			answer.Next += "; here, put them into a document, and name it with -policy and -checker"
+		}
 	}
 	switch {
 	case failed != nil:
@@ -229,6 +235,9 @@ func moment(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// byFlags names the flags instead of the fields of the Chain for which they stand.
+var byFlags = strings.NewReplacer("Policy.All[0].Chain.Roots", "-roots", "Policy.All[0].Chain.Intermediates", "-issuing", "Chain.Roots", "-roots", "Chain.Intermediates", "-issuing")
+
 // verifiedChain returns a chain that the library has verified.
 func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string) ([]*x509.Certificate, error) {
 	keeper := &chainKeeper{}
@@ -241,7 +250,7 @@ func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string)
 		Policy: certauth.All{chain, certauth.NotRevoked{Checker: keeper}}, CacheSize: -1, Now: p.now,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.New(byFlags.Replace(err.Error()))
 	}
 	r, err := http.NewRequestWithContext(p.ctx, http.MethodGet, "/", http.NoBody)
 	if err != nil {
@@ -249,7 +258,7 @@ func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string)
 	}
 	if _, err := auth.Check(r); err != nil {
 		if refused, ok := errors.AsType[*certauth.Error](err); ok {
-			return nil, fmt.Errorf("the chain does not verify, so revocation is not checked: %w (%s)", refused, refused.Hint)
+			return nil, fmt.Errorf("the chain does not verify, so revocation is not checked: %w (%s)", refused, byFlags.Replace(refused.Hint))
 		}
 		return nil, err
 	}

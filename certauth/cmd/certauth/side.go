@@ -102,6 +102,8 @@ func (s *side) judge(ctx context.Context, cases []policyfile.Case) ([]string, er
 	var decisions []string
 	for _, result := range results {
 		switch {
+		case result.Got == "":
+			return nil, fmt.Errorf("case %q: %s", result.Case.Name, result.Failure)
 		case result.Refusal != nil:
 			decisions = append(decisions, string(result.Refusal.Reason)+" by "+result.Refusal.Rule)
 		case result.Got == certauth.OutcomeAccepted:

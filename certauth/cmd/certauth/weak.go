@@ -78,9 +78,24 @@ func (w *weak) document() {
 			w.ends(path+".Trusted", responder.Trusted)
 		}
 	}
+	w.withoutEffect(config)
 	if len(w.doc.Cases) == 0 {
 		w.warn("", "no cases: nothing shows what the document means, and nothing keeps a change from meaning something else")
 	}
+}
+
+// withoutEffect adds the warnings about CA certificates that a service logs at start, apart from those about dates.
+func (w *weak) withoutEffect(config certauth.Config) {
+	config.Logger = nil
+	config.Observe = func(_ context.Context, event certauth.Event) {
+		switch event.Outcome { //nolint:exhaustive // the others are about dates
+		case "unchained":
+			w.warn(event.Rule, "%s chains to none of the roots, so that it has no effect: is its root missing, is it a root itself, or has the CA a new key?", event.Certificate.Subject)
+		case "rootless":
+			w.warn(event.Rule, "no root is valid now: every caller of this chain is refused")
+		}
+	}
+	_, _ = certauth.New(config) // whose mistakes have been found before
 }
 
 func (w *weak) policy(policy certauth.Policy, path string) {
