@@ -77,11 +77,7 @@ var (
 // tallyLists looks the certificate up.
 func (c *Checker) tallyLists(t *listsStatement, r *record, terms *VerifyOptions) {
 	view, own := c.local.view.Load(), false
-	var look func(l *loadedList, mute error)
-	look = func(l *loadedList, mute error) {
-		if l.lapsed != nil {
-			look(l.lapsed, mute)
-		}
+	look := func(l *loadedList, mute error) {
 		for _, whole := range view.completed(r.authority, l, terms) {
 			c.lookInto(t, r, whole, terms, mute)
 		}
@@ -108,10 +104,8 @@ func (c *Checker) tallyLists(t *listsStatement, r *record, terms *VerifyOptions)
 		}
 	}
 	for _, l := range r.lists {
-		for _, at := range []*place{&l.place, &l.beside} {
-			if known := at.current.Load(); known != nil {
-				look(known, nil)
-			}
+		for _, known := range l.all() {
+			look(known, nil)
 		}
 	}
 }

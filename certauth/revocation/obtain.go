@@ -247,11 +247,11 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
-	known := l.current.Load()
+	known := l.first()
 	if want.anew > 0 {
 		return l.asked.Load() < want.anew
 	}
-	if known == nil || known.crl.Edition().Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
+	if known == nil || c.renewed(&l.place, known).Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
 	if c.isOutdated(known, r, now) {

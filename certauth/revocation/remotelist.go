@@ -3,6 +3,7 @@ package revocation
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,6 @@ const (
 // remoteList is one distribution point of one CA. Its URLs are alternatives.
 type remoteList struct {
 	place
-	beside    place // for a list of another scope than that of the current one, which counts, too
 	authority *authority
 	urls      []string
 
@@ -62,19 +62,19 @@ func (m *remoteLists) ofCA(by *authority, who *evidence.Subject) (lists []*remot
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.all {
-		if l.authority.key == by.key && (l.isOf(by, &l.place, who) || l.isOf(by, &l.beside, who)) {
+		if l.authority.key == by.key && l.isOf(by, who) {
 			lists = append(lists, l)
 		}
 	}
 	return lists
 }
 
-// isOf reports whether the list in one of the two places covers the certificate and counts below every anchor of the
-// CA, as one by the CA's own key does.
-func (l *remoteList) isOf(by *authority, at *place, who *evidence.Subject) bool {
-	known := at.current.Load()
-	return known != nil && known.crl.Covers(who) == nil &&
-		(l.authority == by || !l.authority.isApart || !known.isByAny(l.authority.otherSigners()))
+// isOf reports whether one of the lists covers the certificate and counts below every anchor of the CA, as one by
+// the CA's own key does.
+func (l *remoteList) isOf(by *authority, who *evidence.Subject) bool {
+	return slices.ContainsFunc(l.all(), func(known *loadedList) bool {
+		return known.crl.Covers(who) == nil && (l.authority == by || !l.authority.isApart || !known.isByAny(l.authority.otherSigners()))
+	})
 }
 
 func (m *remoteLists) one(r *record, urls []string) *remoteList {
@@ -94,7 +94,6 @@ func (m *remoteLists) one(r *record, urls []string) *remoteList {
 	}
 	l := &remoteList{
 		place:     place{partner: r.partner, namesDelta: r.names.NamesDelta, deltas: r.names.Deltas},
-		beside:    place{partner: r.partner},
 		authority: r.authority, urls: urls,
 	}
 	l.partner.lists++

@@ -33,27 +33,27 @@ func TestCRL_ServesTheCertificatesThatNameItsPoint(t *testing.T) {
 	users, both, cas := []*identity{user}, []*identity{user, sub}, []*identity{sub}
 	onlyUsers, onlyCAs, onlyAttribute := ocsptest.Flag(1), ocsptest.Flag(2), ocsptest.Flag(5)
 	for _, c := range []struct {
-		name     string
-		point    [][]byte // nil: none
-		of       []*identity
-		any, all bool
+		name  string
+		point [][]byte // nil: none
+		of    []*identity
+		any   bool
 	}{
-		{"without an issuing distribution point", nil, both, true, true},
-		{"of their point", [][]byte{uri(shardA)}, both, true, true},
-		{"of another point", [][]byte{uri(shardB)}, both, false, false},
-		{"of two points, the second is theirs", [][]byte{ocsptest.FullName(b, a)}, both, true, true},
-		{"of the CA itself", [][]byte{ocsptest.FullName(directory(s.ca.cert.RawSubject))}, both, true, true},
-		{"of another CA", [][]byte{ocsptest.FullName(directory(s.root.cert.RawSubject))}, both, false, false},
-		{"for users, of users", [][]byte{onlyUsers}, users, true, true},
-		{"for users, of CAs", [][]byte{onlyUsers}, cas, false, false},
-		{"for users, of both", [][]byte{onlyUsers}, both, true, false},
-		{"for CAs, of users", [][]byte{onlyCAs}, users, false, false},
-		{"for CAs, of CAs", [][]byte{onlyCAs}, cas, true, true},
-		{"for CAs, of both", [][]byte{onlyCAs}, both, true, false},
-		{"for users at their point", [][]byte{uri(shardA), onlyUsers}, users, true, true},
-		{"for users at another point", [][]byte{uri(shardB), onlyUsers}, users, false, false},
-		{"finding K83: for attribute certificates", [][]byte{onlyAttribute}, both, false, false},
-		{"for some reasons", [][]byte{reasons(1, 2)}, both, true, false},
+		{"without an issuing distribution point", nil, both, true},
+		{"of their point", [][]byte{uri(shardA)}, both, true},
+		{"of another point", [][]byte{uri(shardB)}, both, false},
+		{"of two points, the second is theirs", [][]byte{ocsptest.FullName(b, a)}, both, true},
+		{"of the CA itself", [][]byte{ocsptest.FullName(directory(s.ca.cert.RawSubject))}, both, true},
+		{"of another CA", [][]byte{ocsptest.FullName(directory(s.root.cert.RawSubject))}, both, false},
+		{"for users, of users", [][]byte{onlyUsers}, users, true},
+		{"for users, of CAs", [][]byte{onlyUsers}, cas, false},
+		{"for users, of both", [][]byte{onlyUsers}, both, true},
+		{"for CAs, of users", [][]byte{onlyCAs}, users, false},
+		{"for CAs, of CAs", [][]byte{onlyCAs}, cas, true},
+		{"for CAs, of both", [][]byte{onlyCAs}, both, true},
+		{"for users at their point", [][]byte{uri(shardA), onlyUsers}, users, true},
+		{"for users at another point", [][]byte{uri(shardB), onlyUsers}, users, false},
+		{"finding K83: for attribute certificates", [][]byte{onlyAttribute}, both, false},
+		{"for some reasons", [][]byte{reasons(1, 2)}, both, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := s.list()
@@ -67,36 +67,7 @@ func TestCRL_ServesTheCertificatesThatNameItsPoint(t *testing.T) {
 			} else {
 				assert.ErrorIs(t, err, evidence.ErrCRLScope)
 			}
-			everything := parse(t, s.ca, encode(t, s.list()))
-			assert.Equal(t, c.all, list.ServesAll(audience, s.ca.cert, []string{shardA}, everything))
 		})
-	}
-}
-
-// Rule C9: a list may replace one that covered the same reasons or fewer.
-func TestCRL_ServesAllForTheReasonsOfTheOldList(t *testing.T) {
-	s := newScene(t, point(uri(shardA)))
-	audience := audienceOf(t, s.client)
-	list := func(n ...int) *evidence.CRL {
-		if n == nil {
-			return parse(t, s.ca, encode(t, s.list()))
-		}
-		return parse(t, s.ca, encode(t, s.withPoint(uri(shardA), ocsptest.Reasons(ocsptest.Context(3), n...))))
-	}
-	for _, c := range []struct {
-		next, old []int // nil: all
-		want      bool
-	}{
-		{nil, nil, true},
-		{nil, []int{1}, true},
-		{[]int{1}, nil, false},
-		{[]int{1}, []int{1}, true},
-		{[]int{1, 2}, []int{1}, true},
-		{[]int{1}, []int{1, 2}, false},
-		{[]int{2}, []int{1}, false},
-	} {
-		got := list(c.next...).ServesAll(audience, s.ca.cert, []string{shardA}, list(c.old...))
-		assert.Equal(t, c.want, got, "reasons %v in place of %v", c.next, c.old)
 	}
 }
 

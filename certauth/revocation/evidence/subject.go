@@ -94,28 +94,3 @@ func (l *CRL) ServesAny(a *Audience, issuer *x509.Certificate) error {
 	}
 	return nil
 }
-
-// ServesAll reports whether no certificate loses coverage if the list replaces old: the list is
-// of this distribution point, whose URLs are given, covers all certificates, and covers every
-// reason that old covered.
-func (l *CRL) ServesAll(a *Audience, issuer *x509.Certificate, urls []string, old *CRL) bool {
-	p := l.base.point
-	if p == nil {
-		return true
-	}
-	reasons := AllReasons
-	if old.base.point != nil {
-		reasons = old.base.point.reasons
-	}
-	isOurs := func(name []byte) bool {
-		url, ok := httpURL(name)
-		return ok && slices.Contains(urls, url)
-	}
-	switch {
-	case p.onlyAttribute, p.onlyUser && a.cas, p.onlyCA && a.users:
-		return false
-	case p.hasPoint && !slices.ContainsFunc(p.names, isOurs) && !p.namesCA(issuer.RawSubject):
-		return false
-	}
-	return p.reasons&reasons == reasons
-}
