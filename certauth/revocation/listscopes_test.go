@@ -1,0 +1,168 @@
+package revocation_test
+
+import (
+	"crypto/x509"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// arrives serves a list at the client's distribution point, and lets it arrive.
+func (w *wired) arrives(t *testing.T, checker *revocation.Checker, der []byte) {
+	t.Helper()
+	w.net.serve(crlURL, soon(der))
+	for range 3 {
+		w.clock.advance(2 * time.Minute)
+		_, _ = checker.CheckChain(t.Context(), w.chain(w.issue(t, "another", noResponder)))
+		synctest.Wait()
+	}
+}
+
+// finding K227: while a list of another scope counted beside the current one, one of a third scope was ignored, so that
+// a client whom it revokes was good.
+func TestChecker_AListOfAThirdScopeAccuses(t *testing.T) {
+	inBubble(t, "for some reasons", func(t *testing.T) {
+		w, week := wire(t), now.Add(7*day)
+		victim := w.issue(t, "victim", noResponder)
+		checker := w.checker(t, crlOnly)
+		reasons := func(n ...int) [][]byte { return [][]byte{ocsptest.Reasons(ocsptest.Context(3), n...)} }
+		w.arrives(t, checker, w.scoped(t, 9, now.Add(-3*time.Hour), week, nil))
+		w.arrives(t, checker, w.scoped(t, 10, now.Add(-2*time.Hour), week, reasons(1, 2)))
+		w.arrives(t, checker, w.scoped(t, 11, now.Add(-time.Hour), week, reasons(3, 4), entryFor(victim)))
+		w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+		w.says(t, checker, victim, isRevoked, nil)
+	})
+}
+
+// finding K228: a delta that is kept beside a newer list which names none, and has expired, made that list be fetched at
+// each request after a minute until a newer list came.
+func TestChecker_AnExpiredDeltaMakesNoListDue(t *testing.T) {
+	for url, isConfigured := range map[string]bool{crlURL: false, configuredURL: true} {
+		inBubble(t, url, func(t *testing.T) {
+			w, week := wire(t), now.Add(7*day)
+			w.net.serve(crlURL, failing(revocation.ErrTransport))
+			w.net.serve(url, soon(encode(t, w.numberedBase(10, week))))
+			w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 14, now, now.Add(time.Hour)))))
+			checker := w.checker(t, crlOnly, func(c *revocation.Config) {
+				if isConfigured {
+					c.Lists, c.Issuers = []revocation.List{{URL: configuredURL}}, certs(w.ca)
+				}
+			})
+			w.says(t, checker, w.client, isGood, nil)
+			next := w.numberedBase(12, week)
+			next.ThisUpdate, next.Extensions = ocsptest.UTCAt(now.Add(-time.Hour)), next.Extensions[:2]
+			w.net.serve(url, body(encode(t, next)))
+			for range 3 {
+				w.clock.advance(2 * time.Minute)
+				w.says(t, checker, w.client, isGood, nil)
+			}
+			w.clock.advance(3 * time.Hour)
+			w.says(t, checker, w.client, isGood, nil)
+			before := w.net.count(url)
+			for range 10 {
+				w.clock.advance(2 * time.Minute)
+				w.says(t, checker, w.client, isGood, nil)
+			}
+			assert.LessOrEqual(t, w.net.count(url)-before, 1)
+		})
+	}
+}
+
+// finding K229: a delta that had expired kept out a current one with a lower number, as after the CA restored its
+// numbers, so that a client was good whom only that one revokes.
+func TestChecker_AnExpiredDeltaKeepsNoCurrentOneOut(t *testing.T) {
+	inBubble(t, "fetched", func(t *testing.T) {
+		w, week := wire(t), now.Add(7*day)
+		victim := w.issue(t, "victim", noResponder)
+		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 14, now, now.Add(10*time.Minute)))))
+		checker := w.checker(t, crlOnly)
+		w.arrives(t, checker, encode(t, w.numberedBase(10, week)))
+		w.clock.advance(30 * time.Minute)
+		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 13, now.Add(20*time.Minute), week, entryFor(victim)))))
+		w.arrives(t, checker, encode(t, w.numberedBase(10, week)))
+		w.says(t, checker, victim, isRevoked, nil)
+		w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+	})
+}
+
+// finding K230: a list whose issuing distribution point had changed replaced the one before it with its delta, so that a
+// client was good whom only the delta revokes, although the delta is newer than the list.
+func TestChecker_AListOfAnotherPointReplacesNoDelta(t *testing.T) {
+	inBubble(t, "fetched", func(t *testing.T) {
+		w, week := wire(t), now.Add(7*day)
+		victim := w.issue(t, "victim", noResponder)
+		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 14, now, week, entryFor(victim)))))
+		checker := w.checker(t, crlOnly)
+		w.arrives(t, checker, encode(t, w.numberedBase(10, week)))
+		w.net.serve(deltaURL, failing(revocation.ErrTransport))
+		w.arrives(t, checker, w.scoped(t, 12, now.Add(-time.Hour), week, [][]byte{uri(crlURL)}))
+		w.says(t, checker, victim, isRevoked, nil)
+		w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+	})
+}
+
+// finding K231: a list by one key of a CA with a high number, such as one that somebody else has signed with a stolen
+// key, kept out the lists by the CA's other keys as long as its key was not known to be revoked, also after it was
+// unloaded, so that clients were good whom these revoke.
+func TestListSigner_AListByAnotherKeyKeepsNoListOut(t *testing.T) {
+	inBubble(t, "a number that no CA reaches", func(t *testing.T) {
+		w := otherSigns(t)
+		victim := w.issue(t, "victim", noResponder)
+		w.net.serve(rootsURL, body(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
+		forged := w.signedBy(w.signer)
+		forged.Extensions[1] = ocsptest.CRLNumber(1 << 60)
+		checker := w.fetched(t)
+		w.arrives(t, checker, encode(t, forged))
+		w.arrives(t, checker, encode(t, w.list(entryFor(victim))))
+		w.says(t, checker, victim, isRevoked, nil)
+	})
+}
+
+// finding K232: a list by another key of a CA replaced the one by the key that had issued the certificates, so that a
+// client whom this one revokes was good. A CA may keep a list for each of its keys.
+func TestListSigner_AListByAnotherKeyReplacesNone(t *testing.T) {
+	inBubble(t, "at a distribution point", func(t *testing.T) {
+		w := otherSigns(t)
+		victim := w.issue(t, "victim", noResponder)
+		w.net.serve(rootsURL, body(w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))))
+		checker := w.fetched(t)
+		w.arrives(t, checker, encode(t, w.list(entryFor(victim))))
+		byOther := w.signedBy(w.signer)
+		byOther.ThisUpdate = ocsptest.UTCAt(w.clock.now())
+		w.arrives(t, checker, encode(t, byOther))
+		w.says(t, checker, victim, isRevoked, nil)
+		w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+	})
+}
+
+// finding K233: as K232, for a key of Verify.CRLIssuers; and if the certificate of that key had expired, SoftFail
+// accepted a client whom the replaced list, which had expired, too, called revoked.
+func TestListSigner_AListByAConfiguredKeyReplacesNone(t *testing.T) {
+	scene := func(t *testing.T, ends, last time.Time, changes ...func(*revocation.Config)) (*wired, *identity, *revocation.Checker) {
+		t.Helper()
+		w := wire(t)
+		signer := makeCert(t, "Clients CA", newKey(t), nil, asCA, keyUsage(x509.KeyUsageCRLSign), valid(now.Add(-100*day), ends))
+		victim := w.issue(t, "victim", noResponder)
+		checker := w.checker(t, append(changes, crlOnly, func(c *revocation.Config) { c.Verify.CRLIssuers = certs(signer) })...)
+		w.arrives(t, checker, encode(t, w.listAt(now.Add(-time.Hour), last, entryFor(victim))))
+		w.clock.advance(2 * time.Hour)
+		byOther := w.signedBy(signer)
+		byOther.Extensions[1], byOther.ThisUpdate = ocsptest.CRLNumber(1<<60), ocsptest.UTCAt(now.Add(-2*time.Minute))
+		w.arrives(t, checker, encode(t, byOther))
+		return w, victim, checker
+	}
+	inBubble(t, "current", func(t *testing.T) {
+		w, victim, checker := scene(t, now.Add(365*day), now.Add(7*day))
+		w.says(t, checker, victim, isRevoked, nil)
+	})
+	inBubble(t, "expired", func(t *testing.T) {
+		w, victim, checker := scene(t, now.Add(-time.Minute), now.Add(time.Hour), softFail)
+		_, err := checker.CheckChain(t.Context(), w.chain(victim))
+		assert.ErrorContains(t, err, "expired evidence said revoked")
+	})
+}
