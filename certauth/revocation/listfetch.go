@@ -191,28 +191,13 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	if err := base.ServesAny(&audience, issuer); err != nil {
 		return nil, err
 	}
-	if err := base.Edition().CheckBegun(now, c.skew); err != nil {
-		return nil, err
-	}
 	next := &loadedList{
 		crl: base, base: base, by: []*authority{l.authority},
 		fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified,
 	}
-	mute := c.whySilent(base.Edition(), l.authority, now)
-	if errors.Is(mute, errRevokedSigner) && l.first() != nil {
-		return nil, mute // what the other one says against certificates still counts, even if it has expired
-	}
-	if known := l.of(next.scope()); len(known) > 0 {
-		for _, old := range known {
-			if err := c.mayReplace(old.edition(), base.Edition(), now); err != nil {
-				return nil, err
-			}
-		}
-		next.crl = withDeltaOf(base, known[0].crl)
-	} else if seen := l.newest.Load(); seen != nil && mute == nil {
-		if e, is := (*seen)[next.scope()]; is && errors.Is(c.mayReplace(e, base.Edition(), now), evidence.ErrRollback) {
-			return nil, evidence.ErrRollback
-		}
+	// A revoked key may not displace what any list says against certificates, even if that has expired.
+	if err := c.admit(&l.place, next, c.whySilent(base.Edition(), l.authority, now), l.first() != nil); err != nil {
+		return nil, err
 	}
 	next.soft = c.softOf(c.renewed(&l.place, next), now, response.MaxAge)
 	return next, nil

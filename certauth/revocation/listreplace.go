@@ -21,6 +21,35 @@ func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
 	return nil
 }
 
+// admit returns why a list may not be put in a place. mute is why its key proves nothing now; a revoked key adds nothing
+// to what others say. If the list may be put there, it gets the delta of the one before it.
+func (c *Checker) admit(p *place, next *loadedList, mute error, hasOthers bool) error {
+	now, scope := c.config.Now(), next.scope()
+	if err := next.edition().CheckBegun(now, c.skew); err != nil {
+		return err
+	}
+	if hasOthers && errors.Is(mute, errRevokedSigner) {
+		return mute
+	}
+	known := p.of(scope)
+	editions := make([]evidence.Edition, 0, 1)
+	for _, old := range known {
+		editions = append(editions, old.edition())
+	}
+	if seen := p.newest.Load(); seen != nil && len(known) == 0 && mute == nil {
+		editions = append(editions, (*seen)[scope])
+	}
+	for _, old := range editions {
+		if errors.Is(c.mayReplace(old, next.edition(), now), evidence.ErrRollback) {
+			return evidence.ErrRollback
+		}
+	}
+	if len(known) > 0 && next.lone == nil {
+		next.crl = withDeltaOf(next.base, known[0].crl)
+	}
+	return nil
+}
+
 // replaces reports whether nothing is lost if next replaces another list: both have one scope, next is not older, and
 // counts now if the other one does. Two different lists of one edition, which a CA must not make (RFC 5280, section
 // 5.2.3), both count, so that their order decides nothing. A list from the future neither replaces nor is replaced.
@@ -69,8 +98,8 @@ func (c *Checker) with(p *place, next *loadedList) []*loadedList {
 	}
 	soft := all[0].soft
 	for _, l := range all[1:] {
-		if !soft.IsZero() && !c.isSpent(l, now) {
-			soft = earliest(soft, c.softOf(c.renewed(p, l), now, 0))
+		if !soft.IsZero() && counts(l) {
+			soft = earliest(soft, c.softOf(l.edition(), now, 0))
 		}
 	}
 	for i, l := range all { // one fetch renews them all
@@ -81,10 +110,13 @@ func (c *Checker) with(p *place, next *loadedList) []*loadedList {
 	return all
 }
 
-// isSpent reports whether a list counts for no certificate any more.
+// isSpent reports whether a list counts for no certificate any more, and neither does its delta.
 func (c *Checker) isSpent(l *loadedList, now time.Time) bool {
 	if l.lone != nil {
 		return l.edition().Current(now, c.skew) != nil
+	}
+	if delta := l.crl.Delta(); delta != nil && delta.Edition().Current(now, c.skew) == nil {
+		return false
 	}
 	terms := c.terms(now)
 	return !l.base.IsFresh(true, &terms) && !l.base.IsFresh(false, &terms)

@@ -106,6 +106,22 @@ func TestChecker_AListOfAnotherPointReplacesNoDelta(t *testing.T) {
 	})
 }
 
+// finding K235: as K230, if the list before it had expired, but not its delta.
+func TestChecker_AListOfAnotherPointReplacesNoDeltaOfAnExpiredList(t *testing.T) {
+	inBubble(t, "fetched", func(t *testing.T) {
+		w, week := wire(t), now.Add(7*day)
+		victim := w.issue(t, "victim", noResponder)
+		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 14, now, week, entryFor(victim)))))
+		checker := w.checker(t, crlOnly)
+		w.arrives(t, checker, encode(t, w.numberedBase(10, now.Add(time.Hour))))
+		w.clock.advance(2 * time.Hour)
+		w.net.serve(deltaURL, failing(revocation.ErrTransport))
+		w.arrives(t, checker, w.scoped(t, 12, now.Add(-time.Hour), week, [][]byte{uri(crlURL)}))
+		w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+		w.says(t, checker, victim, isUnavailable, revocation.ErrNotFresh)
+	})
+}
+
 // finding K231: a list by one key of a CA with a high number, such as one that somebody else has signed with a stolen
 // key, kept out the lists by the CA's other keys as long as its key was not known to be revoked, also after it was
 // unloaded, so that clients were good whom these revoke.

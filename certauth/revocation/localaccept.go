@@ -43,20 +43,9 @@ func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge 
 	c := m.checker
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now, known := c.config.Now(), l.of(next.scope())
-	if err := next.edition().CheckBegun(now, c.skew); err != nil {
+	now := c.config.Now()
+	if err := c.admit(&l.place, next, c.silence(next.edition(), now), m.view.Load().hasLike(next)); err != nil {
 		return err
-	}
-	if m.view.Load().hasLike(next) && errors.Is(c.silence(next.edition(), now), errRevokedSigner) {
-		return errRevokedSigner // what the other one says against certificates still counts
-	}
-	for _, old := range known {
-		if errors.Is(c.mayReplace(old.edition(), next.edition(), now), evidence.ErrRollback) {
-			return evidence.ErrRollback
-		}
-	}
-	if len(known) > 0 && next.lone == nil {
-		next.crl = withDeltaOf(next.base, known[0].crl)
 	}
 	next.fetched = now
 	if s.list.URL != "" { // a file is read again only when it changes
