@@ -162,7 +162,8 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	if err := c.lists.put(&l.place, next, nil); err != nil {
 		return Result{}, err
 	}
-	if first := l.first(); !stored && c.config.Store != nil && first != nil && first.base == next.base {
+	late := next.base.Edition().Current(now, c.skew)
+	if !stored && c.config.Store != nil && late == nil {
 		waits := *response // stays in hand until it is stored
 		response.counted = 0
 		then := waits.drop
@@ -176,7 +177,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	if err := c.refine(ctx, &l.place); err != nil {
 		return Result{}, err
 	}
-	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
+	return next.result(), late // its revocations count, but another list is needed
 }
 
 // admitList checks everything that a list must satisfy before it counts.
@@ -230,7 +231,7 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 	there, isDelta, err := evidence.ReadEdition(der)
 	isKnown := func(old *loadedList) bool { // or older, by the CA's own key
 		return there.ThisUpdate.Equal(old.base.ThisUpdate()) ||
-			!old.isByAny(l.authority.otherSigners()) && errors.Is(c.mayReplace(old.edition(), there, now), evidence.ErrRollback)
+			!old.isByAny(l.authority.otherSigners()) && c.keepsOut(old.edition(), there, now)
 	}
 	if held := l.all(); held != nil && (err != nil || isDelta || slices.ContainsFunc(held, isKnown)) { // it is not parsed
 		return false

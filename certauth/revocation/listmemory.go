@@ -112,13 +112,13 @@ func sizeOf(lists []*loadedList) (size int) {
 	return size
 }
 
-// put adds a list to a place once there is room. If old is given and is no longer there, put does
-// nothing: another list has arrived, whose own reader completes it.
+// put adds a list to a place once there is room. If old is given and is no longer there, with whichever delta, put
+// does nothing: another list has arrived, whose own reader completes it.
 func (k *keeper) put(p *place, next, old *loadedList) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before := p.all()
-	if old != nil && !slices.Contains(before, old) {
+	if old != nil && !slices.ContainsFunc(before, func(l *loadedList) bool { return l.base == old.base && l.lone == old.lone }) {
 		return nil
 	}
 	all := k.with(p, next)

@@ -12,13 +12,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// mayReplace is rule C9, for a list that is not from the future: it must not be older than one of its scope. A list
-// that has expired, or that a wrong clock let in, does not keep out a current one.
-func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
-	if err := old.CheckNewer(next); err != nil && (old.Current(now, c.skew) == nil || next.Current(now, c.skew) != nil) {
-		return err
-	}
-	return nil
+// keepsOut is rule C9: a list keeps out an older one of its scope. One that has expired, or that a wrong clock let in,
+// does not keep out a current one.
+func (c *Checker) keepsOut(old, next evidence.Edition, now time.Time) bool {
+	return errors.Is(old.CheckNewer(next), evidence.ErrRollback) && (old.Current(now, c.skew) == nil || next.Current(now, c.skew) != nil)
 }
 
 // admit returns why a list may not be put in a place. mute is why its key proves nothing now; a revoked key adds nothing
@@ -39,10 +36,8 @@ func (c *Checker) admit(p *place, next *loadedList, mute error, hasOthers bool) 
 	if seen := p.newest.Load(); seen != nil && len(known) == 0 && mute == nil {
 		editions = append(editions, (*seen)[scope])
 	}
-	for _, old := range editions {
-		if errors.Is(c.mayReplace(old, next.edition(), now), evidence.ErrRollback) {
-			return evidence.ErrRollback
-		}
+	if slices.ContainsFunc(editions, func(old evidence.Edition) bool { return c.keepsOut(old, next.edition(), now) }) {
+		return evidence.ErrRollback
 	}
 	if len(known) > 0 && next.lone == nil {
 		next.crl = withDeltaOf(next.base, known[0].crl)
@@ -79,14 +74,15 @@ func (c *Checker) merge(lists []*loadedList, next *loadedList, now time.Time) []
 	return append(kept, next)
 }
 
-// with returns the lists of a place when one more has arrived. That is the first, which is renewed, unless only it has
-// expired. Of the others, those of another scope count until they expire, so that a list for some reasons, or by another
-// key, does not clear those whom they revoke, and newer ones that have expired still accuse.
+// with returns the lists of a place when one more has arrived. That is the first, which is renewed, unless it has expired
+// and an older one of its scope has not. Of the others, those of another scope count until they expire, so that a list
+// for some reasons, or by another key, does not clear those whom they revoke, and newer ones that have expired still
+// accuse.
 func (c *Checker) with(p *place, next *loadedList) []*loadedList {
 	now := c.config.Now()
 	all := c.merge(p.all(), next, now)
 	counts := func(l *loadedList) bool { return l.edition().Current(now, c.skew) == nil }
-	if last := all[len(all)-1]; last == next && (counts(next) || !counts(all[0])) {
+	if last := all[len(all)-1]; last == next && (counts(next) || !c.isLapsed(next, all, now)) {
 		all = slices.Insert(all[:len(all)-1], 0, next)
 	}
 	if counts(all[0]) {
@@ -103,9 +99,10 @@ func (c *Checker) with(p *place, next *loadedList) []*loadedList {
 		}
 	}
 	for i, l := range all { // one fetch renews them all
-		next := *l
-		next.soft = soft
-		all[i] = &next
+		if !l.soft.Equal(soft) {
+			all[i] = new(*l)
+			all[i].soft = soft
+		}
 	}
 	return all
 }

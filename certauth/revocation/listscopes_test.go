@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"crypto/x509"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,6 +123,24 @@ func TestChecker_AListOfAnotherPointReplacesNoDeltaOfAnExpiredList(t *testing.T)
 	})
 }
 
+// The list of a file is the one that the file has now, although one of another scope before it still counts.
+func TestChecker_ReadyNamesAnExpiredListOfAnotherScope(t *testing.T) {
+	inBubble(t, "in a file", func(t *testing.T) {
+		w, file := wire(t), filepath.Join(t.TempDir(), "clients.crl")
+		about := w.issue(t, "bare", noResponder, noPoints)
+		write(t, file, w.scoped(t, 9, now.Add(-2*time.Hour), now.Add(7*day), nil))
+		checker := w.operated(t, revocation.List{File: file})
+		w.says(t, checker, about, isGood, nil)
+		assert.NoError(t, checker.Ready())
+		write(t, file, w.scoped(t, 10, now.Add(-time.Hour), now.Add(-time.Minute-skew), [][]byte{ocsptest.Flag(1)}))
+		for range 3 {
+			w.clock.advance(2 * time.Minute)
+			w.says(t, checker, about, isGood, nil)
+		}
+		assert.ErrorContains(t, checker.Ready(), "expired at its nextUpdate")
+	})
+}
+
 // finding K231: a list by one key of a CA with a high number, such as one that somebody else has signed with a stolen
 // key, kept out the lists by the CA's other keys as long as its key was not known to be revoked, also after it was
 // unloaded, so that clients were good whom these revoke.
@@ -180,5 +199,34 @@ func TestListSigner_AListByAConfiguredKeyReplacesNone(t *testing.T) {
 		w, victim, checker := scene(t, now.Add(-time.Minute), now.Add(time.Hour), softFail)
 		_, err := checker.CheckChain(t.Context(), w.chain(victim))
 		assert.ErrorContains(t, err, "expired evidence said revoked")
+	})
+}
+
+// finding K236: what the anchor of another partner, with the name of the CA above, says against the signer of lists counted
+// if it arrived beside a list of that CA, so that all clients of the CA were refused.
+func TestListSigner_AnotherPartnerRevokesNoSignerBesideTheCurrentList(t *testing.T) {
+	inBubble(t, "at the distribution point of the CA above", func(t *testing.T) {
+		w := otherSigns(t)
+		hostile := makeCert(t, "Root", newKey(t), nil, asCA)
+		chain := certs(w.issue(t, "accomplice", noResponder), w.ca, makeCert(t, "Root", w.root.key, hostile, asCA), hostile)
+		w.net.serve(crlURL, soon(encode(t, w.signedBy(w.signer))))
+		own := w.ofRoot(t, w.numberedBase(10, now.Add(7*day)))
+		forged := w.numberedBase(11, now.Add(7*day), entryFor(w.signer))
+		forged.Issuer, forged.Key = hostile.cert.RawSubject, hostile.key
+		forged.Extensions = append(forged.Extensions[:2], ocsptest.IssuingPoint(ocsptest.Reasons(ocsptest.Context(3), 1, 2)))
+		forged.Extensions[0] = ocsptest.AuthorityKeyID(hostile.cert.SubjectKeyId)
+		checker := w.fetched(t)
+		w.net.serve(rootsURL, soon(own))
+		w.says(t, checker, w.about, isGood, nil)
+		for _, der := range [][]byte{own, encode(t, forged)} {
+			w.net.serve(rootsURL, soon(der))
+			for range 3 {
+				_, _ = checker.CheckChain(t.Context(), chain)
+				synctest.Wait()
+				w.clock.advance(2 * time.Minute)
+			}
+		}
+		w.net.serve(rootsURL, soon(own))
+		w.says(t, checker, w.issue(t, "honest", noResponder), isGood, nil)
 	})
 }

@@ -3,7 +3,6 @@ package revocation
 import (
 	"cmp"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,25 +55,22 @@ func (m *remoteLists) of(r *record) []*remoteList {
 	return lists
 }
 
-// ofCA returns the lists of a CA that are in memory and cover the certificate. There may be thousands of
-// others.
-func (m *remoteLists) ofCA(by *authority, who *evidence.Subject) (lists []*remoteList) {
+// ofCA returns the lists of a CA in memory that cover the certificate and count below every anchor of the CA, as those by
+// the CA's own key do. There may be thousands of others.
+func (m *remoteLists) ofCA(by *authority, who *evidence.Subject) (lists []*loadedList) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.all {
-		if l.authority.key == by.key && l.isOf(by, who) {
-			lists = append(lists, l)
+		if l.authority.key != by.key {
+			continue
+		}
+		for _, known := range l.all() {
+			if known.crl.Covers(who) == nil && (l.authority == by || !l.authority.isApart || !known.isByAny(l.authority.otherSigners())) {
+				lists = append(lists, known)
+			}
 		}
 	}
 	return lists
-}
-
-// isOf reports whether one of the lists covers the certificate and counts below every anchor of the CA, as one by
-// the CA's own key does.
-func (l *remoteList) isOf(by *authority, who *evidence.Subject) bool {
-	return slices.ContainsFunc(l.all(), func(known *loadedList) bool {
-		return known.crl.Covers(who) == nil && (l.authority == by || !l.authority.isApart || !known.isByAny(l.authority.otherSigners()))
-	})
 }
 
 func (m *remoteLists) one(r *record, urls []string) *remoteList {
