@@ -17,15 +17,19 @@ import (
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
 // first URL whose list verifies.
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
-	if c.listFromStore(ctx, l) {
+	if c.listFromStore(ctx, l, r) {
 		known, now := l.first(), c.config.Now()
 		if known != nil && !c.isOutdated(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
 			return nil
 		}
 	}
+	old := l.first()
+	if old != nil && c.isOutdated(old, r, c.config.Now()) {
+		old = nil // that it has not changed does not help
+	}
 	var failed error
 	for _, url := range l.urls {
-		err := c.fetchList(ctx, &l.place, url, func(response *inHand) (Result, error) { return c.acceptList(ctx, l, response, url) })
+		err := c.fetchList(ctx, &l.place, url, old, func(response *inHand) (Result, error) { return c.acceptList(ctx, l, r, response, url) })
 		if err == nil {
 			return nil
 		}
@@ -34,9 +38,8 @@ func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want
 	return failed
 }
 
-// fetchList brings the list of a place up to date from a URL. It calls accept for one that has changed.
-func (c *Checker) fetchList(ctx context.Context, p *place, url string, accept func(*inHand) (Result, error)) error {
-	old := p.first()
+// fetchList brings the lists of a place up to date from a URL. It calls accept for one other than old.
+func (c *Checker) fetchList(ctx context.Context, p *place, url string, old *loadedList, accept func(*inHand) (Result, error)) error {
 	request := c.listRequest(url, old)
 	request.Configured = p.operated
 	return c.get(ctx, p.partner, request, func(response *inHand) (Result, error) {
@@ -147,8 +150,9 @@ func (c *Checker) refine(ctx context.Context, p *place) error {
 	return nil
 }
 
-// acceptList verifies a list and puts it in its place. It counts at once; its delta is fetched afterwards.
-func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHand, url string) (Result, error) {
+// acceptList verifies a list and puts it in its place. It counts at once; its delta is fetched afterwards. The Store gets
+// a list that proves something about the certificate for which it was fetched.
+func (c *Checker) acceptList(ctx context.Context, l *remoteList, r *record, response *inHand, url string) (Result, error) {
 	next, err := c.admitList(ctx, l, response, url)
 	if err != nil {
 		return Result{}, err
@@ -162,8 +166,9 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	if err := c.lists.put(&l.place, next, nil); err != nil {
 		return Result{}, err
 	}
-	late := next.base.Edition().Current(now, c.skew)
-	if !stored && c.config.Store != nil && late == nil {
+	terms := c.terms(now)
+	_, silent := next.base.LookupSubject(&r.who, &terms)
+	if !stored && c.config.Store != nil && silent == nil {
 		waits := *response // stays in hand until it is stored
 		response.counted = 0
 		then := waits.drop
@@ -177,7 +182,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 	if err := c.refine(ctx, &l.place); err != nil {
 		return Result{}, err
 	}
-	return next.result(), late // its revocations count, but another list is needed
+	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
 }
 
 // admitList checks everything that a list must satisfy before it counts.
@@ -188,10 +193,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	if err != nil {
 		return nil, err
 	}
-	now, issuer, audience := c.config.Now(), l.authority.cert(), c.remote.audience(l)
-	if err := base.ServesAny(&audience, issuer); err != nil {
-		return nil, err
-	}
+	now := c.config.Now()
 	next := &loadedList{
 		crl: base, base: base, by: []*authority{l.authority},
 		fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified,
@@ -207,7 +209,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 // listFromStore uses the list in the Store if it verifies and is newer. Only one list of a partner is
 // read at a time; a caller that cannot wait for its turn, no longer than for the Store itself, uses the
 // network.
-func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
+func (c *Checker) listFromStore(ctx context.Context, l *remoteList, r *record) bool {
 	if c.config.Store == nil {
 		return false
 	}
@@ -241,7 +243,7 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 	}
 	response := inHand{Response: Response{Body: der}, budget: budget, counted: len(der)}
 	defer response.drop()
-	if _, err := c.acceptList(ctx, l, &response, ""); err != nil {
+	if _, err := c.acceptList(ctx, l, r, &response, ""); err != nil {
 		c.storeLies(ctx, err)
 		return false
 	}

@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"context"
 	"crypto/x509"
 	"path/filepath"
 	"testing"
@@ -139,6 +140,39 @@ func TestChecker_ReadyNamesAnExpiredListOfAnotherScope(t *testing.T) {
 		}
 		assert.ErrorContains(t, checker.Ready(), "expired at its nextUpdate")
 	})
+}
+
+// A list of the CA for another distribution point, served once, keeps the right one out no longer than it is served, even
+// if the server then says that nothing has changed.
+func TestChecker_AListForOthersKeepsNoListOut(t *testing.T) {
+	for name, known := range map[string]bool{"the right one is known": true, "it is not": false} {
+		inBubble(t, name, func(t *testing.T) {
+			w, week := wire(t), now.Add(7*day)
+			right := w.scoped(t, 9, now.Add(-2*time.Hour), now.Add(time.Hour), [][]byte{uri(crlURL)})
+			other := w.scoped(t, 10, now.Add(-time.Hour), week, [][]byte{uri(rootsURL)})
+			checker := w.checker(t, crlOnly)
+			if known {
+				w.arrives(t, checker, right)
+			}
+			w.net.serve(crlURL, func(context.Context, revocation.Request) (revocation.Response, error) {
+				return revocation.Response{Body: other, MaxAge: time.Minute, LastModified: "Mon, 02 Mar 2099 12:00:00 GMT"}, nil
+			})
+			for range 3 {
+				w.clock.advance(2 * time.Minute)
+				_, _ = checker.CheckChain(t.Context(), w.chain(w.client))
+				synctest.Wait()
+			}
+			next := w.scoped(t, 11, now, week, [][]byte{uri(crlURL)})
+			w.net.serve(crlURL, func(_ context.Context, r revocation.Request) (revocation.Response, error) {
+				if r.LastModified != "" {
+					return revocation.Response{NotModified: true}, nil
+				}
+				return revocation.Response{Body: next}, nil
+			})
+			w.clock.advance(2 * time.Hour)
+			w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+		})
+	}
 }
 
 // finding K231: a list by one key of a CA with a high number, such as one that somebody else has signed with a stolen

@@ -61,7 +61,7 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 		old.lone == nil && (old.edition().Current(now, m.checker.skew) != nil || m.checker.silence(old.edition(), now) != nil)
 	s.asked = anew
 	if isDue {
-		m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, func(response *inHand) (Result, error) {
+		m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, old, func(response *inHand) (Result, error) {
 			if err := m.accept(ctx, s, l, response); err != nil {
 				return Result{}, err
 			}

@@ -260,12 +260,12 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// isOutdated reports whether a list, or its delta, is too old to count for a certificate, or the certificate
-// of its signer is revoked or has expired, so that the CA must have a newer one.
+// isOutdated reports whether a list, or its delta, is too old to count for a certificate or does not cover it, or the
+// certificate of its signer is revoked or has expired, so that the CA must have another one.
 func (c *Checker) isOutdated(l *loadedList, r *record, now time.Time) bool {
 	terms := c.terms(now)
 	_, err := l.crl.LookupSubject(&r.who, &terms)
-	return errors.Is(err, ErrNotFresh) || c.whySilent(l.edition(), r.authority, now) != nil
+	return isAny(err, ErrNotFresh, ErrCRLScope) || c.whySilent(l.edition(), r.authority, now) != nil
 }
 
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has

@@ -2,7 +2,6 @@ package revocation
 
 import (
 	"cmp"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,8 +22,6 @@ type remoteList struct {
 
 	failed atomic.Pointer[setback]
 	asked  atomic.Uint64 // the latest Refresh for which there was an attempt
-	// wanted is the set of certificates that name the point; guarded by the mutex of remoteLists.
-	wanted evidence.Audience
 	flight slot
 }
 
@@ -45,12 +42,7 @@ func (m *remoteLists) of(r *record) []*remoteList {
 	defer m.mu.Unlock()
 	var lists []*remoteList
 	for _, urls := range r.names.Lists {
-		l := m.one(r, urls)
-		wider := l.wanted.Add(&r.who)
-		if tried := l.failed.Load(); wider && tried != nil && errors.Is(tried.err, ErrCRLScope) {
-			l.failed.CompareAndSwap(tried, nil) // the refused list may cover this certificate
-		}
-		lists = append(lists, l)
+		lists = append(lists, m.one(r, urls))
 	}
 	return lists
 }
@@ -118,11 +110,4 @@ func (m *remoteLists) endPauses() {
 	for _, l := range m.all {
 		l.failed.Store(nil)
 	}
-}
-
-// audience returns the certificates that name the list by now.
-func (m *remoteLists) audience(l *remoteList) evidence.Audience {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return l.wanted // what is added later does not change the copy
 }
