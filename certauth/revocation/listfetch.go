@@ -19,12 +19,12 @@ import (
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
 	if c.listFromStore(ctx, l, r) {
 		known, now := l.first(), c.config.Now()
-		if known != nil && !c.isOutdated(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
+		if known != nil && c.whyOutdated(known, r, now) == nil && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
 			return nil
 		}
 	}
 	old := l.first()
-	if old != nil && c.isOutdated(old, r, c.config.Now()) {
+	if old != nil && c.whyOutdated(old, r, c.config.Now()) != nil {
 		old = nil // that it has not changed does not help
 	}
 	var failed error
@@ -151,7 +151,7 @@ func (c *Checker) refine(ctx context.Context, p *place) error {
 }
 
 // acceptList verifies a list and puts it in its place. It counts at once; its delta is fetched afterwards. The Store gets
-// a list that proves something about the certificate for which it was fetched.
+// a list that counts for the certificate for which it was fetched.
 func (c *Checker) acceptList(ctx context.Context, l *remoteList, r *record, response *inHand, url string) (Result, error) {
 	next, err := c.admitList(ctx, l, response, url)
 	if err != nil {
@@ -166,9 +166,8 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, r *record, resp
 	if err := c.lists.put(&l.place, next, nil); err != nil {
 		return Result{}, err
 	}
-	terms := c.terms(now)
-	_, silent := next.base.LookupSubject(&r.who, &terms)
-	if !stored && c.config.Store != nil && silent == nil {
+	outdated := c.whyOutdated(next, r, now)
+	if !stored && c.config.Store != nil && outdated == nil {
 		waits := *response // stays in hand until it is stored
 		response.counted = 0
 		then := waits.drop
@@ -182,7 +181,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, r *record, resp
 	if err := c.refine(ctx, &l.place); err != nil {
 		return Result{}, err
 	}
-	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
+	return next.result(), outdated // it counts, but another list is needed
 }
 
 // admitList checks everything that a list must satisfy before it counts.

@@ -175,6 +175,18 @@ func TestChecker_AListForOthersKeepsNoListOut(t *testing.T) {
 	}
 }
 
+// The URLs of a distribution point are alternatives: the next one is asked if the first has a list for others.
+func TestChecker_AListForOthersLeadsToTheNextURL(t *testing.T) {
+	inBubble(t, "two URLs", func(t *testing.T) {
+		const mirrorURL = "http://mirror.partner.example/clients.crl"
+		w := wire(t)
+		about := w.issue(t, "two", noResponder, noPoints, point(ocsptest.FullName(ocsptest.URI(crlURL), ocsptest.URI(mirrorURL))))
+		w.net.serve(crlURL, body(w.scoped(t, 10, now.Add(-time.Hour), now.Add(7*day), [][]byte{ocsptest.Flag(2)})))
+		w.net.serve(mirrorURL, body(w.scoped(t, 9, now.Add(-2*time.Hour), now.Add(7*day), nil)))
+		w.says(t, w.checker(t, crlOnly), about, isGood, nil)
+	})
+}
+
 // finding K231: a list by one key of a CA with a high number, such as one that somebody else has signed with a stolen
 // key, kept out the lists by the CA's other keys as long as its key was not known to be revoked, also after it was
 // unloaded, so that clients were good whom these revoke.
