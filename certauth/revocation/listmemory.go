@@ -12,8 +12,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
-// unusedFor is the time after which a list may be unloaded to make room.
-const unusedFor = time.Hour
+const (
+	unusedFor  = time.Hour // after that a list may be unloaded to make room
+	maxOfPlace = 64        // lists; each is looked into for each certificate
+)
 
 // loadedList is a verified list in memory, and where it came from. It is immutable.
 type loadedList struct {
@@ -122,8 +124,9 @@ func (k *keeper) put(p *place, next, old *loadedList) error {
 		return nil
 	}
 	all := k.with(p, next)
-	if size := sizeOf(before); len(before) > 1 && len(all) > len(before) && size > k.aside {
-		return fmt.Errorf("%w: the scope of the list has changed again while earlier lists still count: %d bytes, more than %d", ErrBudget, size, k.aside)
+	if size := sizeOf(before); len(all) > len(before) && (len(before) > 1 && size > k.aside || len(before) == maxOfPlace) {
+		return fmt.Errorf("%w: the scope of the list has changed again while %d earlier lists still count: %d bytes, of which %d are allowed",
+			ErrBudget, len(before), size, k.aside)
 	}
 	size := sizeOf(all)
 	if err := k.makeRoom(p, size); err != nil {
