@@ -150,3 +150,31 @@ func TestAttack_RequestThatIsHeldUpIsNoClockThatWentBack(t *testing.T) {
 		require.NoError(t, checker.Close())
 	})
 }
+
+// finding K234: a Fetcher that panicked counted as an answer of the host, and ended its outage and its pauses.
+func TestChecker_APanicOfTheFetcherIsNoAnswer(t *testing.T) {
+	for url, source := range map[string]revocation.Sources{ocspURL: revocation.OCSPOnly, crlURL: revocation.CRLOnly} {
+		inBubble(t, url, func(t *testing.T) {
+			w, ends := wire(t), 0
+			checker := w.checker(t, leafOnly, sources(source), func(c *revocation.Config) {
+				c.Observe = func(_ context.Context, e revocation.Event) {
+					if e.Over {
+						ends++
+					}
+				}
+			})
+			for n := range 8 {
+				w.net.serve(url, failing(revocation.ErrTransport))
+				if n == 6 {
+					w.net.serve(url, func(context.Context, revocation.Request) (revocation.Response, error) { panic("odd") })
+				}
+				_, err := checker.CheckChain(t.Context(), w.chain(w.issue(t, "another")))
+				require.Error(t, err)
+				synctest.Wait()
+				w.clock.advance(6 * time.Minute)
+			}
+			assert.Zero(t, ends)
+			assert.Len(t, checker.Stats().OpenBreakers, 1)
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 const (
@@ -89,9 +90,10 @@ func countsAgainstHost(err error) bool {
 }
 
 // isOurs reports whether a fetch failed on our side, which says nothing about the host: it was
-// refused before anything was sent, or this process or machine lacked the resources.
+// refused before anything was sent, the Fetcher panicked, or this process or machine lacked the resources.
 func isOurs(err error) bool {
-	return isAny(err, ErrBlockedURL, ErrBlockedAddress, fetch.ErrRequest) || isExhausted(err)
+	_, panicked := errors.AsType[safely.PanicError](err)
+	return panicked || isAny(err, ErrBlockedURL, ErrBlockedAddress, fetch.ErrRequest) || isExhausted(err)
 }
 
 // isExhausted reports whether this process or machine has run out of file descriptors or memory.

@@ -56,6 +56,7 @@ func New(config Config) (*Checker, error) {
 	c.partners = partners{now: config.Now, tell: c.outageChanged, inHand: inHand, operator: newListBudget(4 * inHand)}
 	c.background, c.table = &background{}, newTable(config.MaxRecords)
 	c.background.base, c.background.cancel = context.WithCancel(context.Background())
+	c.lists.aside, c.lists.with = config.MaxListBytes/4, c.with
 	c.lists.most, c.lists.now, c.lists.changed, c.lists.held = config.MaxListMemory, config.Now, &c.generation, map[*place]int{}
 	c.local = newLocalLists(c)
 	return c, nil

@@ -38,7 +38,11 @@ func (c *Checker) statementOfLists(r *record, known *knowledge, now time.Time) l
 		}
 	}
 	t.revoked = slices.DeleteFunc(slices.Clone(r.authority.otherSigners()), func(k listSigner) bool { return !c.isRevoked(k, &terms) })
-	c.tallyLists(&t, r, &terms)
+	var fetched []*loadedList
+	for _, l := range r.lists {
+		fetched = append(fetched, l.all()...)
+	}
+	c.tallyLists(&t, r, fetched, &terms)
 	if !t.isCovered() {
 		for _, result := range t.graced {
 			t.add(result)
@@ -74,14 +78,10 @@ var (
 	errEndedSigner   = fmt.Errorf("%w: the certificate of the key that signed it has expired", ErrCRLIssuer)
 )
 
-// tallyLists looks the certificate up.
-func (c *Checker) tallyLists(t *listsStatement, r *record, terms *VerifyOptions) {
+// tallyLists looks the certificate up in the operator's lists, and in those that were fetched for it.
+func (c *Checker) tallyLists(t *listsStatement, r *record, fetched []*loadedList, terms *VerifyOptions) {
 	view, own := c.local.view.Load(), false
-	var look func(l *loadedList, mute error)
-	look = func(l *loadedList, mute error) {
-		if l.lapsed != nil {
-			look(l.lapsed, mute)
-		}
+	look := func(l *loadedList, mute error) {
 		for _, whole := range view.completed(r.authority, l, terms) {
 			c.lookInto(t, r, whole, terms, mute)
 		}
@@ -107,12 +107,8 @@ func (c *Checker) tallyLists(t *listsStatement, r *record, terms *VerifyOptions)
 			}
 		}
 	}
-	for _, l := range r.lists {
-		for _, at := range []*place{&l.place, &l.beside} {
-			if known := at.current.Load(); known != nil {
-				look(known, nil)
-			}
-		}
+	for _, l := range fetched {
+		look(l, nil)
 	}
 }
 

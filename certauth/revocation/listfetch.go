@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -16,15 +17,19 @@ import (
 // loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
 // first URL whose list verifies.
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want wanted) error {
-	if c.listFromStore(ctx, l) {
-		known, now := l.current.Load(), c.config.Now()
-		if known != nil && !c.isOutdated(known, r, now) && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
+	if c.listFromStore(ctx, l, r) {
+		known, now := l.first(), c.config.Now()
+		if known != nil && c.whyOutdated(known, r, now) == nil && (want == (wanted{}) || want.news && !hasCome(known.soft, now, maxSoftCRL)) {
 			return nil
 		}
 	}
+	old := l.first()
+	if old != nil && c.whyOutdated(old, r, c.config.Now()) != nil {
+		old = nil // that it has not changed does not help
+	}
 	var failed error
 	for _, url := range l.urls {
-		err := c.fetchList(ctx, &l.place, url, func(response *inHand) (Result, error) { return c.acceptList(ctx, l, response, url) })
+		err := c.fetchList(ctx, &l.place, url, old, func(response *inHand) (Result, error) { return c.acceptList(ctx, l, r, response, url) })
 		if err == nil {
 			return nil
 		}
@@ -33,9 +38,8 @@ func (c *Checker) loadRemote(ctx context.Context, l *remoteList, r *record, want
 	return failed
 }
 
-// fetchList brings the list of a place up to date from a URL. It calls accept for one that has changed.
-func (c *Checker) fetchList(ctx context.Context, p *place, url string, accept func(*inHand) (Result, error)) error {
-	old := p.current.Load()
+// fetchList brings the lists of a place up to date from a URL. It calls accept for one other than old.
+func (c *Checker) fetchList(ctx context.Context, p *place, url string, old *loadedList, accept func(*inHand) (Result, error)) error {
 	request := c.listRequest(url, old)
 	request.Configured = p.operated
 	return c.get(ctx, p.partner, request, func(response *inHand) (Result, error) {
@@ -116,22 +120,26 @@ func (c *Checker) renew(ctx context.Context, p *place, old *loadedList, maxAge t
 		return Result{}, err
 	}
 	next := *old
-	next.fetched, next.soft = now, c.softOf(next.crl.Edition(), now, maxAge)
+	next.fetched, next.soft = now, c.softOf(c.renewed(p, &next), now, maxAge)
 	if err := c.lists.put(p, &next, nil); err != nil {
 		return Result{}, err
 	}
-	return next.result(), c.refine(ctx, p, &next)
+	return next.result(), c.refine(ctx, p)
 }
 
-// refine adds the delta to a list that already counts, so that fetching it may take its time.
-func (c *Checker) refine(ctx context.Context, p *place, held *loadedList) error {
+// refine adds the delta to the first list of a place, which already counts, so that fetching it may take its time.
+func (c *Checker) refine(ctx context.Context, p *place) error {
+	held := p.first()
+	if held == nil || held.lone != nil { // unloaded, or replaced by a delta
+		return nil
+	}
 	next := *held
 	next.crl, next.deltaMissing = c.withDelta(ctx, p, held)
 	if next.crl == held.crl && next.deltaMissing == held.deltaMissing {
 		return nil
 	}
 	if !p.operated || held.url != "" { // a file is read again when it changes
-		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), c.config.Now(), 0))
+		next.soft = earliest(held.soft, c.softOf(c.renewed(p, &next), c.config.Now(), 0))
 	}
 	err := c.lists.put(p, &next, held)
 	if err != nil { // no room for the delta: the list counts without it
@@ -142,13 +150,10 @@ func (c *Checker) refine(ctx context.Context, p *place, held *loadedList) error 
 	return nil
 }
 
-// acceptList verifies a list and puts it in its place, or in that of an older list of the same
-// scope. The list counts at once; its delta is fetched afterwards.
-func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHand, url string) (Result, error) {
+// acceptList verifies a list and puts it in its place. It counts at once; its delta is fetched afterwards. The Store gets
+// a list that counts for the certificate for which it was fetched.
+func (c *Checker) acceptList(ctx context.Context, l *remoteList, r *record, response *inHand, url string) (Result, error) {
 	next, err := c.admitList(ctx, l, response, url)
-	if next != nil && errors.Is(err, ErrCRLScope) {
-		err = errors.Join(err, c.putBeside(l, next))
-	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -158,17 +163,11 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 		next.fetched = next.base.ThisUpdate() // it is not known when it was
 		next.soft = earliest(next.soft, next.fetched.Add(maxSoftCRL))
 	}
-	inUse := next
-	if old := l.current.Load(); old != nil {
-		inUse = c.ofTwo(next, old, now)
-	}
-	if err := c.lists.put(&l.place, inUse, nil); err != nil {
+	if err := c.lists.put(&l.place, next, nil); err != nil {
 		return Result{}, err
 	}
-	if other := l.beside.current.Load(); other != nil && other.isReplacedBy(inUse) && inUse.edition().Current(now, c.skew) == nil {
-		c.lists.drop(&l.beside)
-	}
-	if !stored && c.config.Store != nil && inUse.base == next.base {
+	outdated := c.whyOutdated(next, r, now)
+	if !stored && c.config.Store != nil && outdated == nil {
 		waits := *response // stays in hand until it is stored
 		response.counted = 0
 		then := waits.drop
@@ -179,28 +178,13 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response *inHan
 		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
 	}
 	response.drop()
-	if err := c.refine(ctx, &l.place, inUse); err != nil {
+	if err := c.refine(ctx, &l.place); err != nil {
 		return Result{}, err
 	}
-	return next.result(), next.base.Edition().Current(now, c.skew) // otherwise its revocations count, but another list is needed
+	return next.result(), outdated // it counts, but another list is needed
 }
 
-// putBeside keeps a list that may not replace the current one because it has another scope. It is not fetched for
-// its own sake.
-func (c *Checker) putBeside(l *remoteList, next *loadedList) error {
-	if old := l.beside.current.Load(); old != nil {
-		if err := c.mayReplace(old.edition(), next.edition(), next.fetched); err != nil && c.whySilent(old.edition(), l.authority, next.fetched) == nil {
-			return err
-		}
-		next = c.ofTwo(next, old, next.fetched)
-	}
-	next.soft = time.Time{}
-	l.beside.used.Store(l.used.Load())
-	return c.lists.put(&l.beside, next, nil)
-}
-
-// admitList checks everything that a list must satisfy before it counts. With ErrCRLScope it may also return the
-// list, which counts beside the current one.
+// admitList checks everything that a list must satisfy before it counts.
 func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand, url string) (*loadedList, error) {
 	base, err := l.partner.budget.build(ctx, func() (*evidence.CRL, error) {
 		return evidence.ParseCRL(response.Body, l.authority.cert(), c.listTerms(l.authority, c.config.Now()))
@@ -208,48 +192,23 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, response *inHand
 	if err != nil {
 		return nil, err
 	}
-	now, issuer, audience := c.config.Now(), l.authority.cert(), c.remote.audience(l)
-	if err := base.ServesAny(&audience, issuer); err != nil {
-		return nil, err
-	}
-	if err := base.Edition().CheckBegun(now, c.skew); err != nil {
-		return nil, err
-	}
+	now := c.config.Now()
 	next := &loadedList{
 		crl: base, base: base, by: []*authority{l.authority},
 		fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified,
 	}
-	old := l.current.Load()
-	if old != nil {
-		err := c.mayReplace(old.base.Edition(), base.Edition(), now)
-		// Both lists cover these certificates: the CA has only changed how it describes the scope.
-		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && base.ServesAll(&audience, issuer, l.urls, old.base) {
-			err = nil
-		}
-		switch why, mute := c.whySilent(base.Edition(), l.authority, now), c.whySilent(old.edition(), l.authority, now); {
-		case why == nil && mute != nil:
-			err = nil // whatever number and times the revoked key has given its list
-		case why != nil && mute == nil, errors.Is(why, errRevokedSigner): // even if the old one has expired, because of what it revokes
-			err = why
-		}
-		if err != nil {
-			return next, err
-		}
-	} else if seen := l.newest.Load(); seen != nil && c.whySilent(*seen, l.authority, now) == nil &&
-		errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
-		return nil, evidence.ErrRollback
+	// A revoked key may not displace what any list says against certificates, even if that has expired.
+	if err := c.admit(&l.place, next, c.whySilent(base.Edition(), l.authority, now), l.first() != nil); err != nil {
+		return nil, err
 	}
-	if old != nil {
-		next.crl = withDeltaOf(base, old.crl)
-	}
-	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)
+	next.soft = c.softOf(c.renewed(&l.place, next), now, response.MaxAge)
 	return next, nil
 }
 
 // listFromStore uses the list in the Store if it verifies and is newer. Only one list of a partner is
 // read at a time; a caller that cannot wait for its turn, no longer than for the Store itself, uses the
 // network.
-func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
+func (c *Checker) listFromStore(ctx context.Context, l *remoteList, r *record) bool {
 	if c.config.Store == nil {
 		return false
 	}
@@ -269,20 +228,21 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
 		c.storeLies(ctx, ErrTooLarge)
 		return false
 	}
-	if old := l.current.Load(); old != nil { // a list that is in memory already, or older, is not parsed again
-		now := c.config.Now()
-		there, isDelta, err := evidence.ReadEdition(der)
-		if err != nil || isDelta || there.ThisUpdate.Equal(old.base.ThisUpdate()) ||
-			c.whySilent(old.edition(), l.authority, now) == nil && errors.Is(c.mayReplace(old.edition(), there, now), evidence.ErrRollback) {
-			return false
-		}
+	now := c.config.Now()
+	there, isDelta, err := evidence.ReadEdition(der)
+	isKnown := func(old *loadedList) bool { // or older, by the CA's own key
+		return there.ThisUpdate.Equal(old.base.ThisUpdate()) ||
+			!old.isByAny(l.authority.otherSigners()) && c.keepsOut(old.edition(), there, now)
+	}
+	if held := l.all(); held != nil && (err != nil || isDelta || slices.ContainsFunc(held, isKnown)) { // it is not parsed
+		return false
 	}
 	if budget.take(len(der)) != nil {
 		return false
 	}
 	response := inHand{Response: Response{Body: der}, budget: budget, counted: len(der)}
 	defer response.drop()
-	if _, err := c.acceptList(ctx, l, &response, ""); err != nil {
+	if _, err := c.acceptList(ctx, l, r, &response, ""); err != nil {
 		c.storeLies(ctx, err)
 		return false
 	}

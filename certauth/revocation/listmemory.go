@@ -1,7 +1,7 @@
 package revocation
 
 import (
-	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -12,8 +12,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
-// unusedFor is the time after which a list may be unloaded to make room.
-const unusedFor = time.Hour
+const (
+	unusedFor  = time.Hour // after that a list may be unloaded to make room
+	maxOfPlace = 64        // lists; each is looked into for each certificate
+)
 
 // loadedList is a verified list in memory, and where it came from. It is immutable.
 type loadedList struct {
@@ -21,9 +23,6 @@ type loadedList struct {
 	base *evidence.CRL   // without the delta
 	lone *evidence.Delta // instead of both: a delta among the operator's lists
 	by   []*authority    // the CAs that it is of: several if they share a name and a signer
-	// lapsed is a newer list or delta that has expired, in whose place this one is: what it revokes for
-	// good is not good by this one.
-	lapsed *loadedList
 
 	soft                    time.Time // when it is fetched again; zero if it is from a file
 	fetched                 time.Time
@@ -39,30 +38,18 @@ func (l *loadedList) edition() evidence.Edition {
 }
 
 func (l *loadedList) size() int {
-	switch {
-	case l == nil:
-		return 0
-	case l.lone != nil:
-		return l.lone.Size() + l.lapsed.size()
+	if l.lone != nil {
+		return l.lone.Size()
 	}
-	return l.crl.Size() + l.lapsed.size()
+	return l.crl.Size()
 }
 
-// replace notes that the list takes the place of another one, which may be newer if it has expired.
-func (l *loadedList) replace(old *loadedList) {
-	for _, other := range []*loadedList{old, old.lapsed} {
-		if other != nil && other.edition().ThisUpdate.After(cmp.Or(l.lapsed, l).edition().ThisUpdate) {
-			l.lapsed = other
-		}
+// scope is the same for lists, or deltas, by one key that cover the same certificates.
+func (l *loadedList) scope() string {
+	if l.lone != nil {
+		return "delta " + l.lone.Scope()
 	}
-}
-
-// isReplacedBy reports whether next can replace the list without loss.
-func (l *loadedList) isReplacedBy(next *loadedList) bool {
-	if l.lone != nil && next.lone != nil {
-		return next.lone.Replaces(l.lone)
-	}
-	return l.lone == nil && next.lone == nil && l.edition().CheckNewer(next.edition()) == nil
+	return l.base.Scope()
 }
 
 // result is what events and statistics report about a fetched list.
@@ -71,7 +58,8 @@ func (l *loadedList) result() Result {
 	return Result{Status: Good, ThisUpdate: e.ThisUpdate, NextUpdate: e.NextUpdate}
 }
 
-// place holds one list at a time: of a distribution point, or of a URL or file of the operator.
+// place holds the lists of a distribution point, or of a URL or file of the operator: the one that arrived last,
+// and those before it that still count (Checker.with).
 type place struct {
 	partner  *partner // for which it is fetched
 	operated bool     // by the operator: never unloaded to make room
@@ -79,15 +67,38 @@ type place struct {
 	namesDelta bool
 	deltas     []string // URLs
 
-	current atomic.Pointer[loadedList]
-	used    atomic.Int64 // Unix seconds
-	// newest is the edition of the latest list, kept when the list is unloaded.
-	newest atomic.Pointer[evidence.Edition]
+	lists atomic.Pointer[[]*loadedList]
+	used  atomic.Int64 // Unix seconds
+	// newest are the latest editions by scope, kept when the lists are unloaded.
+	newest atomic.Pointer[map[string]evidence.Edition]
+}
+
+// all returns the lists of the place, the one to renew first.
+func (p *place) all() []*loadedList {
+	if all := p.lists.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// first returns the list to renew, nil if there is none.
+func (p *place) first() *loadedList {
+	if all := p.all(); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
+// of returns the lists of that scope.
+func (p *place) of(scope string) []*loadedList {
+	return slices.DeleteFunc(slices.Clone(p.all()), func(l *loadedList) bool { return l.scope() != scope })
 }
 
 // keeper keeps all lists within one memory bound.
 type keeper struct {
 	most    int
+	aside   int // bytes, of the lists of one place apart from the one that arrives, if they are several
+	with    func(*place, *loadedList) []*loadedList
 	now     func() time.Time
 	changed *atomic.Uint64 // changes with every list that is added or removed
 
@@ -96,30 +107,42 @@ type keeper struct {
 	unloaded atomic.Uint64
 }
 
-// put stores a list in its place once there is room. If old is given and is no longer there, put
+func sizeOf(lists []*loadedList) (size int) {
+	for _, l := range lists {
+		size += l.size()
+	}
+	return size
+}
+
+// put adds a list to a place once there is room. If old is given and is no longer there, with whichever delta, put
 // does nothing: another list has arrived, whose own reader completes it.
 func (k *keeper) put(p *place, next, old *loadedList) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if old != nil && p.current.Load() != old {
+	before := p.all()
+	if old != nil && !slices.ContainsFunc(before, func(l *loadedList) bool { return l.base == old.base && l.lone == old.lone }) {
 		return nil
 	}
-	if err := k.makeRoom(p, next.size()); err != nil {
+	all := k.with(p, next)
+	if size := sizeOf(before); len(all) > len(before) && (len(before) > 1 && size > k.aside || len(before) == maxOfPlace) {
+		return fmt.Errorf("%w: the scope of the list has changed again while %d earlier lists still count: %d bytes, of which %d are allowed",
+			ErrBudget, len(before), size, k.aside)
+	}
+	size := sizeOf(all)
+	if err := k.makeRoom(p, size); err != nil {
 		return err
 	}
-	k.held[p] = next.size()
-	p.newest.Store(new(next.edition()))
-	p.current.Store(next)
+	newest := map[string]evidence.Edition{}
+	for _, l := range all {
+		if e, is := newest[l.scope()]; !is || e.CheckNewer(l.edition()) == nil {
+			newest[l.scope()] = l.edition()
+		}
+	}
+	k.held[p] = size
+	p.newest.Store(&newest)
+	p.lists.Store(&all)
 	k.changed.Add(1)
 	return nil
-}
-
-func (k *keeper) move(from, to *place) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	to.current.Store(from.current.Swap(nil))
-	k.held[to] = k.held[from]
-	delete(k.held, from)
 }
 
 func (k *keeper) drop(p *place) {
@@ -129,7 +152,7 @@ func (k *keeper) drop(p *place) {
 }
 
 func (k *keeper) unload(p *place) {
-	p.current.Store(nil)
+	p.lists.Store(nil)
 	delete(k.held, p)
 	k.changed.Add(1)
 }
@@ -177,9 +200,11 @@ func (k *keeper) count() (lists, size, entries int) {
 	defer k.mu.Unlock()
 	for p, n := range k.held {
 		size += n
-		if known := p.current.Load(); known.lone == nil {
-			lists++
-			entries += known.crl.Entries()
+		for _, l := range p.all() {
+			if l.lone == nil {
+				lists++
+				entries += l.crl.Entries()
+			}
 		}
 	}
 	return lists, size, entries

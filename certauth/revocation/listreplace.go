@@ -5,31 +5,134 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// mayReplace is rule C9, for a list that is not from the future. A list of another scope does not
-// replace a current one ([ErrCRLScope]). A list that has expired, or that a wrong clock let in, does
-// not keep out a current one.
-func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
-	if err := old.CheckNewer(next); err != nil && (old.Current(now, c.skew) == nil || next.Current(now, c.skew) != nil) {
+// keepsOut is rule C9: a list keeps out an older one of its scope. One that has expired, or that a wrong clock let in,
+// does not keep out a current one.
+func (c *Checker) keepsOut(old, next evidence.Edition, now time.Time) bool {
+	return errors.Is(old.CheckNewer(next), evidence.ErrRollback) && (old.Current(now, c.skew) == nil || next.Current(now, c.skew) != nil)
+}
+
+// admit returns why a list may not be put in a place. mute is why its key proves nothing now; a revoked key adds nothing
+// to what others say. If the list may be put there, it gets the delta of the one before it.
+func (c *Checker) admit(p *place, next *loadedList, mute error, hasOthers bool) error {
+	now, scope := c.config.Now(), next.scope()
+	if err := next.edition().CheckBegun(now, c.skew); err != nil {
 		return err
+	}
+	if hasOthers && errors.Is(mute, errRevokedSigner) {
+		return mute
+	}
+	known := p.of(scope)
+	editions := make([]evidence.Edition, 0, 1)
+	for _, old := range known {
+		editions = append(editions, old.edition())
+	}
+	if seen := p.newest.Load(); seen != nil && len(known) == 0 && mute == nil {
+		editions = append(editions, (*seen)[scope])
+	}
+	if slices.ContainsFunc(editions, func(old evidence.Edition) bool { return c.keepsOut(old, next.edition(), now) }) {
+		return evidence.ErrRollback
+	}
+	if len(known) > 0 && next.lone == nil {
+		next.crl = withDeltaOf(next.base, known[0].crl)
 	}
 	return nil
 }
 
-// ofTwo returns the newer of two lists or deltas or, if only that has expired, the older one in its place. It
-// keeps of the other one what must not be lost.
-func (c *Checker) ofTwo(newer, older *loadedList, now time.Time) *loadedList {
-	next, other := *newer, older
-	if newer.edition().Current(now, c.skew) != nil && older.edition().Current(now, c.skew) == nil {
-		next, other = *older, newer
+// replaces reports whether nothing is lost if next replaces another list: both have one scope, next is not older, and
+// counts now if the other one does. Two different lists of one edition, which a CA must not make (RFC 5280, section
+// 5.2.3), both count, so that their order decides nothing. A list from the future neither replaces nor is replaced.
+func (c *Checker) replaces(next, old *loadedList, now time.Time) bool {
+	counts := func(e evidence.Edition) bool { return e.Current(now, c.skew) == nil }
+	isAhead := func(l *loadedList) bool { return l.edition().CheckBegun(now, c.skew) != nil }
+	switch {
+	case next.scope() != old.scope(), isAhead(next), isAhead(old), counts(old.edition()) && !counts(next.edition()):
+		return false
+	case next.lone != nil:
+		return next.lone.Replaces(old.lone)
 	}
-	next.replace(other)
-	return &next
+	if ours, theirs := next.crl.Delta(), old.crl.Delta(); ours != nil && theirs != nil && counts(theirs.Edition()) && !counts(ours.Edition()) {
+		return false
+	}
+	follows := old.base.CheckNewer(next.base) == nil && old.crl.CheckNewer(next.crl) == nil
+	precedes := next.base.CheckNewer(old.base) == nil && next.crl.CheckNewer(old.crl) == nil
+	return follows && (!precedes || reflect.DeepEqual(old.crl, next.crl))
+}
+
+// merge adds a list to others, without those that it replaces, unless one of them replaces it.
+func (c *Checker) merge(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
+	kept := slices.DeleteFunc(slices.Clone(lists), func(old *loadedList) bool { return c.replaces(next, old, now) })
+	if slices.ContainsFunc(kept, func(old *loadedList) bool { return c.replaces(old, next, now) }) {
+		return kept
+	}
+	return append(kept, next)
+}
+
+// with returns the lists of a place when one more has arrived. That is the first, which is renewed, unless it has expired
+// and an older one of its scope has not. Of the others, those of another scope count until they expire, so that a list
+// for some reasons, or by another key, does not clear those whom they revoke, and newer ones that have expired still
+// accuse.
+func (c *Checker) with(p *place, next *loadedList) []*loadedList {
+	now := c.config.Now()
+	all := c.merge(p.all(), next, now)
+	counts := func(l *loadedList) bool { return l.edition().Current(now, c.skew) == nil }
+	if last := all[len(all)-1]; last == next && (counts(next) || !c.isLapsed(next, all, now)) {
+		all = slices.Insert(all[:len(all)-1], 0, next)
+	}
+	if counts(all[0]) {
+		others := slices.Clone(all)
+		all = slices.DeleteFunc(all, func(l *loadedList) bool { return l != others[0] && c.isSpent(l, now) && !c.isLapsed(l, others, now) })
+	}
+	if len(all) == 1 {
+		return all
+	}
+	soft := all[0].soft
+	for _, l := range all[1:] {
+		if !soft.IsZero() && counts(l) {
+			soft = earliest(soft, c.softOf(l.edition(), now, 0))
+		}
+	}
+	for i, l := range all { // one fetch renews them all
+		if !l.soft.Equal(soft) {
+			all[i] = new(*l)
+			all[i].soft = soft
+		}
+	}
+	return all
+}
+
+// isSpent reports whether a list counts for no certificate any more, and neither does its delta.
+func (c *Checker) isSpent(l *loadedList, now time.Time) bool {
+	if l.lone != nil {
+		return l.edition().Current(now, c.skew) != nil
+	}
+	if delta := l.crl.Delta(); delta != nil && delta.Edition().Current(now, c.skew) == nil {
+		return false
+	}
+	terms := c.terms(now)
+	return !l.base.IsFresh(true, &terms) && !l.base.IsFresh(false, &terms)
+}
+
+// isLapsed reports whether a list has expired before an older one of its scope. What it revokes for good is not good by
+// that one.
+func (c *Checker) isLapsed(l *loadedList, others []*loadedList, now time.Time) bool {
+	return slices.ContainsFunc(others, func(other *loadedList) bool {
+		return other != l && other.scope() == l.scope() && other.edition().CheckNewer(l.edition()) == nil && !c.isSpent(other, now)
+	})
+}
+
+// renewed returns the edition that determines when a list is fetched again: with its delta, if that is fetched, too.
+func (c *Checker) renewed(p *place, l *loadedList) evidence.Edition {
+	if l.lone == nil && c.wantsDelta(l.base, p) {
+		return l.crl.Edition()
+	}
+	return l.edition()
 }
 
 // tooOldAt returns when a list is too old for CA or for end-entity certificates, zero if it never is.
@@ -68,7 +171,7 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 	if !c.wantsDelta(held.base, p) {
 		return held.crl, false
 	}
-	base, of, now := withDeltaOf(held.base, held.crl), held.by[0], c.config.Now()
+	base, of, now := held.crl, held.by[0], c.config.Now()
 	mute := c.whySilent(held.edition(), of, now)
 	if p.operated {
 		mute = c.silence(held.edition(), now)
@@ -82,6 +185,10 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 		c.write(ctx, slog.LevelWarn, "revocation: a CRL names delta CRLs that cannot be fetched, because none has an http URL; it is used without them",
 			slog.String("crl", base.Signer()))
 	}
+	known := base
+	if base.Delta() != nil && base.Delta().Edition().Current(now, c.skew) != nil {
+		known = held.base // an expired delta does not keep out a current one
+	}
 	for i, url := range urls {
 		if slices.Contains(urls[:i], url) {
 			continue
@@ -89,7 +196,7 @@ func (c *Checker) withDelta(ctx context.Context, p *place, held *loadedList) (cr
 		merged, missing := base, false
 		err := c.get(ctx, p.partner, c.listRequest(url, nil), func(response *inHand) (Result, error) {
 			next, err := p.partner.budget.build(ctx, func() (*evidence.CRL, error) {
-				return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
+				return known.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
 			})
 			if err != nil {
 				// One that has expired is not the newest: the server withholds that.

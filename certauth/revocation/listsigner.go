@@ -192,7 +192,7 @@ func (c *Checker) isRevoked(k listSigner, terms *VerifyOptions) bool {
 	}
 	var t listsStatement
 	t.revoked = slices.DeleteFunc(slices.Clone(k.by.otherSigners()), func(other listSigner) bool { return other.revoked.Load() == nil }) // as far as is known, because one may be k
-	c.tallyLists(&t, &record{authority: k.by, who: k.who, lists: c.remote.ofCA(k.by, &k.who)}, terms)
+	c.tallyLists(&t, &record{authority: k.by, who: k.who}, c.remote.ofCA(k.by, &k.who), terms)
 	if !t.since.IsZero() { // an expired list or delta
 		t.kept = stricter(t.kept, &Result{Status: Revoked, Reason: evidence.ReasonCertificateHold, ThisUpdate: t.since})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -39,65 +38,30 @@ func (m *localLists) accept(ctx context.Context, s *localSource, l *localList, r
 	return m.refine(ctx, l)
 }
 
-// put lets a list count if it may replace the one before it.
+// put lets a list count unless it is older than those before it.
 func (m *localLists) put(s *localSource, l *localList, next *loadedList, maxAge time.Duration) error {
 	c := m.checker
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now, before := c.config.Now(), l.current.Load()
-	aside := before != nil && (before.lone != nil) != (next.lone != nil)
-	// Another CA may have the same name, and another key of the CA, with numbers of its own.
-	isOther := before != nil && slices.ContainsFunc(before.by, func(known *authority) bool { return !slices.Contains(next.by, known) })
-	switch {
-	case next.edition().CheckBegun(now, c.skew) != nil:
-		return next.edition().CheckBegun(now, c.skew)
-	case m.view.Load().hasLike(next) && errors.Is(c.silence(next.edition(), now), errRevokedSigner):
-		return errRevokedSigner // what the other one says against certificates still counts
-	case before == nil || aside:
-	case next.lone != nil:
-		if !isOther && errors.Is(c.mayReplace(before.edition(), next.edition(), now), evidence.ErrRollback) {
-			return evidence.ErrRollback
-		}
-		aside = !before.isReplacedBy(next) && before.edition().Current(now, c.skew) == nil
-	default:
-		err := c.mayReplace(before.edition(), next.edition(), now)
-		aside = errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback))
-		if err != nil && !aside {
-			return err
-		}
-		next.crl = withDeltaOf(next.base, before.crl)
+	now := c.config.Now()
+	if err := c.admit(&l.place, next, c.silence(next.edition(), now), m.view.Load().hasLike(next)); err != nil {
+		return err
 	}
-	whole := next.edition()
-	if next.lone == nil {
-		whole = next.crl.Edition()
-	}
-	next.fetched, next.soft = now, c.softOf(whole, now, maxAge)
-	if s.list.URL == "" { // a file is read again only when it changes
-		next.soft = time.Time{}
-	}
-	switch {
-	case aside:
-		if err := m.setAside(s, l, next); err != nil {
-			return err
-		}
-	case before != nil:
-		next = c.ofTwo(next, before, now)
+	next.fetched = now
+	if s.list.URL != "" { // a file is read again only when it changes
+		next.soft = c.softOf(c.renewed(&l.place, next), now, maxAge)
 	}
 	l.told, l.deltaDue = false, time.Time{}
 	return c.lists.put(&l.place, next, nil)
 }
 
 func (m *localLists) refine(ctx context.Context, l *localList) error {
-	held := l.current.Load()
-	if held == nil || held.lone != nil { // set aside meanwhile
-		return nil
-	}
-	c := m.checker
-	err := c.refine(ctx, &l.place, held)
+	c, held := m.checker, l.first()
+	err := c.refine(ctx, &l.place)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if list := l.current.Load(); held.url == "" && list != nil && list.lone == nil && list.base == held.base { // still in the file
-		l.deltaDue = c.softOf(list.crl.Edition(), c.config.Now(), 0)
+	if list := l.first(); held != nil && held.url == "" && list != nil && list.lone == nil && list.base == held.base { // still in the file
+		l.deltaDue = c.softOf(c.renewed(&l.place, list), c.config.Now(), 0)
 		if err != nil { // no room for the delta
 			l.deltaDue = c.config.Now()
 		}
@@ -177,26 +141,4 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, e
 		return nil, failed
 	}
 	return next, nil
-}
-
-// setAside keeps the previous contents of a file that now holds a list of another kind. Like those
-// of a deleted file, they count until they are replaced or expire. What is set aside of one file or
-// URL, apart from what next replaces, is one list of any size, or several within a quarter of
-// MaxListBytes. Otherwise a writer of the file could use up the memory for all lists.
-func (m *localLists) setAside(s *localSource, l *localList, next *loadedList) error {
-	held, size := 0, l.current.Load().size()
-	for _, other := range s.lists {
-		known := other.current.Load()
-		if other != l && other.name == l.name && known != nil && !known.isReplacedBy(next) {
-			held += known.size()
-		}
-	}
-	if most := m.checker.config.MaxListBytes / 4; held > 0 && held+size > most {
-		return fmt.Errorf("%w: the scope of the list has changed again while earlier lists still count: %d bytes, more than %d",
-			ErrBudget, held+size, most)
-	}
-	aside := &localList{place: place{operated: true}, name: l.name, told: true, gone: true}
-	m.checker.lists.move(&l.place, &aside.place)
-	s.lists[fmt.Sprintf("%s, list %d", l.name, m.checker.generation.Add(1))] = aside
-	return nil
 }

@@ -51,8 +51,8 @@ type localView struct {
 	unread bool                         // some source was never read
 	byURL  bool                         // some source is fetched
 
-	held map[*localList]*loadedList // the list in each place
-	ends time.Time                  // when the next of them expires
+	held map[*localList][]*loadedList // the lists of each place
+	ends time.Time                    // when the next of them expires
 }
 
 // isOutlived reports whether one of the lists has expired since. The next view is without those of
@@ -91,11 +91,10 @@ type localSource struct {
 
 type localList struct {
 	place
-	name string // the file or URL that contains it, or did
-	seen seen   // of a file; for its reader only
-	told bool   // it was logged that the delta continues no list
+	seen seen // of a file; for its reader only
+	told bool // it was logged that the delta continues no list
 	err  error
-	gone bool // deleted from its directory, or set aside
+	gone bool // deleted from its directory
 
 	// deltaDue is when the delta of a file's list is fetched next, which can change although the
 	// file does not. It is zero for a list that names none.
@@ -312,13 +311,13 @@ func (m *localLists) ready(now time.Time) error {
 		empty := true
 		for name, l := range s.lists {
 			held := view.held[l]
-			empty = empty && held == nil
+			empty = empty && len(held) == 0
 			switch {
 			case l.gone:
-			case held == nil && l.err != nil:
+			case len(held) == 0 && l.err != nil:
 				lack(fmt.Errorf("%s: %w", s.list.shown(name), l.err))
-			case held != nil && (used[held.base] || held.lone != nil && (used[held.lone] || held.lapsed != nil && used[held.lapsed.lone])):
-				lack(held.edition().Current(now, skew))
+			case slices.ContainsFunc(held, func(one *loadedList) bool { return used[one.base] || used[one.lone] }):
+				lack(held[0].edition().Current(now, skew))
 			}
 		}
 		if empty {

@@ -56,16 +56,16 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
 	l := m.at(s, s.list.URL)
-	now, old, anew := m.checker.config.Now(), l.current.Load(), m.anew.Load()
+	now, old, anew := m.checker.config.Now(), l.first(), m.anew.Load()
 	isDue := s.asked < anew || old == nil || hasCome(old.soft, now, maxSoftCRL) ||
 		old.lone == nil && (old.edition().Current(now, m.checker.skew) != nil || m.checker.silence(old.edition(), now) != nil)
 	s.asked = anew
 	if isDue {
-		m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, func(response *inHand) (Result, error) {
+		m.ended(l, m.checker.fetchList(ctx, &l.place, s.list.URL, old, func(response *inHand) (Result, error) {
 			if err := m.accept(ctx, s, l, response); err != nil {
 				return Result{}, err
 			}
-			return l.current.Load().result(), nil
+			return l.first().result(), nil
 		}))
 	}
 	failed := m.sourceRead(ctx, s, nil)
@@ -187,7 +187,7 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	defer m.mu.Unlock()
 	l := s.lists[name]
 	if l == nil {
-		l = &localList{place: place{operated: true, partner: s.by}, name: name}
+		l = &localList{place: place{operated: true, partner: s.by}}
 		s.lists[name] = l
 	}
 	l.gone = false

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
@@ -15,7 +13,7 @@ import (
 // newView makes the view that requests see next. It looks at each place once.
 func (m *localLists) newView() *localView {
 	now := m.checker.config.Now()
-	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
+	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList][]*loadedList{}}
 	type scope struct{ by, of string }
 	scopes, inOrder := map[scope][]*loadedList{}, []scope{} // not each list with each other: there may be thousands
 	var failed []error                                      // joined at once, since the text of a join of joins is copied again and again
@@ -23,28 +21,22 @@ func (m *localLists) newView() *localView {
 		failed = append(failed, s.err)
 		view.unread, view.byURL = view.unread || !s.read, view.byURL || s.list.URL != ""
 		for _, l := range s.goneFirst() {
-			held := l.current.Load()
-			if held == nil {
-				continue
-			}
-			view.held[l] = held
-			if e := held.edition(); !e.NextUpdate.IsZero() && !e.IsOver(now, m.checker.skew) {
-				view.ends = earliest(view.ends, e.NextUpdate.Add(m.checker.skew))
-			}
-			if held.lone != nil {
-				for one := held; one != nil; one = one.lapsed {
-					for _, by := range one.by {
-						view.deltas[by.key] = append(view.deltas[by.key], one.lone)
+			view.held[l] = l.all()
+			for _, held := range view.held[l] {
+				if e := held.edition(); !e.NextUpdate.IsZero() && !e.IsOver(now, m.checker.skew) {
+					view.ends = earliest(view.ends, e.NextUpdate.Add(m.checker.skew))
+				}
+				for _, by := range held.by {
+					if held.lone != nil {
+						view.deltas[by.key] = append(view.deltas[by.key], held.lone)
+						continue
 					}
+					at := scope{by.key, held.scope()}
+					if scopes[at] == nil {
+						inOrder = append(inOrder, at)
+					}
+					scopes[at] = m.checker.merge(scopes[at], held, now)
 				}
-				continue
-			}
-			for _, by := range held.by {
-				at := scope{by.key, held.base.Scope()}
-				if scopes[at] == nil {
-					inOrder = append(inOrder, at)
-				}
-				scopes[at] = m.newest(scopes[at], held, now)
 			}
 		}
 	}
@@ -68,12 +60,9 @@ func (view *localView) used() map[any]bool {
 	for _, lists := range view.of {
 		for _, l := range lists {
 			used[l.base] = true
-			if l.lapsed != nil {
-				used[l.lapsed.base] = true
-			}
 			for _, by := range l.by {
 				for _, whole := range view.completed(by, l, &VerifyOptions{}) {
-					used[whole.crl.Delta()] = true
+					used[whole.crl.Delta()] = whole.crl.Delta() != nil
 				}
 			}
 		}
@@ -87,7 +76,7 @@ func (view *localView) hasLike(next *loadedList) bool {
 		if next.lone != nil {
 			return len(view.deltas[by.key]) > 0
 		}
-		return slices.ContainsFunc(view.of[by.key], func(l *loadedList) bool { return l.base.Scope() == next.base.Scope() })
+		return slices.ContainsFunc(view.of[by.key], func(l *loadedList) bool { return l.scope() == next.scope() })
 	})
 }
 
@@ -100,51 +89,27 @@ func (view *localView) hasNewer(held *loadedList) bool {
 	})
 }
 
-// forgetGone drops lists that were deleted from a directory, or set aside, once they are replaced
+// forgetGone drops lists that were deleted from a directory, or preceded one of another scope, once they are replaced
 // or have expired. Until then they count. It reports whether it dropped any.
 func (m *localLists) forgetGone(view *localView) (some bool) {
-	terms, used := m.checker.terms(m.checker.config.Now()), sync.OnceValue(view.used) // if something is gone
-	isOver := func(held *loadedList) bool {
-		if held != nil && held.lone != nil {
-			return held.edition().Current(terms.Now, m.checker.skew) != nil || view.hasNewer(held)
-		}
-		return held == nil || !used()[held.base] || !held.base.IsFresh(true, &terms) && !held.base.IsFresh(false, &terms)
+	c, now, used := m.checker, m.checker.config.Now(), sync.OnceValue(view.used) // if something is gone
+	counts := func(l *loadedList) bool {
+		return !c.isSpent(l, now) && (l.lone == nil && used()[l.base] || l.lone != nil && !view.hasNewer(l))
 	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
-			if l.gone && isOver(view.held[l]) {
-				m.checker.lists.drop(&l.place)
+			held := view.held[l]
+			switch {
+			case l.gone && !slices.ContainsFunc(held, counts):
+				c.lists.drop(&l.place)
 				delete(s.lists, name)
 				some = true
+			case len(held) > 1 && c.lists.put(&l.place, held[0], held[0]) == nil:
+				some = some || len(l.all()) < len(held)
 			}
 		}
 	}
 	return some
-}
-
-// newest adds the list to those of the same scope and signer, or replaces an older one (rule C9). If one
-// has the newer base and the other the newer delta, both count, and so do two different ones of one
-// edition, which a CA must not make (RFC 5280, section 5.2.3): the order in which they are read decides
-// nothing. A list from the future displaces none.
-func (m *localLists) newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
-	isAhead := func(l *loadedList) bool { return l.edition().CheckBegun(now, m.checker.skew) != nil }
-	if isAhead(next) {
-		return append(lists, next)
-	}
-	kept := make([]*loadedList, 0, len(lists)+1)
-	for _, known := range lists {
-		follows := known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil
-		precedes := next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil
-		switch {
-		case isAhead(known), !follows && !precedes, follows && precedes && !reflect.DeepEqual(known.crl, next.crl):
-			kept = append(kept, known)
-		case follows:
-			next = m.checker.ofTwo(next, known, now)
-		default:
-			next = m.checker.ofTwo(known, next, now)
-		}
-	}
-	return append(kept, next)
 }
 
 // loneDeltas returns, once each, the deltas that continue none of the operator's lists.
@@ -152,11 +117,11 @@ func (m *localLists) loneDeltas(view *localView) (names []string) {
 	for _, s := range m.sources {
 		for name, l := range s.lists {
 			held := view.held[l]
-			if held == nil || held.lone == nil || l.told || view.unread {
+			if len(held) == 0 || held[0].lone == nil || l.told || view.unread {
 				continue
 			}
 			l.told = true
-			if !view.continues(held) {
+			if !view.continues(held[0]) {
 				names = append(names, s.list.shown(name))
 			}
 		}

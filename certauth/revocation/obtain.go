@@ -247,25 +247,27 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
-	known := l.current.Load()
+	known := l.first()
 	if want.anew > 0 {
 		return l.asked.Load() < want.anew
 	}
-	if known == nil || known.crl.Edition().Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
+	if known == nil || c.renewed(&l.place, known).Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
-	if c.isOutdated(known, r, now) {
+	if c.whyOutdated(known, r, now) != nil {
 		return hasCome(known.fetched.Add(minSoft), now, minSoft)
 	}
 	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// isOutdated reports whether a list, or its delta, is too old to count for a certificate, or the certificate
-// of its signer is revoked or has expired, so that the CA must have a newer one.
-func (c *Checker) isOutdated(l *loadedList, r *record, now time.Time) bool {
+// whyOutdated returns why the CA must have another list for a certificate, nil if this one will do: it, or its delta, is
+// too old or does not cover the certificate, or the certificate of its signer is revoked or has expired.
+func (c *Checker) whyOutdated(l *loadedList, r *record, now time.Time) error {
 	terms := c.terms(now)
-	_, err := l.crl.LookupSubject(&r.who, &terms)
-	return errors.Is(err, ErrNotFresh) || c.whySilent(l.edition(), r.authority, now) != nil
+	if _, err := l.crl.LookupSubject(&r.who, &terms); isAny(err, ErrNotFresh, ErrCRLScope) {
+		return err
+	}
+	return c.whySilent(l.edition(), r.authority, now)
 }
 
 // update starts to bring a list up to date, or joins a flight that does. It fails at once if that has

@@ -128,7 +128,6 @@ func (r *record) touch(seconds int64) {
 	r.used.Store(seconds)
 	for _, l := range r.lists {
 		l.used.Store(seconds)
-		l.beside.used.Store(seconds)
 	}
 }
 

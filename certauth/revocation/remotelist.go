@@ -2,7 +2,6 @@ package revocation
 
 import (
 	"cmp"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,14 +17,11 @@ const (
 // remoteList is one distribution point of one CA. Its URLs are alternatives.
 type remoteList struct {
 	place
-	beside    place // for a list of another scope than that of the current one, which counts, too
 	authority *authority
 	urls      []string
 
 	failed atomic.Pointer[setback]
 	asked  atomic.Uint64 // the latest Refresh for which there was an attempt
-	// wanted is the set of certificates that name the point; guarded by the mutex of remoteLists.
-	wanted evidence.Audience
 	flight slot
 }
 
@@ -46,35 +42,27 @@ func (m *remoteLists) of(r *record) []*remoteList {
 	defer m.mu.Unlock()
 	var lists []*remoteList
 	for _, urls := range r.names.Lists {
-		l := m.one(r, urls)
-		wider := l.wanted.Add(&r.who)
-		if tried := l.failed.Load(); wider && tried != nil && errors.Is(tried.err, ErrCRLScope) {
-			l.failed.CompareAndSwap(tried, nil) // the refused list may cover this certificate
-		}
-		lists = append(lists, l)
+		lists = append(lists, m.one(r, urls))
 	}
 	return lists
 }
 
-// ofCA returns the lists of a CA that are in memory and cover the certificate. There may be thousands of
-// others.
-func (m *remoteLists) ofCA(by *authority, who *evidence.Subject) (lists []*remoteList) {
+// ofCA returns the lists of a CA in memory that cover the certificate and count below every anchor of the CA, as those by
+// the CA's own key do. There may be thousands of others.
+func (m *remoteLists) ofCA(by *authority, who *evidence.Subject) (lists []*loadedList) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.all {
-		if l.authority.key == by.key && (l.isOf(by, &l.place, who) || l.isOf(by, &l.beside, who)) {
-			lists = append(lists, l)
+		if l.authority.key != by.key {
+			continue
+		}
+		for _, known := range l.all() {
+			if known.crl.Covers(who) == nil && (l.authority == by || !l.authority.isApart || !known.isByAny(l.authority.otherSigners())) {
+				lists = append(lists, known)
+			}
 		}
 	}
 	return lists
-}
-
-// isOf reports whether the list in one of the two places covers the certificate and counts below every anchor of the
-// CA, as one by the CA's own key does.
-func (l *remoteList) isOf(by *authority, at *place, who *evidence.Subject) bool {
-	known := at.current.Load()
-	return known != nil && known.crl.Covers(who) == nil &&
-		(l.authority == by || !l.authority.isApart || !known.isByAny(l.authority.otherSigners()))
 }
 
 func (m *remoteLists) one(r *record, urls []string) *remoteList {
@@ -94,7 +82,6 @@ func (m *remoteLists) one(r *record, urls []string) *remoteList {
 	}
 	l := &remoteList{
 		place:     place{partner: r.partner, namesDelta: r.names.NamesDelta, deltas: r.names.Deltas},
-		beside:    place{partner: r.partner},
 		authority: r.authority, urls: urls,
 	}
 	l.partner.lists++
@@ -123,11 +110,4 @@ func (m *remoteLists) endPauses() {
 	for _, l := range m.all {
 		l.failed.Store(nil)
 	}
-}
-
-// audience returns the certificates that name the list by now.
-func (m *remoteLists) audience(l *remoteList) evidence.Audience {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return l.wanted // what is added later does not change the copy
 }

@@ -65,6 +65,9 @@ func (d *Delta) Edition() Edition { return d.index.Edition }
 // Size returns the approximate memory that it takes, in bytes.
 func (d *Delta) Size() int { return d.size() }
 
+// Scope is [CRL.Scope].
+func (d *Delta) Scope() string { return d.scopeKey() }
+
 // Replaces reports whether the delta continues every list that other continues, and is not older.
 func (d *Delta) Replaces(other *Delta) bool {
 	return dn.Match(d.issuer, other.issuer) && d.isOfKind(&other.index) == "" && d.baseNumber.Cmp(other.baseNumber) <= 0 && d.number.Cmp(other.number) >= 0

@@ -146,7 +146,9 @@ func (l *CRL) Signer() string { return l.base.responder }
 
 // Scope identifies the key that has signed the list and its issuing distribution point. A CA may have
 // a list for each of its keys and points.
-func (l *CRL) Scope() string { return string(l.base.signerKey) + string(l.base.pointDER) }
+func (l *CRL) Scope() string { return l.base.scopeKey() }
+
+func (x *index) scopeKey() string { return string(x.signerKey) + string(x.pointDER) }
 
 // Covers returns ErrCRLScope if the list does not cover the certificate.
 func (l *CRL) Covers(s *Subject) error {

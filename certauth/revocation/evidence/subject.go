@@ -1,10 +1,7 @@
 package evidence
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
-	"fmt"
-	"slices"
 	"time"
 )
 
@@ -47,75 +44,3 @@ func (s *Subject) Serial() []byte { return s.serial }
 // there are none. A list that is limited to a distribution point does not cover such a
 // certificate.
 func (s *Subject) PointsErr() error { return s.pointsErr }
-
-// Audience is the set of certificates that name one distribution point. It detects a list that
-// covers none of them: although such a list is validly signed, it would otherwise replace the
-// right one until it expires. An Audience with 64 names is full: from then on it accepts a list
-// whatever its name, and each look-up decides again. The zero value is empty. An Audience is not
-// safe for concurrent use.
-type Audience struct {
-	names      [][sha256.Size]byte // hashes of the names of all their distribution points; the certificates are not kept
-	users, cas bool
-}
-
-const maxAudienceNames = 64
-
-func (a *Audience) isFull() bool { return len(a.names) == maxAudienceNames }
-
-// Add adds a certificate, and reports whether that makes a difference: it is the first CA or the
-// first other certificate, or one of its names is new.
-func (a *Audience) Add(s *Subject) (wider bool) {
-	known := &a.users
-	if s.isCA {
-		known = &a.cas
-	}
-	wider, *known = !*known, true
-	for _, point := range s.points {
-		for _, name := range point.names {
-			if sum := sha256.Sum256(name); !a.isFull() && !slices.Contains(a.names, sum) {
-				a.names, wider = append(a.names, sum), true
-			}
-		}
-	}
-	return wider
-}
-
-func (a *Audience) has(name []byte) bool { return slices.Contains(a.names, sha256.Sum256(name)) }
-
-// ServesAny returns ErrCRLScope for a list of issuer that covers none of the certificates.
-func (l *CRL) ServesAny(a *Audience, issuer *x509.Certificate) error {
-	p := l.base.point
-	switch {
-	case p == nil:
-	case p.onlyAttribute, p.onlyUser && !a.users, p.onlyCA && !a.cas:
-		return fmt.Errorf("%w: for certificates of another kind than those that name it", ErrCRLScope)
-	case p.hasPoint && !a.isFull() && !slices.ContainsFunc(p.names, a.has) && !p.namesCA(issuer.RawSubject):
-		return fmt.Errorf("%w: of another distribution point than those of the certificates that name it", ErrCRLScope)
-	}
-	return nil
-}
-
-// ServesAll reports whether no certificate loses coverage if the list replaces old: the list is
-// of this distribution point, whose URLs are given, covers all certificates, and covers every
-// reason that old covered.
-func (l *CRL) ServesAll(a *Audience, issuer *x509.Certificate, urls []string, old *CRL) bool {
-	p := l.base.point
-	if p == nil {
-		return true
-	}
-	reasons := AllReasons
-	if old.base.point != nil {
-		reasons = old.base.point.reasons
-	}
-	isOurs := func(name []byte) bool {
-		url, _, why := generalName(name)
-		return why == "" && slices.Contains(urls, url)
-	}
-	switch {
-	case p.onlyAttribute, p.onlyUser && a.cas, p.onlyCA && a.users:
-		return false
-	case p.hasPoint && !slices.ContainsFunc(p.names, isOurs) && !p.namesCA(issuer.RawSubject):
-		return false
-	}
-	return p.reasons&reasons == reasons
-}
