@@ -99,7 +99,7 @@ func TestHandler_APartOfABatchIsJudgedByTheDocumentOfTheBatch(t *testing.T) {
 			status["another caller, by the old name"] = part(r.Context(), "X-Cert", other)
 			status["the caller"] = part(r.Context(), "X-Cert", f.clientA)
 		}
-		ended = r.Context()
+		ended = r.Context() //nolint:fatcontext // used after the request
 	}))
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	r.Header.Set("X-Cert", f.clientA.Base64())
