@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,4 +74,29 @@ func TestChain_CopiesOfARootHideNoChain(t *testing.T) {
 		sent = append(sent, ca.Certificate)
 	}
 	bothChains(t, certauth.Chain{Roots: roots, Intermediates: certsFrom(issuing, byOther)}, 4, root, other, sent...)
+}
+
+// finding C37: the names of a leaf were compared with the constraints of the first of its chains only, if it has so
+// many that the comparisons for another one were too many. The other chain was then as if it did not exist.
+func TestChain_ManyNamesHideNoChain(t *testing.T) {
+	constrained := func(c *x509.Certificate) {
+		for i := range 40 {
+			c.ExcludedDNSDomains = append(c.ExcludedDNSDomains, fmt.Sprint("d", i, ".example"))
+		}
+	}
+	root, other := newRoot(t, "Root"), newRoot(t, "Other Root")
+	issuing := root.newCA(t, "Issuing", constrained)
+	byOther := other.again(t, issuing, constrained)
+	chain := certauth.Chain{Roots: certsFrom(root, other), Intermediates: certsFrom(issuing, byOther)}
+	withNames := func(n int) *x509.Certificate {
+		return issuing.newClient(t, func(c *x509.Certificate) {
+			for i := range n {
+				c.DNSNames = append(c.DNSNames, fmt.Sprint("c", i, ".example"))
+			}
+		}).Certificate
+	}
+	isExcluded(t, chain, other, withNames(600))
+	isExcluded(t, chain, root, withNames(600))
+	refused := everyWay(t, certauth.ReasonChainUntrusted, chain, withNames(700))
+	assert.ErrorContains(t, refused, "too many names and constraints")
 }

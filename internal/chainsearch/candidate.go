@@ -95,19 +95,15 @@ func without(extensions []pkix.Extension, id asn1.ObjectIdentifier) []pkix.Exten
 	return slices.DeleteFunc(slices.Clone(extensions), func(e pkix.Extension) bool { return e.Id.Equal(id) })
 }
 
-// leafView returns the view of the leaf. It has the key of the issuer's name in place of the name.
-// If a CA has the leaf's public key, it also has the key of the subject, and no alternative names,
-// because crypto/x509 never uses the same name with the same public key twice in a chain.
+// leafView returns the view of the leaf, which has the key of the issuer's name in place of the name.
+// It has no name of its own, because crypto/x509 does not find chains through a CA with the leaf's name
+// and key. Such a chain refuses the leaf.
 func (s *search) leafView() *x509.Certificate {
 	view := *s.leaf.Certificate
 	view.UnhandledCriticalExtensions = certcheck.UnhandledExtensions(s.leaf.Certificate)
-	if s.System != nil {
-		return &view
-	}
-	view.RawIssuer = []byte(s.leaf.Issuer)
-	if sharesKey(s.leaf.Certificate, s.foundIntermediates) || sharesKey(s.leaf.Certificate, s.foundRoots) {
-		view.RawSubject = []byte(nameKey(s.leaf.Certificate.RawSubject))
-		view.Extensions = without(s.leaf.Certificate.Extensions, san.OID)
+	view.RawSubject = nil
+	if s.System == nil {
+		view.RawIssuer = []byte(s.leaf.Issuer)
 	}
 	return &view
 }

@@ -115,9 +115,6 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 	switch {
 	case !certcheck.CanHaveSigned(ca, child):
 		return obstacle{weight: barOtherKey, refused: otherKey(path)}
-	case bytes.Equal(ca.RawSubjectPublicKeyInfo, w.leaf.Certificate.RawSubjectPublicKeyInfo) && c.name == nameKey(w.leaf.Certificate.RawSubject): // crypto/x509 does not use both in one chain
-		return obstacle{weight: barFault, refused: untrusted("the leaf has the name and the key of %s", nameIn(ca, w.leaf.Certificate)).
-			WithHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")}
 	case c.fault != certcheck.NoFault:
 		return obstacle{weight: barFault, refused: c.fault.Refusal(nameIn(ca, w.leaf.Certificate), ca)}
 	case tooLong != nil:

@@ -57,7 +57,7 @@ func manyCAs(keyIDs bool) []*x509.Certificate {
 		if keyIDs {
 			keyID = fmt.Sprint("key ", i)
 		}
-		certs = append(certs, caOf("CN=CA", "CN=CA", keyID, "", i))
+		certs = append(certs, caOf("CN=CA", "CN=Upper CA", keyID, "", i))
 	}
 	return certs
 }

@@ -41,7 +41,9 @@ type search struct {
 	foundIntermediates []*candidate
 	shown              map[*x509.Certificate]*candidate // by the views that crypto/x509 gets
 	dated              *x509.Certificate                // the certificate whose dates are the reason of the refusal
+	deep               [][]*x509.Certificate            // chains that only MaxDepth refuses
 	compared           int                              // names with name constraints, for all chains
+	final              *certcheck.Refusal               // refuses the leaf, whatever other chains it has
 }
 
 // rootsOf returns the roots with the name of the child's issuer.
@@ -91,7 +93,7 @@ type child struct {
 func (s *search) run() {
 	s.foundRoots, s.foundIntermediates, s.passed = nil, nil, false
 	level := []child{{cert: s.leaf.Certificate, issuer: s.leaf.Issuer, narrow: !s.wide}}
-	for depth := 0; depth < s.MaxDepth && len(level) > 0; depth++ {
+	for depth := 0; len(level) > 0; depth++ {
 		var next []child
 		for _, one := range level {
 			others := s.issuers(one.issuer)

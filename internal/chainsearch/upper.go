@@ -60,7 +60,7 @@ func (s *search) possible(candidates []*candidate) []*candidate {
 //   - It applies certificate policies. If no CA or leaf restricts or maps them, and Chain.Policies
 //     is not set, every set of policies is valid.
 //   - It refuses a chain in which the same name occurs twice with the same key. The names of the CAs
-//     differ, and no CA has the leaf's key.
+//     differ, and the view of the leaf has none.
 //
 // Critical extensions and weak keys of CAs are checked when the CAs are loaded or admitted. MaxDepth,
 // path lengths and name constraints are checked later, on the whole chain.
@@ -69,7 +69,7 @@ func (s *search) knownWay(times []time.Time) []*candidate {
 		return nil
 	}
 	way := s.onlyWay()
-	if len(way) < 2 || sharesKey(s.leaf.Certificate, way) {
+	if len(way) < 2 {
 		return nil
 	}
 	for i, ca := range way {

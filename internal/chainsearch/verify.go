@@ -3,6 +3,7 @@ package chainsearch
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -13,25 +14,43 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// verify returns the chains of the leaf, or the reason that there are none. If CAs that were sent along
-// are among the candidates, the chains without them are searched as well, so that no caller can make
-// the search miss a chain of configured CAs: the candidates, the signatures that crypto/x509 verifies
-// and the comparisons of names are limited.
+// maxSets bounds the sets of CAs that were sent along for which a search is made.
+const maxSets = 5
+
+// verify returns the chains of the leaf, or the reason that there are none.
+//
+// The candidates, the signatures that crypto/x509 verifies and the comparisons of names are limited. No
+// caller can make the search miss a chain by sending more CAs along: if chains were found with all that
+// were sent, a search is made without any, and for each chain one with only those that are part of it.
 func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
 	s.admit(s.leaf.SentAlong)
+	sent := s.presented
 	chains, refused, err := s.chains()
-	if len(chains) == 0 {
-		if refused == nil {
-			refused = s.explain(err)
+	if len(sent) > 0 && len(chains) > 0 {
+		sets := [][]*candidate{nil}
+		for _, chain := range chains {
+			set := slices.DeleteFunc(slices.Clone(sent), func(c *candidate) bool { return !slices.Contains(chain, c.cert) })
+			if !slices.ContainsFunc(sets, func(known []*candidate) bool { return slices.Equal(known, set) }) {
+				sets = append(sets, set)
+			}
 		}
-		return nil, refused
+		chains, s.deep, s.final = nil, nil, nil
+		for _, set := range sets[:min(len(sets), maxSets)] {
+			s.presented, s.wide, s.compared = set, false, 0
+			found, _, _ := s.chains()
+			chains = appendNew(chains, found)
+		}
 	}
-	if slices.ContainsFunc(s.foundIntermediates, func(c *candidate) bool { return slices.Contains(s.presented, c) }) {
-		s.presented, s.wide, s.compared = nil, false, 0
-		configured, _, _ := s.chains()
-		chains = appendNew(configured, chains)
+	switch {
+	case s.final != nil:
+		s.dated = nil
+		return nil, s.final
+	case len(chains) > 0:
+		return chains, nil
+	case refused == nil:
+		refused = s.explain(err)
 	}
-	return chains, nil
+	return nil, refused
 }
 
 // chains collects candidates and verifies them, first without those that the leaf's key identifier
@@ -81,11 +100,15 @@ func (s *search) ask() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 		for i := 1; i < len(known); i++ {
 			chain = append(chain, known[i].cert)
 		}
-		if refused := s.judgeChain(chain); refused != nil {
+		switch refused := s.judgeChain(chain); {
+		case refused != nil:
 			last = refused
-			continue
+		case len(chain)-1 > s.MaxDepth:
+			last = tooDeep(len(chain)-1, s.MaxDepth)
+			s.deep = appendNew(s.deep, [][]*x509.Certificate{chain})
+		default:
+			accepted = append(accepted, chain)
 		}
-		accepted = append(accepted, chain)
 	}
 	if len(accepted) == 0 && last == nil {
 		last = certcheck.Refuse(certcheck.Internal, "crypto/x509 returned a chain with a certificate that it was not given")
@@ -158,8 +181,10 @@ func (s *search) judgeChain(chain []*x509.Certificate) *certcheck.Refusal {
 	if len(chain) < 2 {
 		return certcheck.Refuse(certcheck.IsCA, "the leaf is one of the roots")
 	}
-	if cas := len(chain) - 1; cas > s.MaxDepth {
-		return tooDeep(cas, s.MaxDepth)
+	if twin := slices.IndexFunc(chain[1:], s.isLeaf); twin >= 0 {
+		s.final = untrusted("the leaf has the name and the key of %s", nameIn(chain[1+twin], s.leaf.Certificate)).
+			WithHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")
+		return s.final
 	}
 	for i, ca := range chain[1:] {
 		if refused := pathTooLong(ca, chain[1:i+1], s.leaf.Certificate); refused != nil {
@@ -186,11 +211,23 @@ func (s *search) judgeChain(chain []*x509.Certificate) *certcheck.Refusal {
 			return Dates(cert, s.leaf.Certificate, s.now, s.Skew)
 		}
 	}
-	if err := nameconstraints.Check(chain, &s.compared); err != nil {
-		return untrusted("%w", err).
-			WithHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
+	err := nameconstraints.Check(chain, &s.compared)
+	if err == nil {
+		return nil
 	}
-	return nil
+	refused := untrusted("%w", err).
+		WithHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
+	if errors.Is(err, nameconstraints.ErrTooMany) { // it is not known whether there is this chain
+		s.final = refused
+	}
+	return refused
+}
+
+// isLeaf reports whether a CA has the leaf's name and key. RFC 5280 permits that, but whoever has the
+// key of a CA is not its client.
+func (s *search) isLeaf(ca *x509.Certificate) bool {
+	leaf := s.leaf.Certificate
+	return bytes.Equal(ca.RawSubjectPublicKeyInfo, leaf.RawSubjectPublicKeyInfo) && nameKey(ca.RawSubject) == nameKey(leaf.RawSubject)
 }
 
 // Dates returns the refusal of a member of the leaf's chain that is outside its validity, or nil. Not
