@@ -29,7 +29,7 @@ const defaultMaxDepth = 5
 //
 // # Verification
 //
-// crypto/x509 verifies signatures, dates, extended key usages and certificate policies. The
+// crypto/x509 verifies signatures, extended key usages and certificate policies. The
 // signature of one CA on the certificate of another is verified once and remembered, so a new caller
 // usually costs one signature; everything else is verified each time.
 // In addition to crypto/x509, or instead of it, these rules apply:
@@ -43,6 +43,8 @@ const defaultMaxDepth = 5
 //     cannot be compared, the name is refused. Constraints that cannot be read, or that have a
 //     minimum or a maximum, refuse every chain through their CA. A leaf for whose chains more than
 //     50000 names would be compared with constraints is refused.
+//   - Dates: there must be one time within the clock skew ([Validity]) at which the leaf and all its
+//     CAs are valid.
 //   - Path lengths: a self-issued CA certificate does not count, except under [InsecureSystemRoots].
 //   - Key usage: the extension of the leaf, if present, must allow digitalSignature or
 //     keyAgreement, and that of a CA keyCertSign.

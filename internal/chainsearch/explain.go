@@ -58,7 +58,7 @@ const (
 	barNobody   = iota // the issuer of the leaf is not configured; only without any way up
 	barOtherKey        // it is configured, but with another key
 	barNoIssuer        // the issuer of a CA above the leaf is not configured
-	barDepth           // the chain leads to a root but is too long
+	barDepth           // the chain is too long
 	barFault           // a property of a certificate forbids it
 	barDates           // a CA is outside its validity, and the signatures up to it verify
 )
@@ -123,22 +123,13 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 		if !w.holds(path) {
 			return obstacle{weight: barOtherKey, refused: otherKey(path)}
 		}
-		return w.dates(ca)
-	case root && len(path)-1 > w.MaxDepth:
-		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.MaxDepth)}
-	case root && certcheck.Outside(w.leaf.Certificate, w.now, w.Skew) && w.holds(path): // the CAs were renewed after the leaf had ended
-		return w.dates(w.leaf.Certificate)
+		return obstacle{weight: barDates, refused: Dates(ca, w.leaf.Certificate, w.now, w.Skew), dated: ca}
 	case root:
 		return obstacle{weight: barOtherKey, refused: otherKey(path)}
 	case len(path) > MaxCertificates:
 		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.MaxDepth)}
 	}
 	return w.above(path, c.issuer)
-}
-
-// dates returns the obstacle of a certificate that is outside its validity.
-func (w *walk) dates(cert *x509.Certificate) obstacle {
-	return obstacle{weight: barDates, refused: Dates(cert, w.leaf.Certificate, w.now, w.Skew), dated: cert}
 }
 
 // holds reports whether every signature of the path verifies.

@@ -65,23 +65,6 @@ func (s *search) issuers(issuer string) []*candidate {
 	return issuers
 }
 
-// skewThatMatters returns the skew if a CA that was found is outside its validity now by no more
-// than that, and otherwise 0, because another time could not change the result.
-func (s *search) skewThatMatters() time.Duration {
-	if s.Skew == 0 {
-		return 0
-	}
-	for _, c := range slices.Concat(s.foundIntermediates, s.foundRoots) {
-		if s.staleness(c.cert) > 0 && !certcheck.Outside(c.cert, s.now, s.Skew) {
-			return s.Skew
-		}
-	}
-	if s.System != nil {
-		return s.Skew
-	}
-	return 0
-}
-
 // child is a certificate whose issuer is looked for.
 type child struct {
 	cert   *x509.Certificate

@@ -69,15 +69,18 @@ func (s *search) chains() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 
 // ask verifies the candidates with crypto/x509 and then makes the checks that crypto/x509 does not.
 // The dates of the leaf are checked separately, so that only a certificate that is otherwise trusted
-// is reported as expired. All chains that verify at one of the times are checked, because one that
-// is refused here must not hide another. If all are refused here, ask returns the last refusal.
+// is reported as expired. All chains that verify are checked, because one that is refused here must not
+// hide another. If all are refused here, ask returns the last refusal.
 func (s *search) ask() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 	err := error(x509.UnknownAuthorityError{Cert: s.leaf.Certificate})
 	if s.System == nil && len(s.foundRoots) == 0 || certcheck.SignatureKind(s.leaf.Certificate) == x509.UnknownPublicKeyAlgorithm {
 		return nil, nil, err
 	}
-	times := verifyTimes(s.leaf.Certificate, s.now, s.skewThatMatters())
-	known := s.knownWay(times)
+	times := []time.Time{s.now}
+	if s.System != nil {
+		times = verifyTimes(s.leaf.Certificate, s.now, s.Skew)
+	}
+	known := s.knownWay()
 	options := s.options(known)
 	view := s.leafView()
 	if s.Policies != "" { // has the effect of initial-explicit-policy, for which crypto/x509 has no option
@@ -116,7 +119,7 @@ func (s *search) ask() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 	return accepted, last, nil
 }
 
-// appendNew appends the chains that are not in the list yet. Most verify at all times.
+// appendNew appends the chains that are not in the list yet.
 func appendNew(all, chains [][]*x509.Certificate) [][]*x509.Certificate {
 	for _, chain := range chains {
 		same := func(other []*x509.Certificate) bool { return slices.EqualFunc(chain, other, (*x509.Certificate).Equal) }
@@ -155,8 +158,9 @@ func (s *search) options(known []*candidate) x509.VerifyOptions {
 	return options
 }
 
-// verifyTimes returns the times to verify at: now, limited to the leaf's validity, and with a skew
-// also both of its ends, for CA certificates that are about to begin or have just expired.
+// verifyTimes returns the times to verify at below the system's roots, of which there are no views: now,
+// limited to the leaf's validity, and with a skew also both of its ends, for CA certificates that are
+// about to begin or have just expired.
 func verifyTimes(leaf *x509.Certificate, now time.Time, skew time.Duration) []time.Time {
 	hold := func(t time.Time) time.Time {
 		if t.After(leaf.NotAfter) {
@@ -181,11 +185,6 @@ func (s *search) judgeChain(chain []*x509.Certificate) *certcheck.Refusal {
 	if len(chain) < 2 {
 		return certcheck.Refuse(certcheck.IsCA, "the leaf is one of the roots")
 	}
-	if twin := slices.IndexFunc(chain[1:], s.isLeaf); twin >= 0 {
-		s.final = untrusted("the leaf has the name and the key of %s", nameIn(chain[1+twin], s.leaf.Certificate)).
-			WithHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")
-		return s.final
-	}
 	for i, ca := range chain[1:] {
 		if refused := pathTooLong(ca, chain[1:i+1], s.leaf.Certificate); refused != nil {
 			return refused
@@ -196,7 +195,7 @@ func (s *search) judgeChain(chain []*x509.Certificate) *certcheck.Refusal {
 	}
 	for i, cert := range chain {
 		if i > 0 && s.System != nil { // other CAs were checked when they were loaded or presented, and as views
-			if slices.ContainsFunc(chain[:i], func(below *x509.Certificate) bool { return haveSameNameAndKey(below, cert) }) {
+			if slices.ContainsFunc(chain[1:i], func(below *x509.Certificate) bool { return haveSameNameAndKey(below, cert) }) {
 				return untrusted("%s has the name and the key of a certificate below it", nameIn(cert, s.leaf.Certificate))
 			}
 			if err := keycheck.Check(cert); err != nil {
@@ -211,16 +210,26 @@ func (s *search) judgeChain(chain []*x509.Certificate) *certcheck.Refusal {
 			return Dates(cert, s.leaf.Certificate, s.now, s.Skew)
 		}
 	}
-	err := nameconstraints.Check(chain, &s.compared)
-	if err == nil {
-		return nil
+	begins := slices.MaxFunc(chain, func(a, b *x509.Certificate) int { return a.NotBefore.Compare(b.NotBefore) })
+	ends := slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	if begins.NotBefore.After(ends.NotAfter) { // both are within the skew
+		return untrusted("%s ends before %s begins, so they are never valid together", nameIn(ends, s.leaf.Certificate), nameIn(begins, s.leaf.Certificate)).
+			WithHint("replace the certificate that has ended")
 	}
-	refused := untrusted("%w", err).
-		WithHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
-	if errors.Is(err, nameconstraints.ErrTooMany) { // it is not known whether there is this chain
-		s.final = refused
+	if err := nameconstraints.Check(chain, &s.compared); err != nil {
+		refused := untrusted("%w", err).
+			WithHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
+		if errors.Is(err, nameconstraints.ErrTooMany) { // so it is not known whether there is this chain
+			s.final = refused
+		}
+		return refused
 	}
-	return refused
+	if twin := slices.IndexFunc(chain[1:], s.isLeaf); twin >= 0 {
+		s.final = untrusted("the leaf has the name and the key of %s", nameIn(chain[1+twin], s.leaf.Certificate)).
+			WithHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")
+		return s.final
+	}
+	return nil
 }
 
 // isLeaf reports whether a CA has the leaf's name and key. RFC 5280 permits that, but whoever has the
