@@ -62,12 +62,13 @@ const defaultMaxDepth = 5
 // identifiers only order them, and signatures decide: first the CAs whose subject key identifier
 // matches, then those where one of the two certificates has no identifier, then the others.
 // Within each of these groups valid CAs come before the others, configured ones before those
-// sent along, and newer ones before older ones. For each certificate at most eight roots and
-// eight other CAs are tried. A self-signed certificate that is not one of the roots is no
-// candidate, because it leads to no root. For one leaf crypto/x509 verifies at most a hundred
-// signatures; among CAs that certify one another in many ways it may not find every chain. CAs
-// that were sent along hide no chain: one search is made without them, and one for each chain with
-// only those that are part of it. Of the chains, those with the first four sets of such CAs count.
+// sent along, and newer ones before older ones. For each certificate at most eight roots, eight
+// intermediates and those sent along are tried. A self-signed certificate that is not one of the
+// roots is no candidate, because it leads to no root. For one leaf crypto/x509 verifies at most a
+// hundred signatures; among CAs that certify one another in many ways it may not find every chain.
+// CAs that were sent along hide no chain: one search is made without them, and one for each chain
+// with only those that are part of it. Of the chains, those with the first four sets of such CAs
+// count.
 //
 // A CA certificate that was sent along is a candidate only if a configured CA, or another
 // candidate, has signed it. At most 72 signatures are checked to establish this; CAs that were

@@ -68,6 +68,22 @@ func TestChain_CAsSentAlongHideNoChainOfOneOfThem(t *testing.T) {
 	isExcluded(t, chain, other, sent...)
 }
 
+// finding C39: the same if CAs of the caller are part of every chain and have the name of configured ones.
+func TestChain_CAsSentAlongTakeNoPlaceOfConfiguredOnes(t *testing.T) {
+	root, other := newRoot(t, "Root"), newRoot(t, "Other Root")
+	upper := root.newCA(t, "CA")
+	cas := []*party{upper, other.again(t, upper, func(c *x509.Certificate) { c.SubjectKeyId = []byte("another method's 20 ") })}
+	for range 4 { // renewed with the same key
+		cas = append(cas, root.again(t, upper))
+	}
+	keyIDs := func(c *x509.Certificate) { c.SubjectKeyId, c.AuthorityKeyId = upper.SubjectKeyId, upper.SubjectKeyId }
+	third := upper.newCA(t, "CA", keyIDs)
+	second := third.newCA(t, "CA", keyIDs)
+	first := second.newCA(t, "CA", keyIDs)
+	chain := certauth.Chain{Roots: certsFrom(root, other), Intermediates: certsFrom(cas...)}
+	isExcluded(t, chain, other, first.newClient(t).Certificate, first.Certificate, second.Certificate, third.Certificate)
+}
+
 // finding T121: rules that exclude CAs did not consider chains that are longer than MaxDepth permits. Whoever has a
 // CA below an excluded one can make these chains longer, and was accepted if there is a shorter one.
 func TestChain_CAsSentAlongMakeNoChainTooLongToExclude(t *testing.T) {

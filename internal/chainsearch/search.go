@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// maxSameName bounds the candidates with the same subject that are tried for one child.
+	// maxSameName bounds the configured candidates with the same subject that are tried for one child.
+	// There are a few presented ones at most, which take no place from them.
 	maxSameName = 8
-	// maxCandidates bounds the candidates of one search.
+	// maxCandidates bounds the configured candidates of one search.
 	maxCandidates = 32
 )
 
@@ -140,7 +141,7 @@ func (s *search) choose(of child, roots, others []*candidate) (chosenRoots, chos
 			first = slices.Concat(kind[0], kind[1])
 		}
 	}
-	return chosen[0][:min(len(chosen[0]), maxSameName)], chosen[1][:min(len(chosen[1]), maxSameName)]
+	return chosen[0][:min(len(chosen[0]), maxSameName)], chosen[1][:min(len(chosen[1]), maxSameName+len(s.presented))]
 }
 
 // kinship is 0 if the key identifiers of child and CA are equal, 1 if one of them has none, and 2 if
@@ -167,7 +168,7 @@ func (s *search) staleness(cert *x509.Certificate) int {
 func (s *search) add(to *[]*candidate, candidates []*candidate) []*candidate {
 	var added []*candidate
 	for _, c := range candidates {
-		if len(*to) >= maxCandidates || holds(*to, c.cert) {
+		if len(*to) >= maxCandidates+len(s.presented) || holds(*to, c.cert) {
 			continue
 		}
 		*to = append(*to, c)
