@@ -44,7 +44,7 @@ type Leaf struct {
 // search would find the same from From until before Until, unless the CAs change.
 type Result struct {
 	Chains      [][]*x509.Certificate
-	Deep        [][]*x509.Certificate // those that verify but are longer than MaxDepth permits
+	Deep        [][]*x509.Certificate // if any were found: those that only MaxDepth refuses
 	Refused     *certcheck.Refusal
 	Dated       *x509.Certificate // the certificate whose validity is the reason, or nil
 	From, Until time.Time
@@ -68,9 +68,11 @@ func (s Settings) Find(leaf Leaf, cas CAs, now time.Time, admitted *Admissions) 
 		found.span.edge(now.Add(-systemResultLife))
 		found.span.edge(now.Add(systemResultLife))
 	}
-	result := Result{Chains: chains, Deep: found.deep, Refused: refused, From: found.span.from, Until: found.span.until}
+	result := Result{Chains: chains, Refused: refused, From: found.span.from, Until: found.span.until}
 	if refused != nil {
 		result.Dated = found.dated
+	} else {
+		result.Deep = found.deep
 	}
 	return result
 }

@@ -99,11 +99,19 @@ func TestChain_FindsEveryChainAndNoOther(t *testing.T) {
 			if every.twin {
 				every.found = nil
 			}
-			var got []string
-			for _, chain := range find(settings, roots, intermediates, now, certs...).Chains {
+			var got, deep []string
+			found := find(settings, roots, intermediates, now, certs...)
+			for _, chain := range found.Chains {
 				got = append(got, serialsOf(chain))
 			}
+			for _, chain := range found.Deep {
+				deep = append(deep, serialsOf(chain))
+			}
 			assert.ElementsMatch(t, every.found, got, "seed %d, world %d", seed, number)
+			if len(got) > 0 && len(certs) == 1 {
+				assert.ElementsMatch(t, every.deep, deep, "seed %d, world %d, longer than MaxDepth", seed, number)
+			}
+			assert.Subset(t, every.deep, deep, "seed %d, world %d, longer than MaxDepth", seed, number)
 			if len(got) > 0 {
 				accepted++
 			} else {
@@ -123,7 +131,7 @@ type waysUp struct {
 	leaf          Leaf
 	now           time.Time
 	roots, others []*x509.Certificate
-	found         []string
+	found, deep   []string
 	twin          bool // a chain has a CA with the name and the key of the leaf
 }
 
@@ -165,6 +173,8 @@ func (w *waysUp) above(chain []*x509.Certificate) {
 			w.twin = w.twin || slices.ContainsFunc(longer[1:], func(ca *x509.Certificate) bool { return haveSameNameAndKey(longer[0], ca) })
 			if len(longer)-1 <= w.MaxDepth {
 				w.found = append(w.found, serialsOf(longer))
+			} else {
+				w.deep = append(w.deep, serialsOf(longer))
 			}
 		}
 	}

@@ -152,5 +152,6 @@ func TestSystemRoots_NoNameWithOneKeyStandsTwice(t *testing.T) {
 		c.RawSubject = issuing.Certificate.RawSubject
 	}).Certificate
 	answer = underSystem(time.Now(), 0, root.Certificate, own, issuing.Certificate)
+	assert.ErrorContains(t, textOf(answer), "the leaf has the name and the key of")
 	assert.Equal(t, certcheck.Untrusted, kindOf(answer))
 }
