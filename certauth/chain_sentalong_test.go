@@ -52,6 +52,25 @@ func TestChain_CAsSentAlongHideNoConfiguredChain(t *testing.T) {
 	})
 }
 
+// A CA that is sent along does not make a caller refused by its many name constraints either, not even a single one.
+func TestChain_ACASentAlongWithManyConstraintsRefusesNobody(t *testing.T) {
+	root := newRoot(t, "Root")
+	issuing := root.newCA(t, "Issuing")
+	many := root.again(t, issuing, func(c *x509.Certificate) {
+		for i := range 300 {
+			c.ExcludedDNSDomains = append(c.ExcludedDNSDomains, fmt.Sprint("d", i, ".example"))
+		}
+	})
+	leaf := issuing.newClient(t, func(c *x509.Certificate) {
+		for i := range 200 {
+			c.DNSNames = append(c.DNSNames, fmt.Sprint("client", i, ".example"))
+		}
+	}).Certificate
+	chain := certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}
+	everyWay(t, certauth.ReasonNone, chain, leaf, many.Certificate)
+	everyWay(t, certauth.ReasonChainUntrusted, root.roots(), leaf, many.Certificate)
+}
+
 // finding C36: the same if one of the CAs that were sent along is part of every chain.
 func TestChain_CAsSentAlongHideNoChainOfOneOfThem(t *testing.T) {
 	root, other := newRoot(t, "Root"), newRoot(t, "Other Root")

@@ -58,7 +58,6 @@ const (
 	barNobody   = iota // the issuer of the leaf is not configured; only without any way up
 	barOtherKey        // it is configured, but with another key
 	barNoIssuer        // the issuer of a CA above the leaf is not configured
-	barDepth           // the chain is too long
 	barFault           // a property of a certificate forbids it
 	barDates           // a CA is outside its validity, and the signatures up to it verify
 )
@@ -126,8 +125,6 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 		return obstacle{weight: barDates, refused: Dates(ca, w.leaf.Certificate, w.now, w.Skew), dated: ca}
 	case root:
 		return obstacle{weight: barOtherKey, refused: otherKey(path)}
-	case len(path) > MaxCertificates:
-		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.MaxDepth)}
 	}
 	return w.above(path, c.issuer)
 }

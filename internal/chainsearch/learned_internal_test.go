@@ -311,6 +311,18 @@ func holdsAt(found Result, now time.Time) bool {
 	return !now.Before(found.From) && now.Before(found.Until)
 }
 
+// A self-signed CA among the intermediates leads nowhere, but its dates are the reason that is reported.
+func TestChain_RefusalForTheDateOfASelfSignedIntermediateEndsWithIt(t *testing.T) {
+	now := time.Now()
+	begins := now.Add(time.Hour).Truncate(time.Second)
+	own := certauthtest.NewCA(t, "Own", certauthtest.Valid(begins, begins.AddDate(1, 0, 0)))
+	leaf := own.Issue(t, "client", certauthtest.Valid(now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0))).Certificate
+	roots := newPool(t, certauthtest.NewCA(t, "Root").Certificate)
+	answer := find(Settings{MaxDepth: defaultMaxDepth}, roots, newPool(t, own.Certificate), now, leaf)
+	assert.Equal(t, certcheck.NotYetValid, kindOf(answer))
+	assert.True(t, answer.Until.Equal(begins), "%v", answer.Until)
+}
+
 // finding R8: a refusal because of the dates of a CA that is higher than MaxDepth permits was
 // remembered beyond those dates.
 func TestChain_RefusalForADateAboveMaxDepthEndsWithIt(t *testing.T) {
