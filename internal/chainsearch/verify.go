@@ -34,10 +34,14 @@ func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
 				sets = append(sets, set)
 			}
 		}
-		chains, s.deep, s.final = nil, nil, nil
+		all, exceeded := chains, s.final != nil
+		chains, s.final = nil, nil
 		for _, set := range sets[:min(len(sets), maxSets)] {
-			s.presented, s.wide, s.compared = set, false, 0
-			found, _, _ := s.chains()
+			found := all
+			if len(set) < len(sent) || exceeded { // otherwise this is the search above
+				s.presented, s.wide, s.compared = set, false, 0
+				found, _, _ = s.chains()
+			}
 			chains = appendNew(chains, found)
 		}
 	}
