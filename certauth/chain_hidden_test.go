@@ -88,15 +88,19 @@ func TestChain_ManyNamesHideNoChain(t *testing.T) {
 	issuing := root.newCA(t, "Issuing", constrained)
 	byOther := other.again(t, issuing, constrained)
 	chain := certauth.Chain{Roots: certsFrom(root, other), Intermediates: certsFrom(issuing, byOther)}
-	withNames := func(n int) *x509.Certificate {
-		return issuing.newClient(t, func(c *x509.Certificate) {
+	withNames := func(by *party, n int) *x509.Certificate {
+		return by.newClient(t, func(c *x509.Certificate) {
 			for i := range n {
 				c.DNSNames = append(c.DNSNames, fmt.Sprint("c", i, ".example"))
 			}
 		}).Certificate
 	}
-	isExcluded(t, chain, other, withNames(600))
-	isExcluded(t, chain, root, withNames(600))
-	refused := everyWay(t, certauth.ReasonChainUntrusted, chain, withNames(700))
-	assert.ErrorContains(t, refused, "too many names and constraints")
+	below := issuing.newCA(t, "Below")
+	for by, sent := range map[*party][]*x509.Certificate{issuing: nil, below: {below.Certificate}} {
+		few, many := append([]*x509.Certificate{withNames(by, 600)}, sent...), append([]*x509.Certificate{withNames(by, 700)}, sent...)
+		isExcluded(t, chain, other, few...)
+		isExcluded(t, chain, root, few...)
+		refused := everyWay(t, certauth.ReasonChainUntrusted, chain, many...)
+		assert.ErrorContains(t, refused, "too many names and constraints")
+	}
 }

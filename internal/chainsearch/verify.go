@@ -47,7 +47,6 @@ func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
 	}
 	switch {
 	case s.final != nil:
-		s.dated = nil
 		return nil, s.final
 	case len(chains) > 0:
 		return chains, nil
