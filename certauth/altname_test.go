@@ -390,6 +390,13 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T60: a SIPS domain in capitals", certauth.URIs{"sips:partner.example"}, uris("sips:PARTNER.example"), unlike},
 		{"finding T60: an XMPP address in capitals", certauth.URIs{"xmpp:eve@partner.example"}, uris("xmpp:Eve@PARTNER.example"), unlike},
 		{"finding T60: an account in capitals", certauth.URIs{"acct:eve@partner.example"}, uris("acct:eve@PARTNER.example"), unlike},
+		// RFC 5952, section 2; RFC 6455, section 3; RFC 4516, section 2.
+		{"finding T122: an IPv6 address with its zeros", certauth.URIs{"https://[::1]/x"}, uris("https://[0:0:0:0:0:0:0:1]/x"), unlike},
+		{"finding T122: an IPv6 address in another form", certauth.URIs{"https://[::ffff:1.2.3.4]/x"}, uris("https://[::FFFF:102:304]:443/x"), unlike},
+		{"finding T122: another IPv6 address", certauth.URIs{"https://[::1]/x"}, uris("https://[::2]/x"), none},
+		{"finding T122: the default port of WebSocket", certauth.URIs{"wss://partner.example/x"}, uris("wss://partner.example:443/x"), unlike},
+		{"finding T122: the default port of LDAP", certauth.URIs{"ldap://partner.example/x"}, uris("ldap://partner.example:389/x"), unlike},
+		{"finding T122: another port of LDAP", certauth.URIs{"ldap://partner.example/x"}, uris("ldap://partner.example:636/x"), none},
 		{"finding T60: another SIP domain", certauth.URIs{"sip:partner.example"}, uris("sip:other.example"), none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -20,8 +20,8 @@ const defaultMaxDepth = 5
 // allowed from the root to the leaf. Chain is an anchor that vouches for the names.
 //
 // Chain also refuses a leaf that is a CA certificate or one of the roots, a leaf with the name and
-// the key of a CA above it, a chain with more than MaxDepth CA certificates, and signatures with
-// SHA-1 or MD5.
+// the key of a CA above it in any chain, a chain with more than MaxDepth CA certificates, and
+// signatures with SHA-1 or MD5.
 //
 // If several chains verify, all of them are in [Identity.Chains], and a later rule on the issuer
 // accepts if one of them satisfies it. A revocation rule discards the chains that contain a
@@ -29,7 +29,7 @@ const defaultMaxDepth = 5
 //
 // # Verification
 //
-// crypto/x509 verifies signatures, dates, extended key usages and certificate policies. The
+// crypto/x509 verifies signatures, extended key usages and certificate policies. The
 // signature of one CA on the certificate of another is verified once and remembered, so a new caller
 // usually costs one signature; everything else is verified each time.
 // In addition to crypto/x509, or instead of it, these rules apply:
@@ -41,7 +41,10 @@ const defaultMaxDepth = 5
 //     names of all certificates below. Those of the roots apply too, and it does not matter
 //     whether the extension is critical. If a CA constrains a form and a name of that form
 //     cannot be compared, the name is refused. Constraints that cannot be read, or that have a
-//     minimum or a maximum, refuse every chain through their CA.
+//     minimum or a maximum, refuse every chain through their CA. A leaf for whose chains more than
+//     50000 names would be compared with constraints is refused.
+//   - Dates: there must be one time within the clock skew ([Validity]) at which the leaf and all its
+//     CAs are valid.
 //   - Path lengths: a self-issued CA certificate does not count, except under [InsecureSystemRoots].
 //   - Key usage: the extension of the leaf, if present, must allow digitalSignature or
 //     keyAgreement, and that of a CA keyCertSign.
@@ -59,12 +62,13 @@ const defaultMaxDepth = 5
 // identifiers only order them, and signatures decide: first the CAs whose subject key identifier
 // matches, then those where one of the two certificates has no identifier, then the others.
 // Within each of these groups valid CAs come before the others, configured ones before those
-// sent along, and newer ones before older ones. For each certificate at most eight roots and
-// eight other CAs are tried. A self-signed certificate that is not one of the roots is no
-// candidate, because it leads to no root. For one leaf crypto/x509 verifies at most a hundred
-// signatures; among CAs that certify one another in many ways it may not find every chain. CAs
-// that were sent along hide no chain of configured ones, because the chains without them are
-// searched as well.
+// sent along, and newer ones before older ones. For each certificate at most eight roots, eight
+// intermediates and those sent along are tried. A self-signed certificate that is not one of the
+// roots is no candidate, because it leads to no root. For one leaf crypto/x509 verifies at most a
+// hundred signatures; among CAs that certify one another in many ways it may not find every chain.
+// CAs that were sent along hide no chain: one search is made without them, and one for each chain
+// with only those that are part of it. Of the chains, those with the first four sets of such CAs
+// count.
 //
 // A CA certificate that was sent along is a candidate only if a configured CA, or another
 // candidate, has signed it. At most 72 signatures are checked to establish this; CAs that were
@@ -100,7 +104,9 @@ type Chain struct {
 
 	// MaxDepth is the largest number of CA certificates above the leaf, including the root; 1
 	// means that the root issues the leaf. 0 means 5; a negative number and one above 10 are
-	// errors of New.
+	// errors of New. A longer chain accepts nobody, but if there is a shorter one too, rules that
+	// exclude CAs ([Denied] and [Not]) consider both, because whoever has a CA can make its chains
+	// longer.
 	MaxDepth int
 
 	// Policies are the certificate policies of which the chain must have one, as dotted OIDs:

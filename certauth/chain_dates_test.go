@@ -55,6 +55,36 @@ func TestChain_BothEndsBelongToTheValidity(t *testing.T) {
 	}
 }
 
+// finding C38: with a clock skew, a chain whose CAs are valid together only for a short time within the skew was not
+// found.
+func TestChain_OneTimeWithinTheSkewSuitsAllCertificates(t *testing.T) {
+	long, skew := certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0)), time.Minute
+	for _, tc := range []struct {
+		name           string
+		ended, renewed time.Duration // how long before noon the issuing CA ended and the root began
+		leaf           certauthtest.Template
+		want           certauth.Reason
+	}{
+		{"a time before now", 20 * time.Second, 40 * time.Second, long, certauth.ReasonNone},
+		{"a single second", 30 * time.Second, 30 * time.Second, long, certauth.ReasonNone},
+		{"a time after now", -40 * time.Second, -20 * time.Second, long, certauth.ReasonNone},
+		{"none", 31 * time.Second, 30 * time.Second, long, certauth.ReasonChainUntrusted},
+		{"none with the leaf", 31 * time.Second, time.Hour, certauthtest.Valid(noon.Add(-30*time.Second), noon.AddDate(1, 0, 0)), certauth.ReasonChainUntrusted},
+		{"one that is not within the skew", 61 * time.Second, 90 * time.Second, long, certauth.ReasonCertificateExpired},
+		{"one that is not within the skew yet", -90 * time.Second, -61 * time.Second, long, certauth.ReasonCertificateNotYetValid},
+	} {
+		root := certauthtest.NewCA(t, "Root", certauthtest.Valid(noon.Add(-tc.renewed), noon.AddDate(1, 0, 0)))
+		issuing := root.NewIntermediate(t, "Issuing", certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.Add(-tc.ended)))
+		chain := certauth.Chain{Roots: certsOf(root), Intermediates: certsOf(issuing)}
+		_, err := judgeAt(t, noon, certauth.All{certauth.Validity{ClockSkew: skew}, chain}, issuing.Issue(t, "client", tc.leaf).Certificate)
+		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", tc.name, err)
+		if tc.want == certauth.ReasonChainUntrusted {
+			assert.ErrorContains(t, err, `CA certificate "CN=Issuing,O=certauthtest" ends before`)
+			assert.ErrorContains(t, err, "so they are never valid together")
+		}
+	}
+}
+
 func TestChain_CACertificatesExpireToo(t *testing.T) {
 	year := certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))
 	for _, tc := range []struct {

@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -73,4 +74,33 @@ func TestChain_CopiesOfARootHideNoChain(t *testing.T) {
 		sent = append(sent, ca.Certificate)
 	}
 	bothChains(t, certauth.Chain{Roots: roots, Intermediates: certsFrom(issuing, byOther)}, 4, root, other, sent...)
+}
+
+// finding C37: the names of a leaf were compared with the constraints of the first of its chains only, if it has so
+// many that the comparisons for another one were too many. The other chain was then as if it did not exist.
+func TestChain_ManyNamesHideNoChain(t *testing.T) {
+	constrained := func(c *x509.Certificate) {
+		for i := range 40 {
+			c.ExcludedDNSDomains = append(c.ExcludedDNSDomains, fmt.Sprint("d", i, ".example"))
+		}
+	}
+	root, other := newRoot(t, "Root"), newRoot(t, "Other Root")
+	issuing := root.newCA(t, "Issuing", constrained)
+	byOther := other.again(t, issuing, constrained)
+	chain := certauth.Chain{Roots: certsFrom(root, other), Intermediates: certsFrom(issuing, byOther)}
+	withNames := func(by *party, n int) *x509.Certificate {
+		return by.newClient(t, func(c *x509.Certificate) {
+			for i := range n {
+				c.DNSNames = append(c.DNSNames, fmt.Sprint("c", i, ".example"))
+			}
+		}).Certificate
+	}
+	below := issuing.newCA(t, "Below")
+	for by, sent := range map[*party][]*x509.Certificate{issuing: nil, below: {below.Certificate}} {
+		few, many := append([]*x509.Certificate{withNames(by, 600)}, sent...), append([]*x509.Certificate{withNames(by, 700)}, sent...)
+		isExcluded(t, chain, other, few...)
+		isExcluded(t, chain, root, few...)
+		refused := everyWay(t, certauth.ReasonChainUntrusted, chain, many...)
+		assert.ErrorContains(t, refused, "too many names and constraints")
+	}
 }

@@ -48,6 +48,22 @@ func TestChain_ClientWithTheNameAndKeyOfItsCAIsRefused(t *testing.T) {
 	}
 }
 
+// finding T120: a client was accepted that has the name and the key of a CA above its own, if it has another chain
+// without that CA. The chain with it was not found, so that rules accepted a client of a CA that they exclude.
+func TestChain_ClientWithTheNameAndKeyOfACAHidesNoChain(t *testing.T) {
+	root, excluded := newRoot(t, "Root"), newRoot(t, "Excluded Root")
+	upper := excluded.newCA(t, "Upper")
+	issuing := upper.newCA(t, "Issuing")
+	byRoot := root.again(t, issuing)
+	chain := certauth.Chain{Roots: certsFrom(root, excluded), Intermediates: certsFrom(upper, issuing, byRoot)}
+	isExcluded(t, chain, excluded, issuing.newClient(t).Certificate)
+	for name, ca := range map[string]*party{"Upper": upper, "UPPER": upper, "Excluded Root": excluded} {
+		refused := everyWay(t, certauth.ReasonChainUntrusted, chain, issue(t, issuing, ca.key, name, asClient).Certificate)
+		assert.ErrorContains(t, refused, "the leaf has the name and the key of")
+	}
+	everyWay(t, certauth.ReasonNone, chain, issue(t, issuing, upper.key, "client", asClient).Certificate)
+}
+
 // finding S12: if a CA has one certificate with alternative names and one without, crypto/x509 made
 // chains through the first repeatedly, until it had checked a hundred signatures.
 func TestChain_HoldsNoCertificateTwice(t *testing.T) {

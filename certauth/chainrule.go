@@ -32,6 +32,7 @@ func (r *chainRule) judge(e *evaluation) *Error {
 		return refusal(ReasonInternalError, r.path, "the search returned neither a chain nor a refusal")
 	}
 	e.path.anchor(vouchedNames, answer.chains)
+	e.path.chains = appendChains(e.path.chains, answer.deep)
 	return nil
 }
 
@@ -164,6 +165,9 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 		answer.refused = refusalOf("", found.Refused)
 	}
 	answer.chains = answer.room[:0]
+	for _, chain := range found.Deep {
+		answer.deep = append(answer.deep, newVerifiedChain(chain))
+	}
 	for _, chain := range found.Chains {
 		verified := newVerifiedChain(chain)
 		if n.ServerAuth && needsServerAuth(chain) {

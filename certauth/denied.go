@@ -38,10 +38,10 @@ type Denied struct {
 
 	// PublicKeys lists keys as for the policy [PublicKeys]. The leaf and every CA in its
 	// verified chains are compared, for all chains on the same path through the policy (see
-	// [Any]), including those that a rule after the Denied verifies and those that a
-	// [NotRevoked] excludes. If a CA is listed, all certificates that it issued are refused. That
-	// takes a [Chain]: under a pin alone, and behind a front end that verifies, no chain is known,
-	// and only the leaf is compared.
+	// [Any]), including those that a rule after the Denied verifies, those that a
+	// [NotRevoked] excludes and those that are longer than MaxDepth permits. If a CA is listed,
+	// all certificates that it issued are refused. That takes a [Chain]: under a pin alone, and
+	// behind a front end that verifies, no chain is known, and only the leaf is compared.
 	PublicKeys []string
 }
 

@@ -19,8 +19,9 @@ import (
 //
 // Under [Not] it refuses every certificate that has a verified chain through one of these CAs,
 // at any place above the leaf, because an excluded CA could otherwise certify a further CA; a
-// chain that was excluded counts too. Only PublicKeys can be used there, because a caller that
-// presents a CA certificate can rewrite its signature and thereby change its hash.
+// chain that was excluded, or is longer than MaxDepth permits, counts too. Only PublicKeys can be
+// used there, because a caller that presents a CA certificate can rewrite its signature and thereby
+// change its hash.
 //
 // Exactly one field must be set.
 type IssuedBy struct {

@@ -13,14 +13,14 @@ import (
 // place, so they are noted until the path is complete:
 //
 //   - Rules that exclude (Denied, IssuedBy and IssuerName under Not) consider every chain that
-//     verified.
+//     verified, including those that are longer than a Chain permits.
 //   - A NotRevoked discards the chains that it refuses.
 //   - Rules that accept (Chain, IssuedBy) consider the remaining chains.
 //   - Matched and functions consider the caller's roles and the remaining chains.
 type policyPath struct {
 	vouched    vouching
 	reached    vouching           // highest of all paths of this run, for the report of a refusal
-	chains     []*verifiedChain   // that verified; in the late stages, those that remain
+	chains     []*verifiedChain   // that verified; after stageVerified, those that remain
 	anchors    [][]*verifiedChain // the chains of each Chain, of which one must remain
 	roles      []string           // of the Named that accepted
 	late       []lateRule
@@ -98,6 +98,17 @@ func (p *policyPath) judge(e *evaluation, s stage) *Error {
 // holds reports whether one of the chains is among those of the path.
 func (p *policyPath) holds(chains []*verifiedChain) bool {
 	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return chain.among(p.chains) })
+}
+
+// anchored returns the chains that a Chain accepts, without those that are only too long.
+func (p *policyPath) anchored() []*verifiedChain {
+	tooLong := func(chain *verifiedChain) bool {
+		return !slices.ContainsFunc(p.anchors, func(accepted []*verifiedChain) bool { return chain.among(accepted) })
+	}
+	if !slices.ContainsFunc(p.chains, tooLong) {
+		return p.chains
+	}
+	return slices.DeleteFunc(slices.Clone(p.chains), tooLong)
 }
 
 // copyTo copies the path and reuses the buffers of kept.

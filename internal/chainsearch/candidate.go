@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
@@ -22,8 +23,8 @@ import (
 // support, and uses the same name with the same key several times in a chain if only some of its
 // certificates have alternative names. It therefore receives a view: a copy of the certificate in
 // which the names are replaced by their keys, so that names which are equal by RFC 5280, section
-// 7.1, are equal bytes. The view has no alternative names, no name constraints and no path length;
-// the latter two are checked here when a chain is found. Signature, signed bytes, key, dates, usages
+// 7.1, are equal bytes. The view has no alternative names, no name constraints, no path length and no
+// dates; the latter three are checked here when a chain is found. Signature, signed bytes, key, usages
 // and policies are those of the certificate. No view leaves the search: chains are translated back.
 type candidate struct {
 	cert         *x509.Certificate
@@ -62,6 +63,7 @@ func newCandidate(cert *x509.Certificate) *candidate {
 	c.view.RawSubject, c.view.RawIssuer = []byte(c.name), []byte(c.issuer)
 	c.view.Extensions = without(c.view.Extensions, san.OID)
 	c.view.MaxPathLen = -1
+	c.view.NotBefore, c.view.NotAfter = time.Time{}, EndOfTime
 	return c
 }
 
@@ -95,19 +97,16 @@ func without(extensions []pkix.Extension, id asn1.ObjectIdentifier) []pkix.Exten
 	return slices.DeleteFunc(slices.Clone(extensions), func(e pkix.Extension) bool { return e.Id.Equal(id) })
 }
 
-// leafView returns the view of the leaf. It has the key of the issuer's name in place of the name.
-// If a CA has the leaf's public key, it also has the key of the subject, and no alternative names,
-// because crypto/x509 never uses the same name with the same public key twice in a chain.
+// leafView returns the view of the leaf, which has the key of the issuer's name in place of the name, and
+// no dates. It has no name of its own, because crypto/x509 does not find chains through a CA with the leaf's name
+// and key. Such a chain refuses the leaf.
 func (s *search) leafView() *x509.Certificate {
 	view := *s.leaf.Certificate
 	view.UnhandledCriticalExtensions = certcheck.UnhandledExtensions(s.leaf.Certificate)
-	if s.System != nil {
-		return &view
-	}
-	view.RawIssuer = []byte(s.leaf.Issuer)
-	if sharesKey(s.leaf.Certificate, s.foundIntermediates) || sharesKey(s.leaf.Certificate, s.foundRoots) {
-		view.RawSubject = []byte(nameKey(s.leaf.Certificate.RawSubject))
-		view.Extensions = without(s.leaf.Certificate.Extensions, san.OID)
+	view.RawSubject = nil
+	if s.System == nil {
+		view.RawIssuer = []byte(s.leaf.Issuer)
+		view.NotBefore, view.NotAfter = time.Time{}, EndOfTime
 	}
 	return &view
 }

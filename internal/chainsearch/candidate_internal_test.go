@@ -50,7 +50,7 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{
-		"RawSubject", "RawIssuer", "Extensions", "UnhandledCriticalExtensions", "MaxPathLen",
+		"RawSubject", "RawIssuer", "NotBefore", "NotAfter", "Extensions", "UnhandledCriticalExtensions", "MaxPathLen",
 		"PermittedDNSDomainsCritical", "PermittedDNSDomains", "ExcludedDNSDomains", "PermittedIPRanges", "ExcludedIPRanges",
 		"PermittedEmailAddresses", "ExcludedEmailAddresses", "PermittedURIDomains", "ExcludedURIDomains",
 	}, differ)

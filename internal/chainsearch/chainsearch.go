@@ -9,6 +9,7 @@ package chainsearch
 
 import (
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
@@ -43,6 +44,7 @@ type Leaf struct {
 // search would find the same from From until before Until, unless the CAs change.
 type Result struct {
 	Chains      [][]*x509.Certificate
+	Deep        [][]*x509.Certificate // if any were found: those that only MaxDepth refuses
 	Refused     *certcheck.Refusal
 	Dated       *x509.Certificate // the certificate whose validity is the reason, or nil
 	From, Until time.Time
@@ -55,7 +57,7 @@ func (s Settings) Find(leaf Leaf, cas CAs, now time.Time, admitted *Admissions) 
 	found.span.watch(leaf.Certificate, s.Skew)
 	chains, refused := found.verify()
 	if s.System != nil { // the search has not watched the system's roots
-		for _, chain := range chains {
+		for _, chain := range slices.Concat(chains, found.deep) {
 			for _, cert := range chain {
 				found.span.watch(cert, s.Skew)
 			}
@@ -69,6 +71,8 @@ func (s Settings) Find(leaf Leaf, cas CAs, now time.Time, admitted *Admissions) 
 	result := Result{Chains: chains, Refused: refused, From: found.span.from, Until: found.span.until}
 	if refused != nil {
 		result.Dated = found.dated
+	} else {
+		result.Deep = found.deep
 	}
 	return result
 }

@@ -58,7 +58,6 @@ const (
 	barNobody   = iota // the issuer of the leaf is not configured; only without any way up
 	barOtherKey        // it is configured, but with another key
 	barNoIssuer        // the issuer of a CA above the leaf is not configured
-	barDepth           // the chain leads to a root but is too long
 	barFault           // a property of a certificate forbids it
 	barDates           // a CA is outside its validity, and the signatures up to it verify
 )
@@ -115,9 +114,6 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 	switch {
 	case !certcheck.CanHaveSigned(ca, child):
 		return obstacle{weight: barOtherKey, refused: otherKey(path)}
-	case bytes.Equal(ca.RawSubjectPublicKeyInfo, w.leaf.Certificate.RawSubjectPublicKeyInfo) && c.name == nameKey(w.leaf.Certificate.RawSubject): // crypto/x509 does not use both in one chain
-		return obstacle{weight: barFault, refused: untrusted("the leaf has the name and the key of %s", nameIn(ca, w.leaf.Certificate)).
-			WithHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")}
 	case c.fault != certcheck.NoFault:
 		return obstacle{weight: barFault, refused: c.fault.Refusal(nameIn(ca, w.leaf.Certificate), ca)}
 	case tooLong != nil:
@@ -126,22 +122,11 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 		if !w.holds(path) {
 			return obstacle{weight: barOtherKey, refused: otherKey(path)}
 		}
-		return w.dates(ca)
-	case root && len(path)-1 > w.MaxDepth:
-		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.MaxDepth)}
-	case root && certcheck.Outside(w.leaf.Certificate, w.now, w.Skew) && w.holds(path): // the CAs were renewed after the leaf had ended
-		return w.dates(w.leaf.Certificate)
+		return obstacle{weight: barDates, refused: Dates(ca, w.leaf.Certificate, w.now, w.Skew), dated: ca}
 	case root:
 		return obstacle{weight: barOtherKey, refused: otherKey(path)}
-	case len(path) > MaxCertificates:
-		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.MaxDepth)}
 	}
 	return w.above(path, c.issuer)
-}
-
-// dates returns the obstacle of a certificate that is outside its validity.
-func (w *walk) dates(cert *x509.Certificate) obstacle {
-	return obstacle{weight: barDates, refused: Dates(cert, w.leaf.Certificate, w.now, w.Skew), dated: cert}
 }
 
 // holds reports whether every signature of the path verifies.

@@ -96,11 +96,22 @@ func TestChain_FindsEveryChainAndNoOther(t *testing.T) {
 			every := &waysUp{Settings: settings, leaf: leaf, now: now, roots: roots.certs, others: slices.Clone(intermediates.certs)}
 			every.admit(certs[1:])
 			every.above(certs[:1])
-			var got []string
-			for _, chain := range find(settings, roots, intermediates, now, certs...).Chains {
+			if every.twin {
+				every.found = nil
+			}
+			var got, deep []string
+			found := find(settings, roots, intermediates, now, certs...)
+			for _, chain := range found.Chains {
 				got = append(got, serialsOf(chain))
 			}
+			for _, chain := range found.Deep {
+				deep = append(deep, serialsOf(chain))
+			}
 			assert.ElementsMatch(t, every.found, got, "seed %d, world %d", seed, number)
+			if len(got) > 0 && len(certs) == 1 {
+				assert.ElementsMatch(t, every.deep, deep, "seed %d, world %d, longer than MaxDepth", seed, number)
+			}
+			assert.Subset(t, every.deep, deep, "seed %d, world %d, longer than MaxDepth", seed, number)
 			if len(got) > 0 {
 				accepted++
 			} else {
@@ -120,7 +131,8 @@ type waysUp struct {
 	leaf          Leaf
 	now           time.Time
 	roots, others []*x509.Certificate
-	found         []string
+	found, deep   []string
+	twin          bool // a chain has a CA with the name and the key of the leaf
 }
 
 func serialsOf(chain []*x509.Certificate) string {
@@ -150,7 +162,7 @@ func (w *waysUp) admit(presented []*x509.Certificate) {
 func (w *waysUp) above(chain []*x509.Certificate) {
 	child := chain[len(chain)-1]
 	for i, ca := range slices.Concat(w.roots, w.others) {
-		if !hasIssued(ca, child) || slices.ContainsFunc(chain, func(below *x509.Certificate) bool { return haveSameNameAndKey(below, ca) }) {
+		if !hasIssued(ca, child) || slices.ContainsFunc(chain[1:], func(below *x509.Certificate) bool { return haveSameNameAndKey(below, ca) }) {
 			continue
 		}
 		longer := append(slices.Clone(chain), ca)
@@ -158,7 +170,12 @@ func (w *waysUp) above(chain []*x509.Certificate) {
 		case i >= len(w.roots):
 			w.above(longer)
 		case w.verifies(longer):
-			w.found = append(w.found, serialsOf(longer))
+			w.twin = w.twin || slices.ContainsFunc(longer[1:], func(ca *x509.Certificate) bool { return haveSameNameAndKey(longer[0], ca) })
+			if len(longer)-1 <= w.MaxDepth {
+				w.found = append(w.found, serialsOf(longer))
+			} else {
+				w.deep = append(w.deep, serialsOf(longer))
+			}
 		}
 	}
 }
@@ -182,10 +199,10 @@ func pathLengthsHold(chain []*x509.Certificate) bool {
 	return true
 }
 
-// verifies lets crypto/x509 verify one chain, at the times that the skew permits.
+// verifies lets crypto/x509 verify one chain, at each time within the skew at which a validity begins or ends.
 func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 	leaf := w.leaf.Certificate
-	if len(chain)-1 > w.MaxDepth || w.leaf.Fault != certcheck.NoFault || nameconstraints.Check(chain, new(int)) != nil {
+	if w.leaf.Fault != certcheck.NoFault || nameconstraints.Check(chain, new(int)) != nil {
 		return false
 	}
 	if !pathLengthsHold(chain) || slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return certcheck.Outside(cert, w.now, w.Skew) }) {
@@ -196,6 +213,7 @@ func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 		options.KeyUsages = append(options.KeyUsages, x509.ExtKeyUsageServerAuth)
 	}
 	view := *leaf
+	view.RawSubject = nil // crypto/x509 does not use its name and key again
 	if w.Policies != "" {
 		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
 		id, err := x509.ParseOID(w.Policies)
@@ -213,7 +231,14 @@ func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 			options.Intermediates.AddCert(&unlimited)
 		}
 	}
-	return slices.ContainsFunc(verifyTimes(leaf, w.now, w.Skew), func(at time.Time) bool {
+	times := []time.Time{w.now, w.now.Add(-w.Skew), w.now.Add(w.Skew)}
+	for _, cert := range chain {
+		times = append(times, cert.NotBefore, cert.NotAfter)
+	}
+	return slices.ContainsFunc(times, func(at time.Time) bool {
+		if at.Before(w.now.Add(-w.Skew)) || at.After(w.now.Add(w.Skew)) {
+			return false
+		}
 		options.CurrentTime = at
 		found, err := view.Verify(options)
 		return err == nil && slices.ContainsFunc(found, func(other []*x509.Certificate) bool { return serialsOf(other) == serialsOf(chain) })
@@ -284,6 +309,18 @@ func assertSameAnswer(t *testing.T, a, b Result, about string) {
 
 func holdsAt(found Result, now time.Time) bool {
 	return !now.Before(found.From) && now.Before(found.Until)
+}
+
+// A self-signed CA among the intermediates leads nowhere, but its dates are the reason that is reported.
+func TestChain_RefusalForTheDateOfASelfSignedIntermediateEndsWithIt(t *testing.T) {
+	now := time.Now()
+	begins := now.Add(time.Hour).Truncate(time.Second)
+	own := certauthtest.NewCA(t, "Own", certauthtest.Valid(begins, begins.AddDate(1, 0, 0)))
+	leaf := own.Issue(t, "client", certauthtest.Valid(now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0))).Certificate
+	roots := newPool(t, certauthtest.NewCA(t, "Root").Certificate)
+	answer := find(Settings{MaxDepth: defaultMaxDepth}, roots, newPool(t, own.Certificate), now, leaf)
+	assert.Equal(t, certcheck.NotYetValid, kindOf(answer))
+	assert.True(t, answer.Until.Equal(begins), "%v", answer.Until)
 }
 
 // finding R8: a refusal because of the dates of a CA that is higher than MaxDepth permits was

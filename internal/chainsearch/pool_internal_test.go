@@ -57,7 +57,7 @@ func manyCAs(keyIDs bool) []*x509.Certificate {
 		if keyIDs {
 			keyID = fmt.Sprint("key ", i)
 		}
-		certs = append(certs, caOf("CN=CA", "CN=CA", keyID, "", i))
+		certs = append(certs, caOf("CN=CA", "CN=Upper CA", keyID, "", i))
 	}
 	return certs
 }
@@ -84,7 +84,8 @@ func TestLimits_SameNameCAsStayCheap(t *testing.T) {
 		{"100 roots without key identifiers", manyCAs(false), nil, nil, leafOf("key 42"), maxSameName, 0, maxSameName},
 		{"100 intermediates with key identifiers", nil, manyCAs(true), nil, leafOf("key 42"), 0, 1, maxSameName},
 		{"100 intermediates without", nil, manyCAs(false), nil, leafOf("key 42"), 0, maxSameName, maxSameName},
-		{"100 presented without", nil, nil, manyCAs(false), leafOf("key 42"), 0, maxSameName, maxSameName},
+		{"as many presented as there may be", nil, nil, manyCAs(false)[:9], leafOf("key 42"), 0, 9, 9},
+		{"the same beside 100 intermediates", nil, manyCAs(false), manyCAs(false)[:9], leafOf("key 42"), 0, maxSameName + 9, maxSameName + 9},
 		{"another name", manyCAs(true), manyCAs(true), manyCAs(true), &x509.Certificate{RawIssuer: []byte("CN=Other")}, 0, 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -136,7 +137,7 @@ func TestCAPool_OrderOfCandidates(t *testing.T) {
 	}
 	s = search{CAs: CAs{poolFor(t), poolFor(t, young, old)}, presented: candidatesOf(crowd), Settings: Settings{MaxDepth: 1}, now: time.Unix(1000, 0)}
 	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=CA")})
-	require.Len(t, s.foundIntermediates, maxSameName)
+	require.Len(t, s.foundIntermediates, 2+len(crowd))
 	assert.True(t, s.foundIntermediates[0].cert.Equal(young))
 	assert.True(t, s.foundIntermediates[1].cert.Equal(old))
 }

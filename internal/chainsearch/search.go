@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// maxSameName bounds the candidates with the same subject that are tried for one child.
+	// maxSameName bounds the configured candidates with the same subject that are tried for one child.
+	// There are a few presented ones at most, which take no place from them.
 	maxSameName = 8
-	// maxCandidates bounds the candidates of one search.
+	// maxCandidates bounds the configured candidates of one search.
 	maxCandidates = 32
 )
 
@@ -41,7 +42,9 @@ type search struct {
 	foundIntermediates []*candidate
 	shown              map[*x509.Certificate]*candidate // by the views that crypto/x509 gets
 	dated              *x509.Certificate                // the certificate whose dates are the reason of the refusal
+	deep               [][]*x509.Certificate            // chains that only MaxDepth refuses
 	compared           int                              // names with name constraints, for all chains
+	final              *certcheck.Refusal               // refuses the leaf, whatever other chains it has
 }
 
 // rootsOf returns the roots with the name of the child's issuer.
@@ -63,23 +66,6 @@ func (s *search) issuers(issuer string) []*candidate {
 	return issuers
 }
 
-// skewThatMatters returns the skew if a CA that was found is outside its validity now by no more
-// than that, and otherwise 0, because another time could not change the result.
-func (s *search) skewThatMatters() time.Duration {
-	if s.Skew == 0 {
-		return 0
-	}
-	for _, c := range slices.Concat(s.foundIntermediates, s.foundRoots) {
-		if s.staleness(c.cert) > 0 && !certcheck.Outside(c.cert, s.now, s.Skew) {
-			return s.Skew
-		}
-	}
-	if s.System != nil {
-		return s.Skew
-	}
-	return 0
-}
-
 // child is a certificate whose issuer is looked for.
 type child struct {
 	cert   *x509.Certificate
@@ -91,7 +77,7 @@ type child struct {
 func (s *search) run() {
 	s.foundRoots, s.foundIntermediates, s.passed = nil, nil, false
 	level := []child{{cert: s.leaf.Certificate, issuer: s.leaf.Issuer, narrow: !s.wide}}
-	for depth := 0; depth < s.MaxDepth && len(level) > 0; depth++ {
+	for depth := 0; len(level) > 0; depth++ {
 		var next []child
 		for _, one := range level {
 			others := s.issuers(one.issuer)
@@ -155,7 +141,7 @@ func (s *search) choose(of child, roots, others []*candidate) (chosenRoots, chos
 			first = slices.Concat(kind[0], kind[1])
 		}
 	}
-	return chosen[0][:min(len(chosen[0]), maxSameName)], chosen[1][:min(len(chosen[1]), maxSameName)]
+	return chosen[0][:min(len(chosen[0]), maxSameName)], chosen[1][:min(len(chosen[1]), maxSameName+len(s.presented))]
 }
 
 // kinship is 0 if the key identifiers of child and CA are equal, 1 if one of them has none, and 2 if
@@ -182,7 +168,7 @@ func (s *search) staleness(cert *x509.Certificate) int {
 func (s *search) add(to *[]*candidate, candidates []*candidate) []*candidate {
 	var added []*candidate
 	for _, c := range candidates {
-		if len(*to) >= maxCandidates || holds(*to, c.cert) {
+		if len(*to) >= maxCandidates+len(s.presented) || holds(*to, c.cert) {
 			continue
 		}
 		*to = append(*to, c)

@@ -44,42 +44,6 @@ func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
 	}
 }
 
-// A skew matters only to a CA whose validity period has just ended or is about to begin; both ends
-// belong to it (RFC 5280, section 4.1.2.5). For other CAs, one time is sufficient.
-func TestSearch_SkewMattersOnlyToCAsWithinIt(t *testing.T) {
-	now := time.Now()
-	const skew = time.Minute
-	valid := &x509.Certificate{NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
-	for _, tc := range []struct {
-		name     string
-		from, to time.Duration
-		want     time.Duration
-	}{
-		{"valid", -time.Hour, time.Hour, 0},
-		{"valid from now on", 0, time.Hour, 0},
-		{"valid until now", -time.Hour, 0, 0},
-		{"just ended", -time.Hour, -time.Second, skew},
-		{"ended by the skew", -time.Hour, -skew, skew},
-		{"ended before", -time.Hour, -skew - time.Second, 0},
-		{"about to begin", time.Second, time.Hour, skew},
-		{"begins within the skew", skew, time.Hour, skew},
-		{"begins later", skew + time.Second, time.Hour, 0},
-	} {
-		cert := &x509.Certificate{NotBefore: now.Add(tc.from), NotAfter: now.Add(tc.to)}
-		for where, s := range map[string]*search{
-			"a root":          {foundRoots: []*candidate{{cert: valid}, {cert: cert}}},
-			"an intermediate": {foundRoots: []*candidate{{cert: valid}}, foundIntermediates: []*candidate{{cert: valid}, {cert: cert}}},
-		} {
-			s.now = now
-			assert.Zero(t, s.skewThatMatters(), "%s: %s, without a skew", where, tc.name)
-			s.Skew = skew
-			assert.Equal(t, tc.want, s.skewThatMatters(), "%s: %s", where, tc.name)
-			s.System = x509.NewCertPool()
-			assert.Equal(t, skew, s.skewThatMatters(), "%s: %s, under roots that the search does not see", where, tc.name)
-		}
-	}
-}
-
 // However many configured CAs have the name that an untrusted sender's CAs ask for, one search
 // makes at most 72 signature checks to admit them: nine presented CAs with eight candidates each.
 func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T) {

@@ -17,20 +17,22 @@ func TestChain_KeyIdentifierOfTheLeafLeavesOutNoChain(t *testing.T) {
 	upper := root.NewIntermediate(t, "Upper")
 	issuing := upper.NewIntermediate(t, "Issuing")
 	named := issuing.NewIntermediate(t, "Issuing").Certificate
-	roots := newPool(t, root.Certificate, issuing.Certificate)
 	intermediates := newPool(t, upper.Certificate, issuing.Certificate, named)
-	search := func(leaf *x509.Certificate) (chains int, wide bool) {
-		now := time.Now()
-		s := &search{CAs: CAs{roots, intermediates}, Settings: Settings{MaxDepth: 3}, now: now, span: newSpan(now), leaf: leafOf(leaf)}
+	search := func(leaf *x509.Certificate, roots ...*x509.Certificate) (chains int, wide bool) {
+		now, pool := time.Now(), newPool(t, roots...)
+		s := &search{CAs: CAs{pool, intermediates}, Settings: Settings{MaxDepth: 3}, now: now, span: newSpan(now), leaf: leafOf(leaf)}
 		found, _, _ := s.chains()
 		return len(found), s.wide
 	}
 	leaf := issuing.Issue(t, "client").Certificate
-	chains, wide := search(leaf)
+	chains, wide := search(leaf, root.Certificate)
+	assert.Equal(t, 1, chains)
+	assert.False(t, wide, "the key identifier selects the key that has signed it")
+	chains, wide = search(leaf, root.Certificate, issuing.Certificate)
 	assert.Equal(t, 2, chains)
 	assert.False(t, wide, "the key identifier selects the key that has signed it")
 	leaf.AuthorityKeyId = named.SubjectKeyId
-	chains, wide = search(leaf)
+	chains, wide = search(leaf, root.Certificate, issuing.Certificate)
 	assert.Equal(t, 2, chains)
 	assert.True(t, wide)
 }

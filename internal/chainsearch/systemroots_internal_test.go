@@ -110,6 +110,16 @@ func TestSystemRoots_TrustedLeafIsNoClient(t *testing.T) {
 	assert.Empty(t, answer.Chains)
 }
 
+// A leaf that has expired, or is not valid yet, is reported as such, as under configured roots.
+func TestSystemRoots_DatesOfTheLeaf(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	root := certauthtest.NewCA(t, "Root", certauthtest.Valid(now.Add(-time.Hour), now.Add(time.Hour)))
+	leaf := root.Issue(t, "client", certauthtest.Valid(now, now)).Certificate
+	for at, want := range map[time.Duration]certcheck.Kind{-time.Second: certcheck.NotYetValid, 0: none, time.Second: certcheck.Expired} {
+		assert.Equal(t, want, kindOf(underSystem(now.Add(at), 0, root.Certificate, leaf)), at)
+	}
+}
+
 // The clock skew applies to the system's roots as to configured ones.
 func TestSystemRoots_Skew(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
@@ -119,6 +129,7 @@ func TestSystemRoots_Skew(t *testing.T) {
 		answer := underSystem(now.Add(after), time.Minute, root.Certificate, leaf)
 		assert.Equal(t, want, answer.Refused == nil, "%v: %v", after, textOf(answer))
 	}
+	assert.Nil(t, underSystem(now.Add(time.Second), time.Second, root.Certificate, leaf).Refused, "a skew of a second")
 }
 
 // A presented CA that is not yet valid is checked again when it becomes valid: the refusal is not
@@ -152,5 +163,6 @@ func TestSystemRoots_NoNameWithOneKeyStandsTwice(t *testing.T) {
 		c.RawSubject = issuing.Certificate.RawSubject
 	}).Certificate
 	answer = underSystem(time.Now(), 0, root.Certificate, own, issuing.Certificate)
+	assert.ErrorContains(t, textOf(answer), "the leaf has the name and the key of")
 	assert.Equal(t, certcheck.Untrusted, kindOf(answer))
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"slices"
-	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
@@ -34,11 +33,12 @@ func (s *search) learn(chains [][]*x509.Certificate) {
 	}
 }
 
-// possible returns the candidates that can have signed the leaf, or a CA that was found, as far as
-// that is known. crypto/x509 would verify the signatures of the others again for each leaf.
+// possible returns the candidates that are valid now and can have signed the leaf, or a CA that was
+// found, as far as that is known. crypto/x509 would verify the signatures of the others again for each
+// leaf.
 func (s *search) possible(candidates []*candidate) []*candidate {
 	return slices.DeleteFunc(slices.Clone(candidates), func(ca *candidate) bool {
-		return ca.name != s.leaf.Issuer && !slices.ContainsFunc(s.foundIntermediates, func(below *candidate) bool {
+		return s.System == nil && certcheck.Outside(ca.cert, s.now, s.Skew) || ca.name != s.leaf.Issuer && !slices.ContainsFunc(s.foundIntermediates, func(below *candidate) bool {
 			return below.issuer == ca.name && (below.signer.Load() == nil || below.signedBy(ca.cert))
 		})
 	})
@@ -54,29 +54,30 @@ func (s *search) possible(candidates []*candidate) []*candidate {
 // changes nothing:
 //
 //   - It verifies the signatures on the CAs. They are known.
-//   - It checks the dates and the basic constraints of the upper CAs. [unobjectionable] does this.
+//   - It checks the basic constraints of the upper CAs. This is done here, and so are the dates, so that
+//     the same reason is reported.
 //   - It removes the extended key usages that an upper CA does not allow. All of them allow the
 //     requested ones.
 //   - It applies certificate policies. If no CA or leaf restricts or maps them, and Chain.Policies
 //     is not set, every set of policies is valid.
 //   - It refuses a chain in which the same name occurs twice with the same key. The names of the CAs
-//     differ, and no CA has the leaf's key.
+//     differ, and the view of the leaf has none.
 //
 // Critical extensions and weak keys of CAs are checked when the CAs are loaded or admitted. MaxDepth,
 // path lengths and name constraints are checked later, on the whole chain.
-func (s *search) knownWay(times []time.Time) []*candidate {
-	if s.System != nil || s.Policies != "" || len(times) != 1 || restrictsPolicies(s.leaf.Certificate) {
+func (s *search) knownWay() []*candidate {
+	if s.System != nil || s.Policies != "" || restrictsPolicies(s.leaf.Certificate) {
 		return nil
 	}
 	way := s.onlyWay()
-	if len(way) < 2 || sharesKey(s.leaf.Certificate, way) {
+	if len(way) < 2 {
 		return nil
 	}
 	for i, ca := range way {
-		if restrictsPolicies(ca.cert) || !ca.cert.BasicConstraintsValid || !ca.cert.IsCA {
+		if restrictsPolicies(ca.cert) || !ca.cert.BasicConstraintsValid || !ca.cert.IsCA || certcheck.Outside(ca.cert, s.now, s.Skew) {
 			return nil
 		}
-		if i > 0 && (!way[i-1].signedBy(ca.cert) || !s.unobjectionable(ca.cert, times[0])) {
+		if i > 0 && (!way[i-1].signedBy(ca.cert) || !s.isForClients(ca.cert)) {
 			return nil
 		}
 	}
@@ -113,10 +114,9 @@ func (s *search) onlyWay() []*candidate {
 	}
 }
 
-// unobjectionable reports whether crypto/x509 would accept an upper CA at that time, whatever the leaf
-// is.
-func (s *search) unobjectionable(ca *x509.Certificate, at time.Time) bool {
-	return !certcheck.Outside(ca, at, 0) && (len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || !s.ServerAuth && certcheck.IsForClients(ca, false))
+// isForClients reports whether crypto/x509 would accept the usages of an upper CA, whatever the leaf is.
+func (s *search) isForClients(ca *x509.Certificate) bool {
+	return len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || !s.ServerAuth && certcheck.IsForClients(ca, false)
 }
 
 // restrictsPolicies reports whether the certificate restricts or maps certificate policies, in

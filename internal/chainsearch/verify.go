@@ -3,6 +3,7 @@ package chainsearch
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -13,25 +14,46 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// verify returns the chains of the leaf, or the reason that there are none. If CAs that were sent along
-// are among the candidates, the chains without them are searched as well, so that no caller can make
-// the search miss a chain of configured CAs: the candidates, the signatures that crypto/x509 verifies
-// and the comparisons of names are limited.
+// maxSets bounds the sets of CAs that were sent along for which a search is made.
+const maxSets = 5
+
+// verify returns the chains of the leaf, or the reason that there are none.
+//
+// The candidates, the signatures that crypto/x509 verifies and the comparisons of names are limited. No
+// caller can make the search miss a chain by sending more CAs along: if chains were found with all that
+// were sent, a search is made without any, and for each chain one with only those that are part of it.
 func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
 	s.admit(s.leaf.SentAlong)
+	sent := s.presented
 	chains, refused, err := s.chains()
-	if len(chains) == 0 {
-		if refused == nil {
-			refused = s.explain(err)
+	if len(sent) > 0 && len(chains) > 0 {
+		sets := [][]*candidate{nil}
+		for _, chain := range chains {
+			set := slices.DeleteFunc(slices.Clone(sent), func(c *candidate) bool { return !slices.Contains(chain, c.cert) })
+			if !slices.ContainsFunc(sets, func(known []*candidate) bool { return slices.Equal(known, set) }) {
+				sets = append(sets, set)
+			}
 		}
-		return nil, refused
+		all, exceeded := chains, s.final != nil
+		chains, s.final = nil, nil
+		for _, set := range sets[:min(len(sets), maxSets)] {
+			found := all
+			if len(set) < len(sent) || exceeded { // otherwise this is the search above
+				s.presented, s.wide, s.compared = set, false, 0
+				found, _, _ = s.chains()
+			}
+			chains = appendNew(chains, found)
+		}
 	}
-	if slices.ContainsFunc(s.foundIntermediates, func(c *candidate) bool { return slices.Contains(s.presented, c) }) {
-		s.presented, s.wide, s.compared = nil, false, 0
-		configured, _, _ := s.chains()
-		chains = appendNew(configured, chains)
+	switch {
+	case s.final != nil:
+		return nil, s.final
+	case len(chains) > 0:
+		return chains, nil
+	case refused == nil:
+		refused = s.explain(err)
 	}
-	return chains, nil
+	return nil, refused
 }
 
 // chains collects candidates and verifies them, first without those that the leaf's key identifier
@@ -50,15 +72,18 @@ func (s *search) chains() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 
 // ask verifies the candidates with crypto/x509 and then makes the checks that crypto/x509 does not.
 // The dates of the leaf are checked separately, so that only a certificate that is otherwise trusted
-// is reported as expired. All chains that verify at one of the times are checked, because one that
-// is refused here must not hide another. If all are refused here, ask returns the last refusal.
+// is reported as expired. All chains that verify are checked, because one that is refused here must not
+// hide another. If all are refused here, ask returns the last refusal.
 func (s *search) ask() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 	err := error(x509.UnknownAuthorityError{Cert: s.leaf.Certificate})
 	if s.System == nil && len(s.foundRoots) == 0 || certcheck.SignatureKind(s.leaf.Certificate) == x509.UnknownPublicKeyAlgorithm {
 		return nil, nil, err
 	}
-	times := verifyTimes(s.leaf.Certificate, s.now, s.skewThatMatters())
-	known := s.knownWay(times)
+	times := []time.Time{s.now}
+	if s.System != nil {
+		times = verifyTimes(s.leaf.Certificate, s.now, s.Skew)
+	}
+	known := s.knownWay()
 	options := s.options(known)
 	view := s.leafView()
 	if s.Policies != "" { // has the effect of initial-explicit-policy, for which crypto/x509 has no option
@@ -81,11 +106,15 @@ func (s *search) ask() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 		for i := 1; i < len(known); i++ {
 			chain = append(chain, known[i].cert)
 		}
-		if refused := s.judgeChain(chain); refused != nil {
+		switch refused := s.judgeChain(chain); {
+		case refused != nil:
 			last = refused
-			continue
+		case len(chain)-1 > s.MaxDepth:
+			last = tooDeep(len(chain)-1, s.MaxDepth)
+			s.deep = appendNew(s.deep, [][]*x509.Certificate{chain})
+		default:
+			accepted = append(accepted, chain)
 		}
-		accepted = append(accepted, chain)
 	}
 	if len(accepted) == 0 && last == nil {
 		last = certcheck.Refuse(certcheck.Internal, "crypto/x509 returned a chain with a certificate that it was not given")
@@ -93,7 +122,7 @@ func (s *search) ask() ([][]*x509.Certificate, *certcheck.Refusal, error) {
 	return accepted, last, nil
 }
 
-// appendNew appends the chains that are not in the list yet. Most verify at all times.
+// appendNew appends the chains that are not in the list yet.
 func appendNew(all, chains [][]*x509.Certificate) [][]*x509.Certificate {
 	for _, chain := range chains {
 		same := func(other []*x509.Certificate) bool { return slices.EqualFunc(chain, other, (*x509.Certificate).Equal) }
@@ -132,8 +161,9 @@ func (s *search) options(known []*candidate) x509.VerifyOptions {
 	return options
 }
 
-// verifyTimes returns the times to verify at: now, limited to the leaf's validity, and with a skew
-// also both of its ends, for CA certificates that are about to begin or have just expired.
+// verifyTimes returns the times to verify at below the system's roots, of which there are no views: now,
+// limited to the leaf's validity, and with a skew also both of its ends, for CA certificates that are
+// about to begin or have just expired.
 func verifyTimes(leaf *x509.Certificate, now time.Time, skew time.Duration) []time.Time {
 	hold := func(t time.Time) time.Time {
 		if t.After(leaf.NotAfter) {
@@ -158,9 +188,6 @@ func (s *search) judgeChain(chain []*x509.Certificate) *certcheck.Refusal {
 	if len(chain) < 2 {
 		return certcheck.Refuse(certcheck.IsCA, "the leaf is one of the roots")
 	}
-	if cas := len(chain) - 1; cas > s.MaxDepth {
-		return tooDeep(cas, s.MaxDepth)
-	}
 	for i, ca := range chain[1:] {
 		if refused := pathTooLong(ca, chain[1:i+1], s.leaf.Certificate); refused != nil {
 			return refused
@@ -171,7 +198,7 @@ func (s *search) judgeChain(chain []*x509.Certificate) *certcheck.Refusal {
 	}
 	for i, cert := range chain {
 		if i > 0 && s.System != nil { // other CAs were checked when they were loaded or presented, and as views
-			if slices.ContainsFunc(chain[:i], func(below *x509.Certificate) bool { return haveSameNameAndKey(below, cert) }) {
+			if slices.ContainsFunc(chain[1:i], func(below *x509.Certificate) bool { return haveSameNameAndKey(below, cert) }) {
 				return untrusted("%s has the name and the key of a certificate below it", nameIn(cert, s.leaf.Certificate))
 			}
 			if err := keycheck.Check(cert); err != nil {
@@ -186,11 +213,33 @@ func (s *search) judgeChain(chain []*x509.Certificate) *certcheck.Refusal {
 			return Dates(cert, s.leaf.Certificate, s.now, s.Skew)
 		}
 	}
+	begins := slices.MaxFunc(chain, func(a, b *x509.Certificate) int { return a.NotBefore.Compare(b.NotBefore) })
+	ends := slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+	if begins.NotBefore.After(ends.NotAfter) { // both are within the skew
+		return untrusted("%s ends before %s begins, so they are never valid together", nameIn(ends, s.leaf.Certificate), nameIn(begins, s.leaf.Certificate)).
+			WithHint("replace the certificate that has ended")
+	}
 	if err := nameconstraints.Check(chain, &s.compared); err != nil {
-		return untrusted("%w", err).
+		refused := untrusted("%w", err).
 			WithHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
+		if errors.Is(err, nameconstraints.ErrTooMany) { // so it is not known whether there is this chain
+			s.final = refused
+		}
+		return refused
+	}
+	if twin := slices.IndexFunc(chain[1:], s.isLeaf); twin >= 0 {
+		s.final = untrusted("the leaf has the name and the key of %s", nameIn(chain[1+twin], s.leaf.Certificate)).
+			WithHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")
+		return s.final
 	}
 	return nil
+}
+
+// isLeaf reports whether a CA has the leaf's name and key. RFC 5280 permits that, but whoever has the
+// key of a CA is not its client.
+func (s *search) isLeaf(ca *x509.Certificate) bool {
+	leaf := s.leaf.Certificate
+	return bytes.Equal(ca.RawSubjectPublicKeyInfo, leaf.RawSubjectPublicKeyInfo) && nameKey(ca.RawSubject) == nameKey(leaf.RawSubject)
 }
 
 // Dates returns the refusal of a member of the leaf's chain that is outside its validity, or nil. Not

@@ -27,7 +27,8 @@ const (
 	maxComparisons = 50_000
 )
 
-var errTooMany = errors.New("too many names and constraints")
+// ErrTooMany is the error of a chain that needs too many comparisons.
+var ErrTooMany = errors.New("too many names and constraints")
 
 // OID identifies the extension nameConstraints.
 var OID = asn1.ObjectIdentifier{2, 5, 29, 30}
@@ -47,7 +48,7 @@ type Constraints struct {
 // chains out of a few certificates. A chain that needs too many is refused.
 func Check(chain []*x509.Certificate, made *int) error {
 	if *made > maxComparisons {
-		return errTooMany
+		return ErrTooMany
 	}
 	known := make([]names, len(chain))
 	for i := 1; i < len(chain); i++ {
@@ -146,7 +147,7 @@ func meet(tree *subtree, name *name, made *int) error {
 	*made++
 	switch {
 	case *made > maxComparisons:
-		return errTooMany
+		return ErrTooMany
 	case tree.problem != "":
 		return fmt.Errorf("%s is subject to the constraint %s, which %s", name, logtext.Quote(tree.text), tree.problem)
 	case name.problem != "":
