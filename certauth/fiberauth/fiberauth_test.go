@@ -266,6 +266,8 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 		"a second certificate in a trailer":               {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Client-Cert: x\r\n\r\n", 200},
 		"T28: a trailer with the name of a header":        {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nX-Tenant: ours\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Tenant: theirs\r\n\r\n", 400},
 		"two lines of one name":                           {"GET / HTTP/1.1\r\nHost: app\r\nX-Tenant: a\r\nx-tenant: b\r\n" + lines + "\r\n", 200},
+		"T108: and with two lines, of which one is kept":  {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nUser-Agent: a\r\nUser-Agent: b\r\n" + lines + "\r\n0\r\nUser-Agent: c\r\n\r\n", 400},
+		"two lines, of which one is kept":                 {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nUser-Agent: a\r\nUser-Agent: b\r\n" + lines + "\r\n0\r\n\r\n", 200},
 		"more trailers than anybody sends":                {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
 		"T106: more lines of one name than anybody sends": {"GET /health HTTP/1.1\r\nHost: app\r\n" + lines + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
 		"a hundred lines of one name":                     {"GET /health HTTP/1.1\r\nHost: app\r\n" + lines + strings.Repeat("q:\r\n", 100) + "\r\n", 200},
