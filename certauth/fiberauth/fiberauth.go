@@ -112,23 +112,27 @@ func mustClose(ctx *fasthttp.RequestCtx, failed error, said bool) bool {
 // an ErrorHandler and middleware outside can still write to the header of the answer, or reset it, so something
 // takes the connection over that only closes it.
 func closeAfter(ctx *fasthttp.RequestCtx, ends bool) {
-	late := ctx.LastTimeoutErrorResponse()
-	switch {
-	case late != nil: // a handler may still write to ctx
-		late.SetConnectionClose()
+	if late := ctx.LastTimeoutErrorResponse(); late != nil { // a handler may still write to ctx
+		sayClose(&late.Header)
 		return
-	case ends:
-		ctx.SetConnectionClose()
-		return
-	case ctx.Request.Header.IsHTTP11():
-		// If fasthttp knew that the connection is to be closed it would not let it be taken over, but would
-		// also not release what the request holds. It looks for the word when the line is set.
-		ctx.Response.Header.Set(fiber.HeaderConnection, "later")
-		copy(ctx.Response.Header.Peek(fiber.HeaderConnection), "close")
-	default: // it would write keep-alive
-		ctx.SetConnectionClose()
 	}
-	ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
+	if !ends {
+		ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
+	}
+	if ends || !ctx.Request.Header.IsHTTP11() { // otherwise it would write keep-alive for HTTP/1.0
+		sayClose(&ctx.Response.Header)
+		return
+	}
+	// If fasthttp knew that the connection is to be closed it would not let it be taken over, but would also not
+	// release what the request holds. It looks for the word when the line is set.
+	ctx.Response.Header.Set(fiber.HeaderConnection, "later")
+	copy(ctx.Response.Header.Peek(fiber.HeaderConnection), "close")
+}
+
+// sayClose replaces what a handler has said of the connection.
+func sayClose(header *fasthttp.ResponseHeader) {
+	header.Del(fiber.HeaderConnection)
+	header.SetConnectionClose()
 }
 
 // These errors report a mistake in the configuration of the app, which can be detected only when
