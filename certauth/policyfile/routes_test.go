@@ -89,7 +89,7 @@ func TestHandler_APartOfABatchIsJudgedByTheDocumentOfTheBatch(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		return w.Code
 	}
-	var ended context.Context
+	var ended *http.Request
 	handler = auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/part" {
 			return
@@ -100,12 +100,12 @@ func TestHandler_APartOfABatchIsJudgedByTheDocumentOfTheBatch(t *testing.T) {
 			status["another caller, by the old name"] = part(r.Context(), "X-Cert", other)
 			status["the caller"] = part(r.Context(), "X-Cert", f.clientA)
 		}
-		ended = r.Context()
+		ended = r
 	}))
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	r.Header.Set("X-Cert", f.clientA.Base64())
 	handler.ServeHTTP(httptest.NewRecorder(), r)
-	status["after the batch"] = part(ended, "X-Renamed", other)
+	status["after the batch"] = part(ended.Context(), "X-Renamed", other)
 	status["another request"] = part(t.Context(), "X-Renamed", other)
 	assert.Equal(t, map[string]int{
 		"another caller, by the new name": 401, "another caller, by the old name": 401, "the caller": 200,
