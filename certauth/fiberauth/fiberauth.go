@@ -48,9 +48,9 @@ func Identity(c fiber.Ctx) (*certauth.Identity, bool) { return certauth.FromCont
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) (failed error) {
 		ends := c.App().Server().DisableKeepalive || c.Request().Header.ConnectionClose() // as fasthttp has read it
-		w := &response{header: http.Header{}}
-		defer func() { // the next handlers may write to the header too
-			if mustClose(c.RequestCtx(), failed, w.header.Get("Connection") != "") {
+		w := newResponse(&c.Response().Header)
+		defer func() { // the next handlers may write to the header of the answer too
+			if mustClose(c.RequestCtx(), failed, w.header.Get("Connection") == "close") {
 				closeAfter(c.RequestCtx(), ends)
 			}
 		}()
@@ -172,6 +172,16 @@ type response struct {
 	body   bytes.Buffer
 }
 
+// newResponse returns an answer with what middleware before this one has written to the header, such as an
+// encoding, which a refusal must not have.
+func newResponse(earlier *fasthttp.ResponseHeader) *response {
+	header := http.Header{}
+	for key, value := range earlier.All() {
+		header.Add(string(key), string(value))
+	}
+	return &response{header: header}
+}
+
 func (w *response) Header() http.Header { return w.header }
 
 func (w *response) WriteHeader(status int) {
@@ -183,9 +193,17 @@ func (w *response) WriteHeader(status int) {
 func (w *response) Write(p []byte) (int, error) { return w.body.Write(p) }
 
 func (w *response) send(c fiber.Ctx) error {
+	header := &c.Response().Header
+	var earlier []string // all of which is in w.header, unless it was removed
+	for key := range header.All() {
+		earlier = append(earlier, string(key))
+	}
+	for _, key := range earlier {
+		header.Del(key)
+	}
 	for name, values := range w.header {
 		for _, value := range values {
-			c.Response().Header.Add(name, value)
+			header.Add(name, value)
 		}
 	}
 	if w.status == 0 { // the middleware has neither answered nor called next

@@ -187,6 +187,51 @@ func TestHandler_AnswersAsForNetHTTP(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status, "Fiber's route ignores case, the exclusion does not")
 }
 
+// finding N150: what middleware before Handler had written to the header stayed in it beside the header of the refusal.
+func TestHandler_ARefusalReplacesEarlierHeaders(t *testing.T) {
+	p := newPartner(t)
+	var seen http.Header
+	deny := func(c *certauth.Config) {
+		c.Deny = func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
+			seen = w.Header().Clone()
+			w.Header().Add("Vary", "Cookie")
+			http.Error(w, "no", http.StatusForbidden)
+		}
+	}
+	for name, change := range map[string]func(*certauth.Config){"the answer of certauth": func(*certauth.Config) {}, "that of Deny": deny} {
+		app := fiber.New(whole)
+		app.Use("*", func(c fiber.Ctx) error {
+			for name, value := range map[string]string{
+				"Cache-Control": "public, max-age=600", "Content-Encoding": "br", "Content-Type": "image/png", "ETag": "a", "Last-Modified": "a",
+				"WWW-Authenticate": "Basic", "Vary": "Origin", "Connection": "keep-alive",
+			} {
+				c.Set(name, value)
+			}
+			c.Cookie(&fiber.Cookie{Name: "a", Value: "b"})
+			c.Cookie(&fiber.Cookie{Name: "c", Value: "d"})
+			return c.Next()
+		}, fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here}, change)))
+		status, header, body := get(t, serve(t, app), nil)
+		assert.Equal(t, []string{"no-store"}, header["Cache-Control"], name)
+		assert.Equal(t, "Origin", header["Vary"][0], name)
+		assert.Len(t, header["Set-Cookie"], 2, name)
+		for _, gone := range []string{"Content-Encoding", "Etag", "Last-Modified"} {
+			assert.Empty(t, header[gone], name)
+		}
+		if name == "the answer of certauth" {
+			assert.Equal(t, http.StatusUnauthorized, status)
+			assert.Equal(t, []string{`ClientCertificate realm="client-certificate"`}, header["Www-Authenticate"])
+			assert.Equal(t, []string{"application/problem+json"}, header["Content-Type"])
+			continue
+		}
+		assert.Equal(t, http.StatusForbidden, status)
+		assert.Equal(t, "no\n", body)
+		assert.Equal(t, []string{"Origin", "Cookie"}, header["Vary"])
+		assert.Equal(t, []string{"Origin"}, seen["Vary"])
+		assert.Empty(t, seen["Etag"])
+	}
+}
+
 // document stands for an Authenticator of package policyfile, which this module does not require.
 type document struct {
 	auth *certauth.Authenticator
