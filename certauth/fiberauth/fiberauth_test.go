@@ -564,6 +564,7 @@ func TestHandler_WhatAnswersLaterKeepsNoConnection(t *testing.T) {
 		url := serve(t, app)
 		for request, runs := range map[string]int{
 			"GET / HTTP/1.1\r\n" + lines + upgrade: 1, "GET /fails HTTP/1.1\r\n" + lines + upgrade: 1, "GET /refused HTTP/1.1\r\n" + upgrade: 0, "GET /bad HTTP/1.1\r\nHost: other\r\n" + lines: 0,
+			"GET /fails HTTP/1.0\r\n" + lines: 1, "GET /fails HTTP/1.0\r\nConnection: keep-alive\r\n" + lines: 1, "GET /fails HTTP/1.1\r\nUpgrade: a\r\nConnection: close\r\n" + lines: 1,
 		} {
 			ran = 0
 			conn, err := net.Dial("tcp", url[len("http://"):])
