@@ -47,24 +47,25 @@ func Identity(c fiber.Ctx) (*certauth.Identity, bool) { return certauth.FromCont
 // own response.
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) (failed error) {
+		ends := c.App().Server().DisableKeepalive || c.Request().Header.ConnectionClose() // as fasthttp has read it
+		w := newResponse(&c.Response().Header)
+		defer func() { // the next handlers may write to the header of the answer too
+			if mustClose(c.RequestCtx(), failed, w.header.Get("Connection") == "close") {
+				closeAfter(c.RequestCtx(), ends)
+			}
+		}()
 		if err := misplaced(c); err != nil {
-			closeAfter(c.RequestCtx())
+			w.header.Set("Connection", "close")
 			return err
 		}
 		r, err := request(c)
 		if err != nil {
-			return badRequest(c)
+			return badRequest(c, w)
 		}
 		passed := false
-		w := &response{header: http.Header{}}
-		defer func() { // the next handlers may write to the header too
-			if mustClose(c.RequestCtx(), failed, w.header.Get("Connection") != "") {
-				closeAfter(c.RequestCtx())
-			}
-		}()
 		middleware(http.HandlerFunc(func(_ http.ResponseWriter, admitted *http.Request) {
 			passed = true
-			failed = next(c, admitted)
+			failed = next(c, w, admitted)
 		})).ServeHTTP(w, r)
 		if !passed {
 			return w.send(c)
@@ -74,9 +75,9 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 }
 
 // next runs the next handlers, which see the admitted request.
-func next(c fiber.Ctx, admitted *http.Request) error {
+func next(c fiber.Ctx, w *response, admitted *http.Request) error {
 	if err := strip(&c.Request().Header, admitted.Header); err != nil {
-		return badRequest(c)
+		return badRequest(c, w)
 	}
 	if upgrade := admitted.Header["Upgrade"]; len(upgrade) == 1 { // without h2c
 		c.Request().Header.Set("Upgrade", upgrade[0])
@@ -85,8 +86,8 @@ func next(c fiber.Ctx, admitted *http.Request) error {
 	return c.Next()
 }
 
-func badRequest(c fiber.Ctx) error {
-	closeAfter(c.RequestCtx())
+func badRequest(c fiber.Ctx, w *response) error {
+	w.header.Set("Connection", "close")
 	return c.SendStatus(fiber.StatusBadRequest)
 }
 
@@ -107,15 +108,31 @@ func mustClose(ctx *fasthttp.RequestCtx, failed error, said bool) bool {
 	return said || status == fiber.StatusSwitchingProtocols
 }
 
-// closeAfter makes fasthttp close the connection after the answer. An ErrorHandler and middleware outside can still
-// write to the header of the answer, or reset it, so something takes the connection over that only closes it.
-func closeAfter(ctx *fasthttp.RequestCtx) {
+// closeAfter makes fasthttp close the connection after the answer. ends says that it does so in any case. Otherwise
+// an ErrorHandler and middleware outside can still write to the header of the answer, or reset it, so something
+// takes the connection over that only closes it.
+func closeAfter(ctx *fasthttp.RequestCtx, ends bool) {
 	if late := ctx.LastTimeoutErrorResponse(); late != nil { // a handler may still write to ctx
-		late.SetConnectionClose()
+		sayClose(&late.Header)
 		return
 	}
-	ctx.SetConnectionClose()
-	ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
+	if !ends {
+		ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
+	}
+	if ends || !ctx.Request.Header.IsHTTP11() { // otherwise it would write keep-alive for HTTP/1.0
+		sayClose(&ctx.Response.Header)
+		return
+	}
+	// If fasthttp knew that the connection is to be closed it would not let it be taken over, but would also not
+	// release what the request holds. It looks for the word when the line is set.
+	ctx.Response.Header.Set(fiber.HeaderConnection, "later")
+	copy(ctx.Response.Header.Peek(fiber.HeaderConnection), "close")
+}
+
+// sayClose replaces what a handler has said of the connection.
+func sayClose(header *fasthttp.ResponseHeader) {
+	header.Del(fiber.HeaderConnection)
+	header.SetConnectionClose()
 }
 
 // These errors report a mistake in the configuration of the app, which can be detected only when
@@ -155,6 +172,16 @@ type response struct {
 	body   bytes.Buffer
 }
 
+// newResponse returns an answer with what middleware before this one has written to the header, such as an
+// encoding, which a refusal must not have.
+func newResponse(earlier *fasthttp.ResponseHeader) *response {
+	header := http.Header{}
+	for key, value := range earlier.All() {
+		header.Add(string(key), string(value))
+	}
+	return &response{header: header}
+}
+
 func (w *response) Header() http.Header { return w.header }
 
 func (w *response) WriteHeader(status int) {
@@ -166,9 +193,17 @@ func (w *response) WriteHeader(status int) {
 func (w *response) Write(p []byte) (int, error) { return w.body.Write(p) }
 
 func (w *response) send(c fiber.Ctx) error {
+	header := &c.Response().Header
+	var earlier []string // all of which is in w.header, unless it was removed
+	for key := range header.All() {
+		earlier = append(earlier, string(key))
+	}
+	for _, key := range earlier {
+		header.Del(key)
+	}
 	for name, values := range w.header {
 		for _, value := range values {
-			c.Response().Header.Add(name, value)
+			header.Add(name, value)
 		}
 	}
 	if w.status == 0 { // the middleware has neither answered nor called next

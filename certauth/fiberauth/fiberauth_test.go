@@ -194,6 +194,51 @@ func TestHandler_AnswersAsForNetHTTP(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status, "Fiber's route ignores case, the exclusion does not")
 }
 
+// finding N150: what middleware before Handler had written to the header stayed in it beside the header of the refusal.
+func TestHandler_ARefusalReplacesEarlierHeaders(t *testing.T) {
+	p := newPartner(t)
+	var seen http.Header
+	deny := func(c *certauth.Config) {
+		c.Deny = func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
+			seen = w.Header().Clone()
+			w.Header().Add("Vary", "Cookie")
+			http.Error(w, "no", http.StatusForbidden)
+		}
+	}
+	for name, change := range map[string]func(*certauth.Config){"the answer of certauth": func(*certauth.Config) {}, "that of Deny": deny} {
+		app := fiber.New(whole)
+		app.Use("*", func(c fiber.Ctx) error {
+			for name, value := range map[string]string{
+				"Cache-Control": "public, max-age=600", "Content-Encoding": "br", "Content-Type": "image/png", "ETag": "a", "Last-Modified": "a",
+				"WWW-Authenticate": "Basic", "Vary": "Origin", "Connection": "keep-alive",
+			} {
+				c.Set(name, value)
+			}
+			c.Cookie(&fiber.Cookie{Name: "a", Value: "b"})
+			c.Cookie(&fiber.Cookie{Name: "c", Value: "d"})
+			return c.Next()
+		}, fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here}, change)))
+		status, header, body := get(t, serve(t, app), nil)
+		assert.Equal(t, []string{"no-store"}, header["Cache-Control"], name)
+		assert.Equal(t, "Origin", header["Vary"][0], name)
+		assert.Len(t, header["Set-Cookie"], 2, name)
+		for _, gone := range []string{"Content-Encoding", "Etag", "Last-Modified"} {
+			assert.Empty(t, header[gone], name)
+		}
+		if name == "the answer of certauth" {
+			assert.Equal(t, http.StatusUnauthorized, status)
+			assert.Equal(t, []string{`ClientCertificate realm="client-certificate"`}, header["Www-Authenticate"])
+			assert.Equal(t, []string{"application/problem+json"}, header["Content-Type"])
+			continue
+		}
+		assert.Equal(t, http.StatusForbidden, status)
+		assert.Equal(t, "no\n", body)
+		assert.Equal(t, []string{"Origin", "Cookie"}, header["Vary"])
+		assert.Equal(t, []string{"Origin"}, seen["Vary"])
+		assert.Empty(t, seen["Etag"])
+	}
+}
+
 // document stands for an Authenticator of package policyfile, which this module does not require.
 type document struct {
 	auth *certauth.Authenticator
@@ -273,6 +318,8 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 		"a second certificate in a trailer":               {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Client-Cert: x\r\n\r\n", 200},
 		"T28: a trailer with the name of a header":        {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nX-Tenant: ours\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Tenant: theirs\r\n\r\n", 400},
 		"two lines of one name":                           {"GET / HTTP/1.1\r\nHost: app\r\nX-Tenant: a\r\nx-tenant: b\r\n" + lines + "\r\n", 200},
+		"T108: and with two lines, of which one is kept":  {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nUser-Agent: a\r\nUser-Agent: b\r\n" + lines + "\r\n0\r\nUser-Agent: c\r\n\r\n", 400},
+		"two lines, of which one is kept":                 {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nUser-Agent: a\r\nUser-Agent: b\r\n" + lines + "\r\n0\r\n\r\n", 200},
 		"more trailers than anybody sends":                {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
 		"T106: more lines of one name than anybody sends": {"GET /health HTTP/1.1\r\nHost: app\r\n" + lines + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
 		"a hundred lines of one name":                     {"GET /health HTTP/1.1\r\nHost: app\r\n" + lines + strings.Repeat("q:\r\n", 100) + "\r\n", 200},
@@ -524,6 +571,7 @@ func TestHandler_WhatAnswersLaterKeepsNoConnection(t *testing.T) {
 		url := serve(t, app)
 		for request, runs := range map[string]int{
 			"GET / HTTP/1.1\r\n" + lines + upgrade: 1, "GET /fails HTTP/1.1\r\n" + lines + upgrade: 1, "GET /refused HTTP/1.1\r\n" + upgrade: 0, "GET /bad HTTP/1.1\r\nHost: other\r\n" + lines: 0,
+			"GET /fails HTTP/1.0\r\n" + lines: 1, "GET /fails HTTP/1.0\r\nConnection: keep-alive\r\n" + lines: 1, "GET /fails HTTP/1.1\r\nUpgrade: a\r\nConnection: close\r\n" + lines: 1,
 		} {
 			ran = 0
 			conn, err := net.Dial("tcp", url[len("http://"):])

@@ -78,7 +78,7 @@ func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 			lines[name]++
 			switch values, stays := admitted[name]; {
 			case hostHeaders[name]:
-			case stays && lines[name] > len(values):
+			case stays && (lines[name] > len(values) || lines[name] > 1 && name == fiber.HeaderUserAgent): // of which fasthttp keeps one line
 				return errors.New("fiberauth: a trailer has the name of a header")
 			case max(len(gone), len(several)) == maxStripped:
 				return errors.New("fiberauth: too many trailers, or lines of one name")

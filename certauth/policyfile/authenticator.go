@@ -112,6 +112,19 @@ func (a *Authenticator) release(g *generation) {
 // generationKey is the context key of the document by which this Authenticator accepted the request.
 type generationKey struct{ a *Authenticator }
 
+// judging returns the document for a request, to be released: that of the request out of which a handler made
+// this one, or the active one. It returns nil if that document is closed, which refuses.
+func (a *Authenticator) judging(ctx context.Context) *generation {
+	if g, made := ctx.Value(generationKey{a}).(*generation); made {
+		if g.keep() {
+			return g
+		}
+		return nil
+	}
+	a.look(ctx)
+	return a.acquire()
+}
+
 // Handler is certauth's Authenticator.Handler with the document that is active when the request
 // arrives. A server whose gate checks the socket needs certauth.ConnContext as its ConnContext, and
 // every server DisableGeneralOptionsHandler, both of which [Authenticator.ConfigureServer] sets.
@@ -131,13 +144,7 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (h *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := h.auth
-	g, again := r.Context().Value(generationKey{a}).(*generation)
-	if !again {
-		a.look(r.Context())
-		g = a.acquire()
-	} else if !g.keep() {
-		g = nil // the request of which a handler made this one has ended
-	}
+	g := a.judging(r.Context())
 	if g == nil {
 		(*certauth.Authenticator)(nil).Handler(h.next).ServeHTTP(w, r) // refuses
 		return
@@ -200,25 +207,25 @@ func giveBack(outer, inner *http.Request) {
 
 var wildcards = regexp.MustCompile(`\{([^{}$.]+)(?:\.\.\.)?\}`)
 
-// Admit is certauth's Authenticator.Admit with the active document. It does not work together with
-// handlers of [Authenticator.Require].
+// Admit is certauth's Authenticator.Admit with the active document. A request that it accepted, and those made
+// out of it, are refused by [Authenticator.Require] and by Admit once that document was replaced and is closed.
 func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
 	if r == nil {
 		return (*certauth.Authenticator)(nil).Admit(nil) // refuses
 	}
-	a.look(r.Context())
-	g := a.acquire()
+	g := a.judging(r.Context())
 	if g == nil {
 		return (*certauth.Authenticator)(nil).Admit(r)
 	}
 	defer a.release(g)
-	return g.doc.auth.Admit(r)
+	inner := r.WithContext(context.WithValue(r.Context(), generationKey{a}, g))
+	defer func() { r.Header = inner.Header }()
+	return g.doc.auth.Admit(inner)
 }
 
 // Check is certauth's Authenticator.Check with the active document.
 func (a *Authenticator) Check(r *http.Request) (*certauth.Identity, error) {
-	a.look(r.Context())
-	g := a.acquire()
+	g := a.judging(r.Context())
 	if g == nil {
 		return (*certauth.Authenticator)(nil).Check(r)
 	}
@@ -255,20 +262,14 @@ func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.
 			panic("policyfile: Require: next is nil")
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			g, ok := r.Context().Value(generationKey{a}).(*generation)
-			if !ok { // no Handler around this route: refuse, because there is no identity
-				if g = a.acquire(); g == nil {
-					(*certauth.Authenticator)(nil).Require(policy)(next).ServeHTTP(w, r)
-					return
-				}
+			route := (*certauth.Authenticator)(nil).Require(policy) // refuses
+			if g := a.judging(r.Context()); g != nil {
 				defer a.release(g)
+				if routes := *g.routes.Load(); index < len(routes) { // otherwise it was made after this document was replaced
+					route = routes[index]
+				}
 			}
-			routes := *g.routes.Load()
-			if index >= len(routes) { // the route was made after this request's document was replaced
-				(*certauth.Authenticator)(nil).Require(policy)(next).ServeHTTP(w, r)
-				return
-			}
-			routes[index](next).ServeHTTP(w, r)
+			route(next).ServeHTTP(w, r)
 		})
 	}
 }
