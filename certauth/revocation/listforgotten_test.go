@@ -124,3 +124,34 @@ func TestChecker_UnloadedListsLeaveLittleInMemory(t *testing.T) {
 	assert.Less(t, heap()-began, int64(8*size))
 	runtime.KeepAlive(checker)
 }
+
+// finding K256: an expired list that calls a client revoked was forgotten when a newer list arrived that does not cover the
+// client, or only for some reasons, so that SoftFail accepted the client.
+func TestChecker_AListForOthersLeavesAnExpiredOneInItsPlace(t *testing.T) {
+	for name, scope := range map[string][]byte{"for another point": uri(rootsURL), "for some reasons": ocsptest.Reasons(ocsptest.Context(3), 1, 2)} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			victim := w.issue(t, "victim", noResponder)
+			checker := w.checker(t, crlOnly, softFail)
+			w.arrives(t, checker, w.scoped(t, 9, now.Add(-time.Hour), now.Add(time.Hour), nil, entryFor(victim)))
+			w.clock.advance(2 * time.Hour)
+			w.arrives(t, checker, w.scoped(t, 10, w.clock.now(), now.Add(7*day), [][]byte{scope}))
+			_, err := checker.CheckChain(t.Context(), w.chain(victim))
+			assert.ErrorContains(t, err, "expired evidence said revoked")
+		})
+	}
+}
+
+// finding K257: a list for some reasons only, served once where the CA's complete list belongs, was not fetched again before
+// it was due for renewal, so that all clients were refused for up to six hours.
+func TestChecker_AListForSomeReasonsIsSoonFetchedAgain(t *testing.T) {
+	inBubble(t, "served once", func(t *testing.T) {
+		w, week := wire(t), now.Add(7*day)
+		checker := w.checker(t, crlOnly)
+		w.net.serve(crlURL, body(w.scoped(t, 10, now.Add(-time.Hour), week, [][]byte{ocsptest.Reasons(ocsptest.Context(3), 1, 2)})))
+		w.says(t, checker, w.client, isUnavailable, evidence.ErrCRLIncomplete)
+		w.net.serve(crlURL, body(w.scoped(t, 9, now.Add(-time.Hour), week, nil)))
+		w.clock.advance(2 * time.Minute)
+		w.says(t, checker, w.client, isGood, nil)
+	})
+}

@@ -29,6 +29,7 @@ type loadedList struct {
 	fetched                 time.Time
 	url, etag, lastModified string
 	deltaMissing            bool
+	idle                    bool // it does not cover the certificate for which it was fetched, or only for some reasons
 }
 
 func (l *loadedList) edition() evidence.Edition {
