@@ -163,7 +163,14 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, r *record, resp
 		next.fetched = next.base.ThisUpdate() // it is not known when it was
 		next.soft = earliest(next.soft, next.fetched.Add(maxSoftCRL))
 	}
-	if err := c.lists.put(&l.place, next, nil); err != nil {
+	terms := c.terms(now)
+	_, err = next.crl.LookupSubject(&r.who, &terms)
+	next.idle = isAny(err, ErrCRLScope, evidence.ErrCRLIncomplete)
+	err = c.lists.put(&l.place, next, nil)
+	if errors.Is(err, ErrBudget) && !next.idle && c.lists.cut(&l.place, func(other *loadedList) bool { return other.base.IsElsewhere(&r.who) }) {
+		err = c.lists.put(&l.place, next, nil) // instead of lists that arrived by mistake
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	outdated := c.whyOutdated(next, r, now)

@@ -15,6 +15,7 @@ import (
 const (
 	unusedFor  = time.Hour // after that a list may be unloaded to make room
 	maxOfPlace = 64        // lists; each is looked into for each certificate
+	maxNewest  = 8 << 10   // bytes of the scopes of one place whose editions are remembered
 )
 
 // loadedList is a verified list in memory, and where it came from. It is immutable.
@@ -28,6 +29,7 @@ type loadedList struct {
 	fetched                 time.Time
 	url, etag, lastModified string
 	deltaMissing            bool
+	idle                    bool // it does not cover the certificate for which it was fetched, or only for some reasons
 }
 
 func (l *loadedList) edition() evidence.Edition {
@@ -94,6 +96,32 @@ func (p *place) of(scope string) []*loadedList {
 	return slices.DeleteFunc(slices.Clone(p.all()), func(l *loadedList) bool { return l.scope() != scope })
 }
 
+// note remembers the latest editions of these lists, and of lists of other scopes that were unloaded. The memory bound
+// does not include them.
+func (p *place) note(lists []*loadedList) {
+	newest, room := map[string]evidence.Edition{}, maxNewest
+	add := func(scope string, e evidence.Edition) {
+		known, is := newest[scope]
+		switch {
+		case is && known.CheckNewer(e) == nil:
+			newest[scope] = e
+		case !is && len(scope) <= room:
+			newest[scope], room = e, room-len(scope)
+		}
+	}
+	for _, l := range lists {
+		add(l.scope(), l.edition())
+	}
+	if before := p.newest.Load(); before != nil {
+		for scope, e := range *before {
+			if _, is := newest[scope]; !is {
+				add(scope, e)
+			}
+		}
+	}
+	p.newest.Store(&newest)
+}
+
 // keeper keeps all lists within one memory bound.
 type keeper struct {
 	most    int
@@ -132,17 +160,23 @@ func (k *keeper) put(p *place, next, old *loadedList) error {
 	if err := k.makeRoom(p, size); err != nil {
 		return err
 	}
-	newest := map[string]evidence.Edition{}
-	for _, l := range all {
-		if e, is := newest[l.scope()]; !is || e.CheckNewer(l.edition()) == nil {
-			newest[l.scope()] = l.edition()
-		}
-	}
 	k.held[p] = size
-	p.newest.Store(&newest)
+	p.note(all)
 	p.lists.Store(&all)
 	k.changed.Add(1)
 	return nil
+}
+
+// cut drops some lists of a place, and reports whether there were any.
+func (k *keeper) cut(p *place, some func(*loadedList) bool) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	before := p.all()
+	all := slices.DeleteFunc(slices.Clone(before), some)
+	k.held[p] = sizeOf(all)
+	p.lists.Store(&all)
+	k.changed.Add(1)
+	return len(all) < len(before)
 }
 
 func (k *keeper) drop(p *place) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"reflect"
 	"slices"
 	"time"
 
@@ -62,7 +61,7 @@ func (c *Checker) replaces(next, old *loadedList, now time.Time) bool {
 	}
 	follows := old.base.CheckNewer(next.base) == nil && old.crl.CheckNewer(next.crl) == nil
 	precedes := next.base.CheckNewer(old.base) == nil && next.crl.CheckNewer(old.crl) == nil
-	return follows && (!precedes || reflect.DeepEqual(old.crl, next.crl))
+	return follows && (!precedes || old.crl.Equal(next.crl))
 }
 
 // merge adds a list to others, without those that it replaces, unless one of them replaces it.
@@ -76,16 +75,16 @@ func (c *Checker) merge(lists []*loadedList, next *loadedList, now time.Time) []
 
 // with returns the lists of a place when one more has arrived. That is the first, which is renewed, unless it has expired
 // and an older one of its scope has not. Of the others, those of another scope count until they expire, so that a list
-// for some reasons, or by another key, does not clear those whom they revoke, and newer ones that have expired still
-// accuse.
+// for some reasons, or by another key, does not clear those whom they revoke, and those that have expired still accuse
+// until there is a newer one that counts and none that is older.
 func (c *Checker) with(p *place, next *loadedList) []*loadedList {
 	now := c.config.Now()
 	all := c.merge(p.all(), next, now)
 	counts := func(l *loadedList) bool { return l.edition().Current(now, c.skew) == nil }
-	if last := all[len(all)-1]; last == next && (counts(next) || !c.isLapsed(next, all, now)) {
+	if last := all[len(all)-1]; last == next && (counts(next) || !c.isLapsed(next, p.of(next.scope()), now)) {
 		all = slices.Insert(all[:len(all)-1], 0, next)
 	}
-	if counts(all[0]) {
+	if counts(all[0]) && !all[0].idle {
 		others := slices.Clone(all)
 		all = slices.DeleteFunc(all, func(l *loadedList) bool { return l != others[0] && c.isSpent(l, now) && !c.isLapsed(l, others, now) })
 	}
@@ -119,11 +118,19 @@ func (c *Checker) isSpent(l *loadedList, now time.Time) bool {
 	return !l.base.IsFresh(true, &terms) && !l.base.IsFresh(false, &terms)
 }
 
-// isLapsed reports whether a list has expired before an older one of its scope. What it revokes for good is not good by
-// that one.
+// isLapsed reports whether an expired list is newer than one of others that still counts. What it revokes for good is not
+// good by that one, whatever the scopes.
 func (c *Checker) isLapsed(l *loadedList, others []*loadedList, now time.Time) bool {
+	e := l.edition()
+	if l.lone == nil {
+		e = l.crl.Edition()
+	}
 	return slices.ContainsFunc(others, func(other *loadedList) bool {
-		return other != l && other.scope() == l.scope() && other.edition().CheckNewer(l.edition()) == nil && !c.isSpent(other, now)
+		isOlder := !other.edition().ThisUpdate.After(e.ThisUpdate)
+		if other.scope() == l.scope() {
+			isOlder = other.edition().CheckNewer(e) == nil
+		}
+		return other != l && isOlder && !c.isSpent(other, now)
 	})
 }
 

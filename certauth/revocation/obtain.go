@@ -254,7 +254,7 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	if known == nil || c.renewed(&l.place, known).Current(now, c.skew) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
-	if c.whyOutdated(known, r, now) != nil {
+	if known.idle || c.whyOutdated(known, r, now) != nil {
 		return hasCome(known.fetched.Add(minSoft), now, minSoft)
 	}
 	return r.state.Load().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)

@@ -3,6 +3,8 @@ package evidence
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
+	"reflect"
 	"slices"
 	"time"
 
@@ -154,6 +156,17 @@ func (x *index) scopeKey() string { return string(x.signerKey) + string(x.pointD
 func (l *CRL) Covers(s *Subject) error {
 	_, err := l.base.reasonsFor(s)
 	return err
+}
+
+// IsElsewhere reports whether the list is limited to a distribution point that the certificate does not name.
+func (l *CRL) IsElsewhere(s *Subject) bool {
+	_, err := l.base.reasonsFor(s)
+	return errors.Is(err, errOtherPoint)
+}
+
+// Equal reports whether both lists, with their deltas, are the same.
+func (l *CRL) Equal(other *CRL) bool {
+	return reflect.DeepEqual(l.base, other.base) && reflect.DeepEqual(l.delta, other.delta)
 }
 
 // NamesDelta reports whether the list says that delta CRLs exist, even if none can be fetched.
