@@ -333,6 +333,20 @@ func TestHitAllocs(t *testing.T) {
 		require.NoError(t, err)
 		assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = auth.Check(r) }))
 	})
+	// finding C43: the chains without it were copied each time.
+	t.Run("a chain that is too long", func(t *testing.T) {
+		root, other := newRoot(t, "Root"), newRoot(t, "Other Root")
+		issuing, upper := root.newCA(t, "Issuing"), other.newCA(t, "Upper")
+		chain := certauth.Chain{Roots: certsFrom(root, other), Intermediates: certsFrom(issuing, upper, upper.again(t, issuing)), MaxDepth: 2}
+		c := newCached(t, meaning(map[string]*x509.Certificate{"a|": issuing.newClient(t).Certificate}), chain)
+		r := offering("a")
+		for range 2 {
+			id, err := c.Check(r)
+			require.NoError(t, err)
+			require.Len(t, id.Chains, 1)
+		}
+		assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = c.Check(r) }))
+	})
 }
 
 func bytesPerRun(run func(n int)) float64 {

@@ -104,3 +104,49 @@ func TestChain_ManyNamesHideNoChain(t *testing.T) {
 		assert.ErrorContains(t, refused, "too many names and constraints")
 	}
 }
+
+// finding C42: names were compared twice, and were too many, if the key identifier of a leaf names a CA below the one
+// that has signed it.
+func TestChain_KeyIdentifierOfAnotherCADoublesNoComparison(t *testing.T) {
+	root := newRoot(t, "Root")
+	issuing := root.newCA(t, "CA", func(c *x509.Certificate) {
+		for i := range 40 {
+			c.ExcludedDNSDomains = append(c.ExcludedDNSDomains, fmt.Sprint("d", i, ".example"))
+		}
+	})
+	below := issuing.newCA(t, "CA")
+	misnamed := *issuing.Certificate
+	misnamed.SubjectKeyId = below.SubjectKeyId
+	leaf := (&party{&misnamed, issuing.key}).newClient(t, func(c *x509.Certificate) {
+		for i := range 700 {
+			c.DNSNames = append(c.DNSNames, fmt.Sprint("c", i, ".example"))
+		}
+	}).Certificate
+	everyWay(t, certauth.ReasonNone, certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, leaf)
+	everyWay(t, certauth.ReasonNone, certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing, below)}, leaf)
+}
+
+// finding C41: CAs that are only part of chains that are too long used up the signatures of a shorter one, which was
+// not found.
+func TestChain_CAsAboveMaxDepthHideNoChain(t *testing.T) {
+	root := newRoot(t, "Root")
+	issuing := root.newCA(t, "Issuing")
+	cas := []*party{root.again(t, issuing, func(c *x509.Certificate) { c.SubjectKeyId = []byte("another method's 20 ") })}
+	var bridges []*party
+	for i := range 6 { // each certifies all others
+		bridges = append(bridges, newRoot(t, fmt.Sprint("Bridge ", i)))
+	}
+	for _, of := range bridges {
+		for _, by := range bridges {
+			if by != of {
+				cas = append(cas, by.again(t, of))
+			}
+		}
+	}
+	leaf := issuing.newClient(t).Certificate
+	chain := certauth.Chain{Roots: certsFrom(root), MaxDepth: 2}
+	chain.Intermediates = certsFrom(cas...)
+	isExcluded(t, chain, root, leaf)
+	chain.Intermediates = certsFrom(append(cas, bridges[0].again(t, issuing))...)
+	isExcluded(t, chain, root, leaf)
+}

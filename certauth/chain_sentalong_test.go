@@ -69,6 +69,12 @@ func TestChain_ACASentAlongWithManyConstraintsRefusesNobody(t *testing.T) {
 	chain := certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}
 	everyWay(t, certauth.ReasonNone, chain, leaf, many.Certificate)
 	everyWay(t, certauth.ReasonChainUntrusted, root.roots(), leaf, many.Certificate)
+
+	// finding C40: it did, if its key identifier fits better than that of the configured CA.
+	other := root.again(t, issuing, func(c *x509.Certificate) { c.SubjectKeyId = []byte("another method's 20 ") })
+	chain.Intermediates = certsFrom(other)
+	everyWay(t, certauth.ReasonNone, chain, leaf)
+	everyWay(t, certauth.ReasonNone, chain, leaf, many.Certificate)
 }
 
 // finding C36: the same if one of the CAs that were sent along is part of every chain.

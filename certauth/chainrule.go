@@ -32,7 +32,7 @@ func (r *chainRule) judge(e *evaluation) *Error {
 		return refusal(ReasonInternalError, r.path, "the search returned neither a chain nor a refusal")
 	}
 	e.path.anchor(vouchedNames, answer.chains)
-	e.path.chains = appendChains(e.path.chains, answer.deep)
+	e.path.deep = append(e.path.deep, answer.deep...)
 	return nil
 }
 

@@ -119,7 +119,7 @@ func (r *deniedRule) judge(e *evaluation) *Error {
 func (r *deniedRule) stage() stage { return stageVerified }
 
 func (r *deniedRule) settle(_ *evaluation, p *policyPath) *Error {
-	for _, chain := range p.chains {
+	for chain := range p.verified() {
 		for i, ca := range chain.certs[1:] {
 			known := chain.ca(i + 1)
 			if refused := r.deny(ca, &known.sums, &known.issuer, true); refused != nil {

@@ -204,9 +204,8 @@ func (e *evaluation) end() *Error {
 	p := &e.path
 	verified := p.chains
 	p.revocation = nil
-	refused := p.judge(e, stageVerified)
-	p.chains = p.anchored()
-	if refused == nil && p.stages != 0 {
+	var refused *Error
+	if p.stages != 0 {
 		refused = e.judgeLate(p)
 	}
 	switch {
@@ -236,9 +235,12 @@ func (e *evaluation) establish(p *policyPath) {
 	}
 }
 
-// judgeLate judges a path by the late rules that follow those of stageVerified. Afterwards the path has only the chains that
+// judgeLate judges a path by its late rules. Afterwards the path has only the chains that
 // revocation leaves.
 func (e *evaluation) judgeLate(p *policyPath) *Error {
+	if err := p.judge(e, stageVerified); err != nil {
+		return err
+	}
 	left, worst, err := e.askStatus(p)
 	if err != nil {
 		return err

@@ -98,7 +98,7 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath) *Error {
 	if r.notPath == "" {
 		return r.rests(e, p)
 	}
-	for _, chain := range p.chains {
+	for chain := range p.verified() {
 		for i, ca := range chain.certs[1:] {
 			if r.accepts(ca, &chain.ca(i+1).sums) {
 				return excludedCA(r.notPath)

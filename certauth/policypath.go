@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/x509"
+	"iter"
 	"slices"
 )
 
@@ -20,7 +21,8 @@ import (
 type policyPath struct {
 	vouched    vouching
 	reached    vouching           // highest of all paths of this run, for the report of a refusal
-	chains     []*verifiedChain   // that verified; after stageVerified, those that remain
+	chains     []*verifiedChain   // that a Chain accepts; in the late stages, those that remain
+	deep       []*verifiedChain   // that are longer than a Chain permits
 	anchors    [][]*verifiedChain // the chains of each Chain, of which one must remain
 	roles      []string           // of the Named that accepted
 	late       []lateRule
@@ -48,18 +50,18 @@ type lateRule interface {
 
 // mark is a state of a path to which the walk can return.
 type mark struct {
-	vouched                      vouching
-	stages                       stage
-	chains, anchors, roles, late int
+	vouched                            vouching
+	stages                             stage
+	chains, deep, anchors, roles, late int
 }
 
 func (p *policyPath) mark() mark {
-	return mark{p.vouched, p.stages, len(p.chains), len(p.anchors), len(p.roles), len(p.late)}
+	return mark{p.vouched, p.stages, len(p.chains), len(p.deep), len(p.anchors), len(p.roles), len(p.late)}
 }
 
 func (p *policyPath) back(to mark) {
 	p.vouched, p.stages = to.vouched, to.stages
-	p.chains = p.chains[:to.chains]
+	p.chains, p.deep = p.chains[:to.chains], p.deep[:to.deep]
 	p.anchors = p.anchors[:to.anchors]
 	p.roles = p.roles[:to.roles]
 	p.late = p.late[:to.late]
@@ -100,15 +102,17 @@ func (p *policyPath) holds(chains []*verifiedChain) bool {
 	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return chain.among(p.chains) })
 }
 
-// anchored returns the chains that a Chain accepts, without those that are only too long.
-func (p *policyPath) anchored() []*verifiedChain {
-	tooLong := func(chain *verifiedChain) bool {
-		return !slices.ContainsFunc(p.anchors, func(accepted []*verifiedChain) bool { return chain.among(accepted) })
+// verified returns every chain that verified, for the rules that exclude.
+func (p *policyPath) verified() iter.Seq[*verifiedChain] {
+	return func(yield func(*verifiedChain) bool) {
+		for _, chains := range [2][]*verifiedChain{p.chains, p.deep} {
+			for _, chain := range chains {
+				if !yield(chain) {
+					return
+				}
+			}
+		}
 	}
-	if !slices.ContainsFunc(p.chains, tooLong) {
-		return p.chains
-	}
-	return slices.DeleteFunc(slices.Clone(p.chains), tooLong)
 }
 
 // copyTo copies the path and reuses the buffers of kept.

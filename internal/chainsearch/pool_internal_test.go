@@ -47,7 +47,7 @@ func candidatesOf(certs []*x509.Certificate) []*candidate {
 
 func (s *search) runFor(leaf *x509.Certificate) {
 	s.leaf = leafOf(leaf)
-	s.run()
+	s.run(MaxCertificates)
 }
 
 func manyCAs(keyIDs bool) []*x509.Certificate {

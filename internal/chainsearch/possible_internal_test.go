@@ -21,7 +21,7 @@ func TestChain_KeysThatHaveNotSignedAreNotTriedAgain(t *testing.T) {
 	now := time.Now()
 	shown := func(leaf *x509.Certificate) (subjects map[string]int) {
 		s := &search{CAs: CAs{roots, intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: now, span: newSpan(now), leaf: leafOf(leaf)}
-		s.run()
+		s.run(MaxCertificates)
 		require.Nil(t, s.knownWay(), "there are two")
 		s.options(nil)
 		subjects = map[string]int{}

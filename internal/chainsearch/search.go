@@ -35,6 +35,7 @@ type search struct {
 	// wide says that candidates for the leaf's issuer with a key and a key identifier other than the
 	// leaf's are tried too, because identifiers only determine the order, and signatures decide.
 	wide     bool
+	cut      bool         // the candidates above the last level were omitted
 	passed   bool         // a candidate was omitted that a wide search would try
 	selected []*candidate // if so, those for the leaf's issuer that were not
 
@@ -43,7 +44,7 @@ type search struct {
 	shown              map[*x509.Certificate]*candidate // by the views that crypto/x509 gets
 	dated              *x509.Certificate                // the certificate whose dates are the reason of the refusal
 	deep               [][]*x509.Certificate            // chains that only MaxDepth refuses
-	compared           int                              // names with name constraints, for all chains
+	compared           int                              // names with name constraints, for the chains of these candidates
 	final              *certcheck.Refusal               // refuses the leaf, whatever other chains it has
 }
 
@@ -73,11 +74,11 @@ type child struct {
 	narrow bool   // key identifiers select the candidates, as for the leaf
 }
 
-// run collects the candidates from the beginning.
-func (s *search) run() {
-	s.foundRoots, s.foundIntermediates, s.passed = nil, nil, false
+// run collects the candidates from the beginning, up to that many levels above the leaf.
+func (s *search) run(levels int) {
+	s.foundRoots, s.foundIntermediates, s.passed, s.compared, s.dated = nil, nil, false, 0, nil
 	level := []child{{cert: s.leaf.Certificate, issuer: s.leaf.Issuer, narrow: !s.wide}}
-	for depth := 0; len(level) > 0; depth++ {
+	for depth := 0; depth < levels && len(level) > 0; depth++ {
 		var next []child
 		for _, one := range level {
 			others := s.issuers(one.issuer)
@@ -95,6 +96,7 @@ func (s *search) run() {
 		}
 		level = next
 	}
+	s.cut = len(level) > 0
 }
 
 // choose orders the candidates, roots and others: first those whose key identifier is the child's, then

@@ -64,7 +64,7 @@ func TestSearch_BeginsWithTheCandidatesThatAreNamed(t *testing.T) {
 	leaf := root.Issue(t, "client").Certificate
 	s := &search{CAs: CAs{&roots, &Pool{}}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: time.Now(), leaf: leafOf(leaf)}
 	s.admit([]*x509.Certificate{issuing.Certificate})
-	s.run()
+	s.run(MaxCertificates)
 	require.Len(t, s.foundRoots, 1)
 	assert.Same(t, root.Certificate, s.foundRoots[0].cert)
 	assert.True(t, s.passed, "over the other root")

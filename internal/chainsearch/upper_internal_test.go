@@ -68,7 +68,7 @@ func (c *twice) ask(t *testing.T, settings Settings, roots, intermediates *Pool,
 
 	s := &search{Settings: settings, CAs: cas, leaf: leaf, now: now, span: newSpan(now)}
 	s.admit(leaf.SentAlong)
-	s.run()
+	s.run(MaxCertificates)
 	if s.knownWay() == nil {
 		return
 	}
@@ -303,7 +303,7 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	tellAll(&roots, &intermediates)
 	now := time.Now()
 	s := &search{CAs: CAs{&roots, &intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: now, span: newSpan(now), leaf: leafOf(leaf)}
-	s.run()
+	s.run(MaxCertificates)
 	way := s.knownWay()
 	require.Len(t, way, 3)
 
@@ -356,10 +356,10 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	assert.Len(t, s.knownWay(), 3)
 	direct := root.Issue(t, "client").Certificate
 	s = &search{CAs: CAs{&roots, &intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: now, span: newSpan(now), leaf: leafOf(direct)}
-	s.run()
+	s.run(MaxCertificates)
 	assert.Nil(t, s.knownWay(), "there is nothing above the issuing CA")
 	s.leaf = leafOf(leaf)
-	s.run()
+	s.run(MaxCertificates)
 	// In this case crypto/x509 removes the usages one by one, along the whole chain.
 	s.ServerAuth = true
 	assert.NotNil(t, s.knownWay())
@@ -380,7 +380,7 @@ func TestSearch_SameNameTwiceIsNoOnlyWay(t *testing.T) {
 	require.NoError(t, err)
 	now := time.Now()
 	s := &search{CAs: CAs{&roots, &intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth}, now: now, span: newSpan(now), leaf: leafOf(leaf)}
-	s.run()
+	s.run(MaxCertificates)
 	require.Len(t, s.foundRoots, 1)
 	require.Len(t, s.foundIntermediates, 1)
 	assert.Nil(t, s.onlyWay())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,31 +16,32 @@ import (
 )
 
 // maxSets bounds the sets of CAs that were sent along for which a search is made.
-const maxSets = 5
+const maxSets = 4
 
 // verify returns the chains of the leaf, or the reason that there are none.
 //
 // The candidates, the signatures that crypto/x509 verifies and the comparisons of names are limited. No
-// caller can make the search miss a chain by sending more CAs along: if chains were found with all that
-// were sent, a search is made without any, and for each chain one with only those that are part of it.
+// caller can make the search miss a chain by sending more CAs along: one search is made without any, one
+// with all, and for each chain that this one finds, one with only those that are part of it.
 func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
-	s.admit(s.leaf.SentAlong)
-	sent := s.presented
 	chains, refused, err := s.chains()
-	if len(sent) > 0 && len(chains) > 0 {
-		sets := [][]*candidate{nil}
-		for _, chain := range chains {
+	if s.admit(s.leaf.SentAlong); len(s.presented) > 0 {
+		sent, final := s.presented, s.final
+		var all [][]*x509.Certificate
+		all, refused, err = s.chains()
+		exceeded := s.final != final
+		s.final = final
+		var sets [][]*candidate
+		for _, chain := range all {
 			set := slices.DeleteFunc(slices.Clone(sent), func(c *candidate) bool { return !slices.Contains(chain, c.cert) })
-			if !slices.ContainsFunc(sets, func(known []*candidate) bool { return slices.Equal(known, set) }) {
+			if len(set) > 0 && !slices.ContainsFunc(sets, func(known []*candidate) bool { return slices.Equal(known, set) }) {
 				sets = append(sets, set)
 			}
 		}
-		all, exceeded := chains, s.final != nil
-		chains, s.final = nil, nil
 		for _, set := range sets[:min(len(sets), maxSets)] {
 			found := all
 			if len(set) < len(sent) || exceeded { // otherwise this is the search above
-				s.presented, s.wide, s.compared = set, false, 0
+				s.presented = set
 				found, _, _ = s.chains()
 			}
 			chains = appendNew(chains, found)
@@ -56,17 +58,29 @@ func (s *search) verify() ([][]*x509.Certificate, *certcheck.Refusal) {
 	return nil, refused
 }
 
-// chains collects candidates and verifies them, first without those that the leaf's key identifier
-// leaves out. These are not needed if a key that it selects has signed the leaf. A chain alone does not
-// show this, because a candidate that was left out may have been found again above another one.
+// chains searches among the candidates that MaxDepth permits, and if there are others above them, which
+// could use up the signatures, then among all, for the chains that are too long.
 func (s *search) chains() ([][]*x509.Certificate, *certcheck.Refusal, error) {
-	for {
-		s.run()
+	chains, refused, err := s.within(s.MaxDepth)
+	if s.cut {
+		var longer [][]*x509.Certificate
+		longer, refused, err = s.within(math.MaxInt)
+		chains = appendNew(chains, longer)
+	}
+	return chains, refused, err
+}
+
+// within collects candidates up to that many levels above the leaf and verifies them, first without
+// those that the leaf's key identifier leaves out. These are not needed if a key that it selects has
+// signed the leaf. A chain alone does not show this, because a candidate that was left out may have been
+// found again above another one.
+func (s *search) within(levels int) ([][]*x509.Certificate, *certcheck.Refusal, error) {
+	for s.wide = false; ; s.wide = true {
+		s.run(levels)
 		chains, refused, err := s.ask()
 		if !s.passed || len(chains) > 0 && sharesKey(chains[0][1], s.selected) {
 			return chains, refused, err
 		}
-		s.wide = true
 	}
 }
 
