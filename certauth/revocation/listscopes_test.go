@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -197,5 +198,31 @@ func TestChecker_TheListsOfAPlaceAreBounded(t *testing.T) {
 		}
 		assert.LessOrEqual(t, checker.Stats().Lists, 64+1)
 		w.says(t, checker, w.issue(t, "another", noResponder), isGood, nil)
+	})
+}
+
+// A list beside the first one of its place is renewed in its own time: a revocation counts after half of the life of
+// either. Until then requests start no refresh.
+func TestChecker_AListBesideAnotherIsRenewedInItsTime(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		client := w.issue(t, "client", noResponder)
+		checker := w.checker(t, leafOnly, crlOnly)
+		w.arrives(t, checker, w.scoped(t, 9, now.Add(-3*time.Hour), now.Add(4*time.Hour), nil))
+		w.net.serve(crlURL, body(w.scoped(t, 10, now.Add(-2*time.Hour), now.Add(7*day), [][]byte{ocsptest.FullName(ocsptest.URI(crlURL))})))
+		w.clock.advance(2 * time.Minute)
+		w.says(t, checker, client, isGood, nil)
+		w.says(t, checker, client, isGood, nil)
+		assert.Equal(t, 2, checker.Stats().Lists)
+		fetches, refreshes := w.net.count(crlURL), checker.Stats().Refreshes
+		for range 10 {
+			w.clock.advance(time.Minute)
+			w.says(t, checker, client, isGood, nil)
+		}
+		assert.Equal(t, fetches, w.net.count(crlURL))
+		assert.Equal(t, refreshes, checker.Stats().Refreshes)
+		w.clock.advance(2 * time.Hour)
+		w.says(t, checker, client, isGood, nil)
+		assert.Equal(t, fetches+1, w.net.count(crlURL))
 	})
 }
