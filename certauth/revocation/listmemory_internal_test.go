@@ -1,12 +1,6 @@
 package revocation
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"sync"
 	"testing"
 	"time"
@@ -20,10 +14,8 @@ import (
 // Making room and storing a list were separate steps: several concurrent lists each found the room
 // that the others were about to take.
 func TestChecker_RoomIsMadeAndTakenInOneStep(t *testing.T) {
-	der, issuer := aList(t)
-	terms := VerifyOptions{Now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
-	crl, err := evidence.ParseCRL(der, issuer, terms)
-	require.NoError(t, err)
+	_, lists := listsByOneKey(t, 1)
+	crl := lists[0].crl
 	c, err := New(Config{MaxListMemory: 3*crl.Size() + crl.Size()/2})
 	require.NoError(t, err)
 	held, refused := 0, 0
@@ -45,27 +37,8 @@ func TestChecker_RoomIsMadeAndTakenInOneStep(t *testing.T) {
 	}
 	all.Wait()
 	assert.Equal(t, []int{3, 47}, []int{held, refused})
-	lists, size, _ := c.lists.count()
-	assert.Equal(t, []int{3, 3 * crl.Size()}, []int{lists, size})
-}
-
-func aList(t *testing.T) (der []byte, issuer *x509.Certificate) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, NotBefore: now, NotAfter: now.Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCRLSign,
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(t, err)
-	issuer, err = x509.ParseCertificate(raw)
-	require.NoError(t, err)
-	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour)}
-	der, err = x509.CreateRevocationList(rand.Reader, list, issuer, key)
-	require.NoError(t, err)
-	return der, issuer
+	count, size, _ := c.lists.count()
+	assert.Equal(t, []int{3, 3 * crl.Size()}, []int{count, size})
 }
 
 // finding K22: a wrong local clock was not reported as such. Two signers are not wrong in the same

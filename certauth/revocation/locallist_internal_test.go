@@ -12,7 +12,7 @@ import (
 // finding K43: of two concurrent calls of Refresh, the slightly slower one undid the request of the
 // other, which then could get a read that had begun before the call.
 func TestLocalLists_TheLatestRefreshStands(t *testing.T) {
-	_, issuer := aList(t)
+	issuer, _ := listsByOneKey(t, 0)
 	c, err := New(Config{Lists: []List{{File: filepath.Join(t.TempDir(), "none.crl")}}, Issuers: []*x509.Certificate{issuer}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
