@@ -12,9 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// finding N144: of a service with TLS that limits its connections, the first ones waited for the others, and those for
-// an end of the first.
-func TestTestHandler_AServiceMayLimitItsConnections(t *testing.T) {
+// sendConcurrently sends the row whose requests are sent at the same time to an honest service, which prepare changes and
+// starts.
+func sendConcurrently(t *testing.T, prepare func(*httptest.Server)) *tableReport {
+	t.Helper()
 	at := slices.IndexFunc(forged().Rows, func(r row) bool { return r.Concurrent > 0 })
 	require.GreaterOrEqual(t, at, 0)
 	client := SelfSigned(t, "client")
@@ -23,8 +24,7 @@ func TestTestHandler_AServiceMayLimitItsConnections(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	}))
-	server.Listener = limitedListener{server.Listener, make(chan struct{}, 4)}
-	server.StartTLS()
+	prepare(server)
 	defer server.Close()
 	run := newRendering(t, HandlerTest{FrontEnd: FrontEnd{Name: "Traefik"}, Client: client, Path: "/", Method: http.MethodGet})
 	run.limit = rowLimit
@@ -33,10 +33,20 @@ func TestTestHandler_AServiceMayLimitItsConnections(t *testing.T) {
 	require.NoError(t, err)
 	report := &tableReport{left: map[string]int{}}
 	run.judge(&forged().Rows[at], answers, report)
+	return report
+}
+
+// finding N144: of a service with TLS that limits its connections, the first ones waited for the others, and those for
+// an end of the first.
+func TestTestHandler_AServiceMayLimitItsConnections(t *testing.T) {
+	report := sendConcurrently(t, func(server *httptest.Server) {
+		server.Listener = limitedListener{server.Listener, make(chan struct{}, 4)}
+		server.StartTLS()
+	})
 	assert.Empty(t, report.wrong)
 }
 
-// limitedListener accepts a connection when one of four has ended.
+// limitedListener accepts a connection when there is a place for it.
 type limitedListener struct {
 	net.Listener
 
