@@ -175,6 +175,13 @@ func TestCRL_LookupAllocatesNothing(t *testing.T) {
 			expect(t, result, err, c.status, nil)
 		})
 	}
+	t.Run("good, by Lookup, and the list is for every distribution point", func(t *testing.T) {
+		whole, cert := parse(t, s.ca, encode(t, s.list(entryFor(third, hold)))), s.client.cert
+		var result evidence.Result
+		var err error
+		assert.Zero(t, testing.AllocsPerRun(100, func() { result, err = whole.Lookup(cert, at(now)) }))
+		expect(t, result, err, evidence.Good, nil)
+	})
 }
 
 // Case 87: 2 million entries, more than a fetched list has room for, stay within the budget of 64

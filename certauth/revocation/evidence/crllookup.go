@@ -54,7 +54,7 @@ func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, erro
 // signed the certificate. Apart from that, the caller must know the issuer from a verified chain.
 // Lookup checks scope, freshness and covered reasons like [VerifyCRL], with the same errors.
 func (l *CRL) Lookup(cert *x509.Certificate, o VerifyOptions) (Result, error) {
-	s, err := NewSubject(cert)
+	s, err := newSubject(cert, l != nil && l.base.point != nil && l.base.point.hasPoint)
 	if err != nil {
 		return Result{}, err
 	}

@@ -210,10 +210,11 @@ func find(extensions []extension, oid asn1.ObjectIdentifier) (extension, bool) {
 
 // serialBytes returns a serial number as the certificate encodes it, which a big.Int does not keep.
 func serialBytes(raw []byte) ([]byte, bool) {
-	r := newReader(raw)
-	tbs := r.inside(cbasn1.SEQUENCE, "").inside(cbasn1.SEQUENCE, "")
-	tbs.optional(tagExplicit0, "")
-	return tbs.integer(""), *r.err == nil
+	in := cryptobyte.String(raw) // no reader, which allocates
+	if !in.ReadASN1(&in, cbasn1.SEQUENCE) || !in.ReadASN1(&in, cbasn1.SEQUENCE) || !in.SkipOptionalASN1(tagExplicit0) {
+		return nil, false
+	}
+	return readInteger(&in)
 }
 
 // keyBits returns the content of the subjectPublicKey BIT STRING without its first octet, from

@@ -19,7 +19,10 @@ type Subject struct {
 }
 
 // NewSubject reads a certificate. The Subject refers to it, so it must not change afterwards.
-func NewSubject(cert *x509.Certificate) (Subject, error) {
+func NewSubject(cert *x509.Certificate) (Subject, error) { return newSubject(cert, true) }
+
+// newSubject reads the distribution points only if they matter, because that takes most of its time.
+func newSubject(cert *x509.Certificate, withPoints bool) (Subject, error) {
 	if cert == nil || len(cert.Raw) == 0 {
 		return Subject{}, ErrArgument
 	}
@@ -27,10 +30,12 @@ func NewSubject(cert *x509.Certificate) (Subject, error) {
 	if !ok {
 		return Subject{}, ErrArgument
 	}
-	s := Subject{serial: serial, rawIssuer: cert.RawIssuer, isCA: cert.IsCA, v3: cert.Version == 3, notAfter: cert.NotAfter}
-	s.namesDelta, s.key = hasExtension(cert, oidFreshestCRL), cert.RawSubjectPublicKeyInfo
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidDistributionPoints) {
+	s := Subject{
+		serial: serial, rawIssuer: cert.RawIssuer, isCA: cert.IsCA, v3: cert.Version == 3, notAfter: cert.NotAfter,
+		namesDelta: hasExtension(cert, oidFreshestCRL), key: cert.RawSubjectPublicKeyInfo,
+	}
+	for i := range cert.Extensions {
+		if e := &cert.Extensions[i]; withPoints && e.Id.Equal(oidDistributionPoints) {
 			s.points, s.pointsErr = parseDistributionPoints(e.Value, cert.RawIssuer)
 		}
 	}
