@@ -164,8 +164,8 @@ func BenchmarkLookup(b *testing.B) {
 			c := newFactCache(factcache.DefaultSize)
 			var probes []source.Offer
 			for i := range n {
-				text := strconv.Itoa(1<<40+i) + string(make([]byte, 1040))
-				p := source.Key{text + strconv.Itoa(1<<60+i*7919)}.Offer()
+				text := strconv.FormatInt(1<<40+int64(i), 10) + string(make([]byte, 1040))
+				p := source.Key{text + strconv.FormatInt(1<<60+int64(i)*7919, 10)}.Offer()
 				c.Insert(&facts{Slot: factcache.Slot{Key: p.Key(), Hash: c.Hash(&p)}})
 				probes = append(probes, p)
 			}

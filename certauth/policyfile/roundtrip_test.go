@@ -343,7 +343,7 @@ func TestMarshalPolicy_CodeAndNothingHaveNoPlaceInADocument(t *testing.T) {
 		"nil pointer":              (*certauth.Chain)(nil),
 		"an empty list":            certauth.DNSNames{},
 		"a negative duration":      certauth.Validity{MaxLifetime: -1},
-		"a huge depth":             certauth.Chain{Roots: certauth.PEMFile("a"), MaxDepth: 1 << 40},
+		"a huge depth":             certauth.Chain{Roots: certauth.PEMFile("a"), MaxDepth: 1 << 30},
 		"an unknown algorithm":     certauth.Keys{Algorithms: []x509.PublicKeyAlgorithm{x509.DSA}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -120,7 +120,7 @@ func (r *documents) spoil(v any) any {
 }
 
 func (r *documents) junk() any {
-	return r.pick(nil, 1, 1.5, -1<<40, true, "x", "", "1H", "5m5h", "s", "2026-02-30T00:00:00Z", "2026-12-01", "0g", "abc", "RSA", "rsa",
+	return r.pick(nil, 1, 1.5, int64(-1<<40), true, "x", "", "1H", "5m5h", "s", "2026-02-30T00:00:00Z", "2026-12-01", "0g", "abc", "RSA", "rsa",
 		[]any{}, []any{"a"}, []any{1}, map[string]any{}, map[string]any{"pemFile": "a"}, map[string]any{"all": []any{}}, map[string]any{"a": 1, "b": 2})
 }
 

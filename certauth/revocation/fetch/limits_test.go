@@ -61,7 +61,7 @@ func TestRevocation_OversizedAnswerIsRefused(t *testing.T) {
 			endless(w)
 		}, 0},
 		{"57: declared as an exabyte", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", strconv.Itoa(1<<60))
+			w.Header().Set("Content-Length", strconv.FormatInt(1<<60, 10))
 			endless(w)
 		}, 0},
 		{"57: chunked without an end", func(w http.ResponseWriter, _ *http.Request) { endless(w) }, maxBytes + 1},
