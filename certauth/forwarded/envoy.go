@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -97,6 +98,8 @@ func (s Envoy) Prepare(env source.Environment) (*source.Reader, error) {
 			found = append(found, fmt.Errorf("By[%d]: empty", i))
 		case err != nil:
 			found = append(found, fmt.Errorf("By[%d]: %w", i, err))
+		case !s.JSON && strings.ContainsAny(by, `,;" `): // Envoy does not quote it
+			found = append(found, fmt.Errorf("By[%d]: %s has a separator, which no By of the text form has", i, logtext.Quote(by)))
 		}
 	}
 	l := xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON})

@@ -126,6 +126,8 @@ func TestPresets_MistakesAreErrorsOfNew(t *testing.T) {
 		}), "Source: Header.Require[0].Value: 1025 bytes, want at most 1024"},
 		{"finding R30: a proxy with a space", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://sidecar "}}, "Source: Envoy.By[0]: leading or trailing space"},
 		{"finding R30: a proxy beyond ASCII", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://s\u00efdecar"}}, "Source: Envoy.By[0]: byte 0xc3"},
+		{"finding S62: a proxy with a comma, which Envoy does not quote", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://a,b"}}, `Source: Envoy.By[0]: "spiffe://a,b" has a separator`},
+		{"finding S62: a proxy with a space inside", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://a b"}}, `Source: Envoy.By[0]: "spiffe://a b" has a separator`},
 		{"no format in FrontDoor", forwarded.FrontDoor{From: from, ProfileID: profileID}, "Source: FrontDoor.Format: not set"},
 		{"an unknown format in FrontDoor", forwarded.FrontDoor{From: from, ProfileID: profileID, Format: 99}, "Source: FrontDoor.Format: "},
 		{"two headers of one name", forwarded.Nginx{From: from, Header: "X-Client-Verify"}, "Source: Nginx.header: "},
