@@ -12,8 +12,9 @@ import (
 // Verified: possession of the key; in verify mode also the chain to the trust store and its
 // revocation lists. No header reports the mode. The policy needs an anchor.
 //
-// Overwritten: not documented. Mutual TLS must be on for every listener that reaches the
-// target group: a listener without it may let the client's own header through.
+// Overwritten: not documented. Mutual TLS must be on, in the same mode, for every listener that
+// reaches the target group: one without it, or in the other mode, which sets the other header,
+// may let the client's own header through.
 //
 // Required configuration:
 //
