@@ -54,8 +54,8 @@ import (
 // 1.40. Envoy's client_cert filter, which writes the fields of [RFC9440], is not in the
 // usual builds and was not run.
 type Envoy struct {
-	// From identifies Envoy: the sidecar's loopback address, or the proxies' network.
-	// Required.
+	// From identifies Envoy: the sidecar's loopback address, or the proxies' network, from which
+	// a NetworkPolicy must let only the proxies reach this process. Required.
 	From Gate
 
 	// Hops is the number of trusted proxies that append an element, including this

@@ -34,8 +34,9 @@ type peers []string
 // addresses. What passes TCP connections on, or gives them an address of its own, is itself the
 // peer, whoever its clients are: a balancer, for which there is [ProxyProtocol]; for published
 // ports the host, in rootless Docker and Podman; and for a NodePort or LoadBalancer Service the
-// nodes of Kubernetes, unless its externalTrafficPolicy is Local. List
-// these only if nothing but the front end can reach that port.
+// nodes of Kubernetes, unless its externalTrafficPolicy is Local. List these only if nothing
+// but the front end can reach that port. In a network with other hosts or pods, a firewall or a
+// NetworkPolicy has to keep those out.
 func Peers(prefixes ...string) Gate { return peers(prefixes) }
 
 func (p peers) prepare(source.Environment) (gate, error) {
