@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -162,6 +163,12 @@ func (w *upgradable) WriteHeader(status int) {
 func (w *upgradable) Write(p []byte) (int, error) {
 	w.begin()
 	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom implements [io.ReaderFrom], by which net/http lets the operating system copy a file.
+func (w *upgradable) ReadFrom(from io.Reader) (int64, error) {
+	w.begin()
+	return io.Copy(w.ResponseWriter, from)
 }
 
 // Hijack implements [http.Hijacker].

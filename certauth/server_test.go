@@ -304,6 +304,7 @@ func TestHandler_ClosesNoConnectionThatOthersNeed(t *testing.T) {
 	}
 }
 
+// finding S60: nor did the operating system copy files to the connection.
 // finding S50: nginx before 1.29.7 sends every request as HTTP/1.0 unless it is told not to. For such a
 // request, and for one with an Upgrade header, handlers found less in their writer than net/http has, and
 // gin's Context.Stream panicked. finding N99: Flush reported no error.
@@ -319,6 +320,7 @@ func TestHandler_TheWriterHasWhatTheServersHas(t *testing.T) {
 			ran = true
 			assert.Implements(t, (*http.Flusher)(nil), w)
 			assert.Implements(t, (*http.Hijacker)(nil), w)
+			assert.Implements(t, (*io.ReaderFrom)(nil), w)
 			assert.Implements(t, (*interface{ FlushError() error })(nil), w)
 			//lint:ignore SA1019 gin asks for it
 			if notifier, ok := w.(http.CloseNotifier); assert.True(t, ok) { //nolint:staticcheck // SA1019: as above
@@ -383,8 +385,13 @@ func TestHandler_TheHeaderIsLeftToTheHandlerOnceTheAnswerHasBegun(t *testing.T) 
 	auth := must(t, certauth.Config{Source: headerSource{client.Certificate}, Policy: certauth.Certificates(client.Certificate)})
 	for name, begin := range map[string]func(w http.ResponseWriter){
 		"a status": func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) },
-		"a write":  func(w http.ResponseWriter) { _, _ = io.WriteString(w, "first") },
-		"a flush":  func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+		"a file": func(w http.ResponseWriter) {
+			if to, ok := w.(io.ReaderFrom); assert.True(t, ok) {
+				_, _ = to.ReadFrom(strings.NewReader("first"))
+			}
+		},
+		"a write": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "first") },
+		"a flush": func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("X-Client-Cert", "1")

@@ -49,7 +49,8 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) (failed error) {
 		ends := c.App().Server().DisableKeepalive || c.Request().Header.ConnectionClose() // as fasthttp has read it
 		w := newResponse(&c.Response().Header)
-		defer func() { // the next handlers may write to the header of the answer too
+		failed = errPanicked // until a handler returns
+		defer func() {       // the next handlers may write to the header of the answer too
 			if mustClose(c.RequestCtx(), failed, w.header.Get("Connection") == "close") {
 				closeAfter(c.RequestCtx(), ends)
 			}
@@ -79,9 +80,6 @@ func next(c fiber.Ctx, w *response, admitted *http.Request) error {
 	if err := strip(&c.Request().Header, admitted.Header); err != nil {
 		return badRequest(c, w)
 	}
-	if upgrade := admitted.Header["Upgrade"]; len(upgrade) == 1 { // without h2c
-		c.Request().Header.Set("Upgrade", upgrade[0])
-	}
 	c.SetContext(admitted.Context())
 	return c.Next()
 }
@@ -105,8 +103,11 @@ func mustClose(ctx *fasthttp.RequestCtx, failed error, said bool) bool {
 	if late, ok := errors.AsType[*fiber.Error](failed); ok { // which Fiber answers later
 		status = late.Code
 	}
-	return said || status == fiber.StatusSwitchingProtocols
+	return said || errors.Is(failed, errPanicked) || status == fiber.StatusSwitchingProtocols
 }
+
+// errPanicked stands for the error, with any status, that middleware outside makes of a panic.
+var errPanicked = errors.New("fiberauth: a handler has panicked")
 
 // closeAfter makes fasthttp close the connection after the answer. ends says that it does so in any case. Otherwise
 // an ErrorHandler and middleware outside can still write to the header of the answer, or reset it, so something

@@ -32,7 +32,11 @@ func request(c fiber.Ctx) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name := range r.Header { // http.Server checks the names, ReadRequest does not; fasthttp has checked the values
+	// http.Server checks all of the following, ReadRequest does not; fasthttp has checked the values.
+	if !httpguts.ValidHostHeader(r.Host) || r.Host == "" && r.ProtoAtLeast(1, 1) && r.Method != http.MethodConnect {
+		return nil, errors.New("fiberauth: the Host header is missing or malformed")
+	}
+	for name := range r.Header {
 		if !httpguts.ValidHeaderFieldName(name) {
 			return nil, errors.New("fiberauth: the name of a header is not a token")
 		}
@@ -59,8 +63,8 @@ var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Cont
 // delete lines.
 const maxStripped = 128
 
-// strip deletes all headers that the admitted request does not have: those of the source and
-// those from trailers. A trailer with the name of a header that stays is an error.
+// strip deletes all headers that the admitted request does not have: those of the source, h2c in the
+// Upgrade header, and those from trailers. A trailer with the name of a header that stays is an error.
 //
 // Newer versions of fasthttp keep trailers apart, where only look-ups by name find them, until the header
 // that announces them is deleted. net/http shows no handler that header either.
@@ -69,7 +73,7 @@ const maxStripped = 128
 // end's is often the last one, so they are put in their order again.
 func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 	header.Del(fiber.HeaderTrailer)
-	for range 2 {
+	for pass := range 2 {
 		var gone [][]byte
 		var several []line
 		lines := map[string]int{}
@@ -78,10 +82,12 @@ func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 			lines[name]++
 			switch values, stays := admitted[name]; {
 			case hostHeaders[name]:
-			case stays && (lines[name] > len(values) || lines[name] > 1 && name == fiber.HeaderUserAgent): // of which fasthttp keeps one line
-				return errors.New("fiberauth: a trailer has the name of a header")
 			case max(len(gone), len(several)) == maxStripped:
 				return errors.New("fiberauth: too many trailers, or lines of one name")
+			case name == fiber.HeaderUpgrade && pass == 0: // whose lines Handler may have joined
+				gone = append(gone, bytes.Clone(key))
+			case stays && (lines[name] > len(values) || lines[name] > 1 && name == fiber.HeaderUserAgent): // of which fasthttp keeps one line
+				return errors.New("fiberauth: a trailer has the name of a header")
 			case !stays:
 				gone = append(gone, bytes.Clone(key))
 			case len(values) > 1 && name != fiber.HeaderConnection: // whose order has no meaning
@@ -97,6 +103,9 @@ func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 		}
 		for _, key := range gone {
 			header.DelBytes(key)
+		}
+		for _, value := range admitted[fiber.HeaderUpgrade] {
+			header.Add(fiber.HeaderUpgrade, value)
 		}
 		for _, l := range several {
 			header.AddBytesKV(l.key, l.value)

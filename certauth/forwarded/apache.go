@@ -23,9 +23,12 @@ import (
 //	SSLOptions +ExportCertData
 //	RequestHeader set SSL_CLIENT_CERT   "%{SSL_CLIENT_CERT}s"
 //	RequestHeader set SSL_CLIENT_VERIFY "%{SSL_CLIENT_VERIFY}s"
+//	TraceEnable off
 //
 // and, for a chain, the same for SSL_CLIENT_CERT_CHAIN_0, _1 and so on. A resumed session
 // has no chain, so configure the issuing CAs in certauth.Chain.Intermediates in any case.
+// Without the last line Apache itself answers TRACE with "Max-Forwards: 0", and shows every
+// client the headers that it would send, among them a [SharedSecret].
 // SSLVerifyDepth must cover your intermediates: with the default of 1 the handshake fails
 // for a client whose certificate an intermediate issued.
 //

@@ -38,10 +38,12 @@ import (
 //
 // To verify before going live: the probes of the package documentation.
 //
-// Source: Microsoft Learn, "API Management policy reference". Tested against documentation
-// only.
+// Source: Microsoft Learn, "API Management policy reference" and "IP addresses in Azure API
+// Management". Tested against documentation only.
 type APIManagement struct {
-	// From identifies API Management. Required.
+	// From identifies API Management. Its public addresses do so only in the tiers Developer,
+	// Basic, Standard and Premium, in which no other customer's instance has them; in the others
+	// use its certificate, or a SharedSecret that its policy sets. Required.
 	From Gate
 	// Header carries the leaf. The default is X-Client-Cert.
 	Header string

@@ -12,8 +12,9 @@ import (
 // Verified: possession of the key; in verify mode also the chain to the trust store and its
 // revocation lists. No header reports the mode. The policy needs an anchor.
 //
-// Overwritten: not documented. Mutual TLS must be on for every listener that reaches the
-// target group: a listener without it may let the client's own header through.
+// Overwritten: not documented. Mutual TLS must be on, in the same mode, for every listener that
+// reaches the target group: one without it, or in the other mode, which sets the other header,
+// may let the client's own header through.
 //
 // Required configuration:
 //
@@ -58,11 +59,13 @@ func (s ALB) Prepare(env source.Environment) (*source.Reader, error) {
 // store. CloudFront-Viewer-Cert-Present only reports that there was a certificate, so the
 // policy needs an anchor.
 //
-// Overwritten: not documented for origins that clients can reach in other ways.
+// Overwritten: not documented. In passthrough mode CloudFront reports a certificate and its
+// fingerprint without sending it, so that the client's own CloudFront-Viewer-Cert-Pem may pass. So
+// the certificate must have the fingerprint, if that is sent.
 //
-// Required configuration: the viewer mTLS headers in the origin request policy, among them
-// CloudFront-Viewer-Cert-Present and -Pem, and -Sha256 if Fingerprint is set; and an origin
-// that only CloudFront reaches (AWS's prefix list, a secret header).
+// Required configuration: viewer mTLS in required or optional mode for every distribution that has
+// this origin; the viewer mTLS headers in the origin request policy: CloudFront-Viewer-Cert-Present,
+// -Pem and -Sha256; and an origin that only CloudFront reaches (AWS's prefix list, a secret header).
 //
 // Refused: Present other than 1, a fingerprint of another certificate.
 //
@@ -74,15 +77,14 @@ type CloudFront struct {
 	// From identifies CloudFront: a SharedSecret that CloudFront sends as a custom origin
 	// header, if possible combined with Peers. Required.
 	From Gate
-	// Fingerprint requires CloudFront-Viewer-Cert-Sha256 to be present and to match.
+	// Fingerprint requires CloudFront-Viewer-Cert-Sha256. Set it: by default a request without this
+	// header is accepted, and nothing then ties the certificate to the handshake.
 	Fingerprint bool
 }
 
 // Prepare implements [certauth.Source].
 func (s CloudFront) Prepare(env source.Environment) (*source.Reader, error) {
 	l := urlPEM("CloudFront", s.From, "CloudFront-Viewer-Cert-Pem", "CloudFront-Viewer-Cert-Present", "1", "", false)
-	if s.Fingerprint {
-		l.fingerprint, l.fingerprintHash = "CloudFront-Viewer-Cert-Sha256", HashSHA256
-	}
+	l.fingerprint, l.fingerprintHash, l.mayLackFingerprint = "CloudFront-Viewer-Cert-Sha256", HashSHA256, !s.Fingerprint
 	return l.prepare(env)
 }

@@ -1,8 +1,8 @@
 package forwarded
 
 import (
+	"cmp"
 	"crypto/x509"
-	"slices"
 	"strings"
 )
 
@@ -44,27 +44,13 @@ func several(decode func(string) ([]*x509.Certificate, error)) codec {
 	return codec{limit: maxChainHeader, all: decode, sample: func(value string) string { return value[:min(len(value), 192)] }}
 }
 
-// values returns the values of the header in the form in which they are read. No front end
-// sends a value of spaces alone; it stays as it is and is malformed.
-func (c codec) values(values []string) []string {
-	if !c.trims {
-		return values
+// value returns the value in the form in which it is read. No front end sends a value of spaces
+// alone; it stays as it is and is malformed.
+func (c codec) value(value string) string {
+	if c.trims {
+		value = cmp.Or(trimEnd(value), value)
 	}
-	var trimmed []string // one copy, however many lines a client sends: the request stays as it is
-	for i, value := range values {
-		short := trimEnd(value)
-		if short == "" || len(short) == len(value) {
-			continue
-		}
-		if trimmed == nil {
-			trimmed = slices.Clone(values)
-		}
-		trimmed[i] = short
-	}
-	if trimmed == nil {
-		return values
-	}
-	return trimmed
+	return value
 }
 
 // trimEnd removes trailing white space, which is not part of a field value (RFC 9110,

@@ -232,4 +232,6 @@
 //  8. With the method CONNECT, also with a valid client certificate and over HTTP/2. Expect that the
 //     front end itself refuses it; behind Apache and gorouter, 401. With curl over HTTP/1:
 //     curl -si --http1.1 -X CONNECT --request-target HOST:443 -H 'Host: HOST:443' and the address.
+//  9. With SharedSecret, with the method TRACE and "Max-Forwards: 0", then 1. Expect no answer that
+//     shows the secret. With curl: curl -si -X TRACE -H 'Max-Forwards: 0' and the address.
 package forwarded

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -53,8 +54,8 @@ import (
 // 1.40. Envoy's client_cert filter, which writes the fields of [RFC9440], is not in the
 // usual builds and was not run.
 type Envoy struct {
-	// From identifies Envoy: the sidecar's loopback address, or the proxies' network.
-	// Required.
+	// From identifies Envoy: the sidecar's loopback address, or the proxies' network, from which
+	// a NetworkPolicy must let only the proxies reach this process. Required.
 	From Gate
 
 	// Hops is the number of trusted proxies that append an element, including this
@@ -97,6 +98,8 @@ func (s Envoy) Prepare(env source.Environment) (*source.Reader, error) {
 			found = append(found, fmt.Errorf("By[%d]: empty", i))
 		case err != nil:
 			found = append(found, fmt.Errorf("By[%d]: %w", i, err))
+		case !s.JSON && strings.ContainsAny(by, `,;" `): // Envoy does not quote it
+			found = append(found, fmt.Errorf("By[%d]: %s has a separator, which no By of the text form has", i, logtext.Quote(by)))
 		}
 	}
 	l := xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON})

@@ -149,7 +149,7 @@ func (c chainReader) offer(header http.Header, o *source.Offer) error {
 		return nil
 	case ChainByteSequenceList:
 		values := header[c.keys[0]]
-		if !offers(values, "") {
+		if !hasValue(values) {
 			return nil
 		}
 		if len(values) > maxCertificates {

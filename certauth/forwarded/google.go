@@ -36,8 +36,11 @@ import (
 // Source: Google Cloud, "Mutual TLS overview" and "Custom headers". Tested against
 // documentation and constructed values only.
 type GoogleLB struct {
-	// From identifies the load balancer, by the proxy-only subnet or Google's ranges.
-	// Required.
+	// From identifies the load balancer, by the proxy-only subnet, or by Google's ranges for
+	// backends within a VPC network. If this process is the endpoint of an internet NEG, use a
+	// SharedSecret, which the load balancer sends in a further custom request header: the
+	// addresses from which Google reaches such endpoints are the same for all customers, any
+	// of whom could have a load balancer of their own send these headers. Required.
 	From Gate
 	// Header carries {client_cert_leaf}. The default is Client-Cert.
 	Header string

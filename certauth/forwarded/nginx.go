@@ -110,7 +110,9 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 // Source: kubernetes/ingress-nginx, annotations and template; its directives were run on
 // nginx 1.22.1, the controller itself was not.
 type IngressNginx struct {
-	// From identifies the controller, by the network of its pods. Required.
+	// From identifies the controller, by the network of its pods. All pods of the cluster have
+	// addresses of that network, so a NetworkPolicy must let only the controller's reach this
+	// process. Required.
 	From Gate
 	// FrontEndVerifies treats SUCCESS as an anchor.
 	FrontEndVerifies bool

@@ -31,8 +31,12 @@ type peers []string
 // certauth.New. To admit every sender use [InsecureAnyPeer].
 //
 // Your infrastructure must ensure that only the front end can open connections from these
-// addresses. A balancer that passes TCP connections on is itself the peer, whoever its
-// clients are: see [ProxyProtocol].
+// addresses. What passes TCP connections on, or gives them an address of its own, is itself the
+// peer, whoever its clients are: a balancer, for which there is [ProxyProtocol]; for published
+// ports the host, in rootless Docker and Podman; and for a NodePort or LoadBalancer Service the
+// nodes of Kubernetes, unless its externalTrafficPolicy is Local. List these only if nothing
+// but the front end can reach that port. In a network with other hosts or pods, a firewall or a
+// NetworkPolicy has to keep those out.
 func Peers(prefixes ...string) Gate { return peers(prefixes) }
 
 func (p peers) prepare(source.Environment) (gate, error) {

@@ -126,6 +126,8 @@ func TestPresets_MistakesAreErrorsOfNew(t *testing.T) {
 		}), "Source: Header.Require[0].Value: 1025 bytes, want at most 1024"},
 		{"finding R30: a proxy with a space", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://sidecar "}}, "Source: Envoy.By[0]: leading or trailing space"},
 		{"finding R30: a proxy beyond ASCII", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://s\u00efdecar"}}, "Source: Envoy.By[0]: byte 0xc3"},
+		{"finding S62: a proxy with a comma, which Envoy does not quote", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://a,b"}}, `Source: Envoy.By[0]: "spiffe://a,b" has a separator`},
+		{"finding S62: a proxy with a space inside", forwarded.Envoy{From: from, Hops: 2, By: []string{"spiffe://a b"}}, `Source: Envoy.By[0]: "spiffe://a b" has a separator`},
 		{"no format in FrontDoor", forwarded.FrontDoor{From: from, ProfileID: profileID}, "Source: FrontDoor.Format: not set"},
 		{"an unknown format in FrontDoor", forwarded.FrontDoor{From: from, ProfileID: profileID, Format: 99}, "Source: FrontDoor.Format: "},
 		{"two headers of one name", forwarded.Nginx{From: from, Header: "X-Client-Verify"}, "Source: Nginx.header: "},
@@ -192,7 +194,7 @@ func TestPresets_Defaults(t *testing.T) {
 	for name, want := range map[string]string{
 		"APIManagement": "X-Client-Cert", "ApplicationGateway": "X-Client-Certificate X-Client-Certificate-Verification", "FrontDoor": "X-Azure-ClientCertificate", "ContainerApps": "X-Forwarded-Client-Cert",
 		"Nginx": "X-Client-Cert X-Client-Verify", "IngressNginx": "ssl-client-cert ssl-client-verify", "HAProxy": "X-SSL-Client-Cert X-SSL-Client-Used X-SSL-Client-Verify", "Apache": "SSL_CLIENT_CERT SSL_CLIENT_VERIFY", "Caddy": "X-Client-Cert",
-		"Traefik": "X-Forwarded-Tls-Client-Cert", "Envoy": "X-Forwarded-Client-Cert", "RFC9440": "Client-Cert Client-Cert-Chain", "ALB": "X-Amzn-Mtls-Clientcert-Leaf", "CloudFront": "CloudFront-Viewer-Cert-Pem CloudFront-Viewer-Cert-Present",
+		"Traefik": "X-Forwarded-Tls-Client-Cert", "Envoy": "X-Forwarded-Client-Cert", "RFC9440": "Client-Cert Client-Cert-Chain", "ALB": "X-Amzn-Mtls-Clientcert-Leaf", "CloudFront": "CloudFront-Viewer-Cert-Pem CloudFront-Viewer-Cert-Present CloudFront-Viewer-Cert-Sha256",
 		"GoogleLB": "Client-Cert Client-Cert-Chain X-Client-Cert-Present X-Client-Cert-Chain-Verified X-Client-Cert-Error", "Cloudflare": "Cf-Client-Cert-Der-Base64 Cf-Cert-Verified Cf-Cert-Revoked Cf-Cert-Fingerprint-Sha256", "Kong": "X-Client-Cert",
 		"CloudFoundry": "X-Forwarded-Client-Cert", "Header": "X-Mine",
 	} {

@@ -101,6 +101,23 @@ func TestFrontDoor_TheProfileIsPartOfTheGate(t *testing.T) {
 	}
 }
 
+// finding T140: in passthrough mode CloudFront reports a certificate and its fingerprint without sending it
+// (AWS, "Viewer mTLS headers for cache policies and forwarded to origin"), so the header may be the client's text.
+func TestCloudFront_TheCertificateIsTheOneThatCloudFrontSaw(t *testing.T) {
+	p := newPartner(t)
+	thief := p.ca.Issue(t, "thief").Certificate
+	for required, silent := range map[bool]certauth.Reason{false: certauth.ReasonNone, true: certauth.ReasonCertificateMalformed} {
+		t.Run(fmt.Sprint("Fingerprint: ", required), func(t *testing.T) {
+			s := newStand(t, certauth.Config{Source: forwarded.CloudFront{From: fromTens(), Fingerprint: required}, Policy: p.chain()})
+			s.judgeAll(t, func() *http.Request { return named("CloudFront").request(p.client.Certificate) }, []row{
+				{"the client's own certificate", nil, certauth.ReasonNone},
+				{"the certificate of another client, which the thief wrote", put("CloudFront-Viewer-Cert-Sha256", thumbprint(thief.Raw)), certauth.ReasonCertificateMalformed},
+				{"no word of CloudFront on the certificate", put("CloudFront-Viewer-Cert-Sha256"), silent},
+			})
+		})
+	}
+}
+
 // finding T26: Cloudflare passes the client's headers on, and no rule can remove one whose name
 // begins with Cf-. Where certificate forwarding is off, or writes the certificate only on the first
 // request of a connection, the certificate is the client's text, next to what Cloudflare says of

@@ -36,12 +36,12 @@ type reader struct {
 // number of values, early data, their length. The texts are those of the leaf,
 // of the flags, of the fingerprint if one is configured, and of the chain.
 func (s *reader) offer(r *http.Request, offer *source.Offer) error {
-	values := s.codec.values(r.Header[s.key])
+	values := r.Header[s.key]
 	if err := s.admit(r); err != nil {
 		s.warn(err)
 		// The header of an unknown sender is not read. Only its presence matters, because a
 		// request without it is simply a request without a certificate.
-		if !offers(values, s.absent) {
+		if !s.offers(values) {
 			return s.none(r)
 		}
 		return s.notAdmitted(err)
@@ -49,11 +49,11 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 	if len(values) > 1 {
 		return s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy sent the header in addition to the front end")
 	}
-	if !offers(values, s.absent) {
+	if !s.offers(values) {
 		// RFC 9440, section 2.3: Client-Cert-Chain never occurs without Client-Cert. The
 		// chain headers of other front ends can remain after a client had the leaf dropped
 		// by Connection.
-		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]], "") {
+		if s.chain.format == ChainByteSequenceList && hasValue(r.Header[s.chain.keys[0]]) {
 			return s.malformed(errors.New("a chain without "+s.header), "")
 		}
 		if flag, ok := s.saysVerified(r.Header); ok {
@@ -61,13 +61,14 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 		}
 		return s.none(r)
 	}
-	if offers(r.Header["Early-Data"], "") {
+	if hasValue(r.Header["Early-Data"]) {
 		return s.early()
 	}
-	if n := len(values[0]); n > s.codec.limit {
-		return s.refusal(certauth.ReasonCertificateMalformed, lengthError{s.header, n, s.codec.limit}, s.formHint)
+	leaf := s.codec.value(values[0])
+	if len(leaf) > s.codec.limit {
+		return s.refusal(certauth.ReasonCertificateMalformed, lengthError{s.header, len(leaf), s.codec.limit}, s.formHint)
 	}
-	return s.texts(r.Header, values[0], offer)
+	return s.texts(r.Header, leaf, offer)
 }
 
 func (s *reader) texts(header http.Header, leaf string, o *source.Offer) error {
@@ -147,10 +148,19 @@ func (s *reader) admit(r *http.Request) error {
 	return nil
 }
 
-// offers reports whether one of the values could be a certificate. absent is a value that
-// means "no certificate", in addition to the empty one.
-func offers(values []string, absent string) bool {
-	return slices.ContainsFunc(values, func(value string) bool { return value != "" && value != absent })
+// offers reports whether one of the values of the certificate's header could be a certificate.
+func (s *reader) offers(values []string) bool {
+	for _, value := range values {
+		if value = s.codec.value(value); value != "" && value != s.absent {
+			return true
+		}
+	}
+	return false
+}
+
+// hasValue reports whether one of the values is not empty.
+func hasValue(values []string) bool {
+	return slices.ContainsFunc(values, func(value string) bool { return value != "" })
 }
 
 // saysVerified reports whether the flags say that a certificate was verified, for a request

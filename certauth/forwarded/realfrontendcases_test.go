@@ -3,14 +3,18 @@
 package forwarded_test
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
@@ -77,6 +81,28 @@ func TestRealFrontEnds_Recommended(t *testing.T) {
 					}
 				})
 			}
+		})
+	}
+}
+
+// finding T136: Apache by default answers TRACE with "Max-Forwards: 0" itself, and shows what it would send to the app.
+// A shared secret would be part of that, and whoever knows it and reaches the app can impersonate any client.
+func TestRealFrontEnds_TRACEShowsNoSecret(t *testing.T) {
+	c := newCast(t)
+	for _, r := range recommendations {
+		t.Run(r.name, func(t *testing.T) {
+			a := newApp(t, "tcp", "127.0.0.1:0")
+			a.use(t, r.source, c.policy())
+			front := r.start(t, r.config, settings{App: a.address, Verify: r.verify}, c)
+			conn, err := (&tls.Dialer{Config: c.tlsConfig(c.p256)}).DialContext(t.Context(), "tcp", front.address)
+			require.NoError(t, err)
+			defer func() { _ = conn.Close() }()
+			require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+			_, err = io.WriteString(conn, "TRACE / HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 0\r\nConnection: close\r\n\r\n")
+			require.NoError(t, err)
+			answer, _ := io.ReadAll(conn)
+			require.NotEmpty(t, answer)
+			assert.NotContains(t, strings.ToLower(string(answer)), strings.ToLower(r.convention.header))
 		})
 	}
 }

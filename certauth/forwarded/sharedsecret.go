@@ -35,7 +35,8 @@ type sharedSecret struct {
 // resolved.
 //
 // Your infrastructure must ensure that the front end overwrites the header on every route,
-// and that the connection from there to this process is TLS or a private link.
+// that the connection from there to this process is TLS or a private link, and that nothing
+// which receives the header shows it to clients: Apache does in answers to TRACE, see [Apache].
 func SharedSecret(header string, values ...string) Gate {
 	return sharedSecret{header, func() []string { return values }}
 }
