@@ -23,9 +23,9 @@ type DNSNames []string
 // comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
 // every spelling of a listed URI is refused (RFC 3986, section 6.2.2), with another case of the
 // scheme, of the authority, of a URN's namespace, of a UUID or of the address in a mailto, sip, sips,
-// xmpp or acct URI, with needless escapes or segments, with the default port of http, ws, ldap or one
-// of these over TLS, with another form of an IPv6 address, or with other components behind a URN's
-// name. A certificate with a URI that is not printable ASCII without spaces is refused as malformed.
+// xmpp or acct URI, with needless escapes or segments, with the default port of http, ws, coap, ldap
+// or one of these over TLS, with a dot at the end of the host, with another form of an IPv6 address, or
+// with other components behind a URN's name. A certificate with a URI that is not printable ASCII without spaces is refused as malformed.
 // For workload identities see [SPIFFEIDs].
 type URIs []string
 

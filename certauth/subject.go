@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
@@ -179,7 +180,8 @@ func (c *compilation) attributeRule(name string, kind *attributeKind, single boo
 	return r, at.standing.withName()
 }
 
-// texts reports an empty list, empty members, and members with leading or trailing space.
+// texts reports an empty list, empty members, and members that are not UTF-8 or have leading or trailing
+// space.
 func (c *compilation) texts(path string, list []string) {
 	if len(list) == 0 {
 		c.mistake(path, "empty")
@@ -188,6 +190,8 @@ func (c *compilation) texts(path string, list []string) {
 		switch {
 		case text == "":
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "empty")
+		case !utf8.ValidString(text):
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s is not UTF-8", quote(text))
 		case strings.TrimSpace(text) != text:
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s has a leading or trailing space", quote(text))
 		}
