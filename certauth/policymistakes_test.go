@@ -72,7 +72,7 @@ func TestNew_PolicyOfTenThousandParts(t *testing.T) {
 // A chain to any public CA says nothing about the caller: New requires a rule that does, on every
 // path. IssuedBy is such a rule, as the text of the mistake says.
 //
-// finding T146: that an extension is present, whatever its value, counted as such a rule.
+// finding T146: that an extension is present, whatever its value, counted as such a rule, and so did IPs with every address.
 func TestNew_PublicCAsNeedARuleThatTellsCallersApart(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	public, chain, pin := certauth.Chain{Roots: certauth.InsecureSystemRoots()}, chainOf(ca), certauth.Thumbprints{pinOfNobody}
@@ -81,6 +81,7 @@ func TestNew_PublicCAsNeedARuleThatTellsCallersApart(t *testing.T) {
 		{"alone", certauth.All{public}, []string{everybody}},
 		{"after a pin or a private CA", certauth.All{certauth.Any{pin, chain}, public}, []string{everybody}},
 		{"after a private CA or a pin", certauth.All{certauth.Any{chain, pin}, public}, []string{everybody}},
+		{"finding T146: with any address", certauth.All{public, certauth.IPs{"10.1.2.3", "::/0"}}, []string{everybody}},
 		{"finding T146: with an extension that all of them write", certauth.All{public, certauth.Extension{OID: "2.5.29.17", Present: true}}, []string{everybody}},
 	})
 	for name, policy := range map[string]certauth.Policy{
