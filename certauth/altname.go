@@ -23,9 +23,9 @@ type DNSNames []string
 // comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
 // every spelling of a listed URI is refused (RFC 3986, section 6.2.2), with another case of the
 // scheme, of the authority, of a URN's namespace, of a UUID or of the address in a mailto, sip, sips,
-// xmpp or acct URI, with needless escapes or segments, with the default port of http, ws, ldap or one
-// of these over TLS, with another form of an IPv6 address, or with other components behind a URN's
-// name. A certificate with a URI that is not printable ASCII without spaces is refused as malformed.
+// xmpp or acct URI, with needless escapes or segments, with the default port of http, ws, coap, ldap
+// or one of these over TLS, with a dot at the end of the host, with another form of an IPv6 address, or
+// with other components behind a URN's name. A certificate with a URI that is not printable ASCII without spaces is refused as malformed.
 // For workload identities see [SPIFFEIDs].
 type URIs []string
 
@@ -202,7 +202,7 @@ func unreadableName(path string, err error) *Error {
 // type of alternative names and nothing else.
 func noSuchName(refused *Error, f *facts, what string, form int) {
 	hint := "ask the CA for a certificate with that alternative name"
-	switch subject := f.names().subject; {
+	switch subject := f.names().subject.name; {
 	case form == san.RFC822Name:
 		if subject.Count(dn.OIDEmailAddress) > 0 {
 			hint = "an e-mail address in the subject is ignored: ask the CA for an alternative name, or match the whole name with Subject"
@@ -223,9 +223,9 @@ func elsewhere(n *certNames, form int) string {
 		}
 	}
 	if form == san.RFC822Name {
-		add("e-mail address in the subject", n.subject.Values(dn.OIDEmailAddress))
+		add("e-mail address in the subject", n.subject.name.Values(dn.OIDEmailAddress))
 	} else {
-		add("common name", n.subject.Values(dn.OIDCommonName))
+		add("common name", n.subject.name.Values(dn.OIDCommonName))
 	}
 	add("DNS names", n.alt.DNS) // the names of the rule's own type are none, except the URIs of SPIFFEIDs
 	add("e-mail addresses", n.alt.Emails)

@@ -256,6 +256,8 @@ func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
 // finding T24: so was one whose mailbox is excluded.
 //
 // finding T25: so was one whose URI is excluded, with a segment "." or ".." at its end, after an empty one, or without a host.
+//
+// finding T145: so was one whose URI is excluded, with a dot at the end of the host, or an escape in an address.
 func TestNot_NamesInOtherSpellings(t *testing.T) {
 	w := newWorld(t)
 	seventeen := func(n int) (names []asn1.RawValue) {
@@ -397,6 +399,16 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T122: the default port of WebSocket", certauth.URIs{"wss://partner.example/x"}, uris("wss://partner.example:443/x"), unlike},
 		{"finding T122: the default port of LDAP", certauth.URIs{"ldap://partner.example/x"}, uris("ldap://partner.example:389/x"), unlike},
 		{"finding T122: another port of LDAP", certauth.URIs{"ldap://partner.example/x"}, uris("ldap://partner.example:636/x"), none},
+		// RFC 3986, section 3.2.2. crypto/x509 reads a dot at the end if a port follows.
+		{"finding T145: a dot at the end of the host", web, uris("https://partner.example.:443/x"), unlike},
+		{"finding T145: a dot at the end of the host, before an empty port", web, uris("https://partner.example.:/x"), unlike},
+		{"finding T145: a dot at the end of another host", web, uris("https://other.example.:443/x"), none},
+		// RFC 6068, section 5; RFC 3261, section 19.1.4.
+		{"finding T145: an escaped plus sign in a mailto URI", certauth.URIs{"mailto:eve+a@partner.example"}, uris("mailto:eve%2Ba@partner.example"), unlike},
+		{"finding T145: an escaped mark in a SIP URI", certauth.URIs{"sip:eve!@partner.example"}, uris("sip:eve%21@partner.example"), unlike},
+		{"finding T145: an escape that is cut off in an address", certauth.URIs{"sip:eve%2"}, uris("sip:Eve%2"), unlike},
+		{"finding T145: another address with an escape", certauth.URIs{"mailto:eve+a@partner.example"}, uris("mailto:eve%2Bb@partner.example"), none},
+		{"finding T145: the default port of CoAP", certauth.URIs{"coaps://partner.example/x"}, uris("coaps://partner.example:5684/x"), unlike}, // RFC 7252, section 6.3
 		{"finding T60: another SIP domain", certauth.URIs{"sip:partner.example"}, uris("sip:other.example"), none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -51,8 +51,8 @@ func (f *facts) info() CertificateInfo {
 // shown returns the subject, or the alternative names of a certificate without one (RFC 5280,
 // section 4.1.2.6). It ends soon after the part that records show.
 func (n *certNames) shown() string {
-	if len(n.subject) > 0 {
-		return n.subject.Brief(looked)
+	if subject := n.subject.name; len(subject) > 0 {
+		return subject.Brief(looked)
 	}
 	var b strings.Builder
 	escape := strings.NewReplacer(`\`, `\\`, ",", `\,`)

@@ -99,7 +99,7 @@ func TestShownName_IsTheSubjectUnlessItIsEmpty(t *testing.T) {
 		{`DNS:orders.example, email:a\,b@orders.example`, nil, alt},
 		{"", nil, san.Names{}},
 	} {
-		names := certNames{subject: tc.subject, alt: tc.alt}
+		names := certNames{subject: parsedName{name: tc.subject}, alt: tc.alt}
 		assert.Equal(t, tc.want, names.shown())
 	}
 }

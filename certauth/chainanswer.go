@@ -20,7 +20,7 @@ type verifiedChain struct {
 // caFacts holds properties of a CA certificate of a chain that are computed when a rule needs them.
 type caFacts struct {
 	sums   certSums
-	issuer atomic.Pointer[issuerName]
+	issuer atomic.Pointer[parsedName]
 }
 
 func newVerifiedChain(certs []*x509.Certificate) *verifiedChain {

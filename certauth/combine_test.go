@@ -587,14 +587,16 @@ func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
 		policy certauth.Policy
 		want   bool
 	}{
-		"a chain alone":              {chain, false},
-		"a chain and a name":         {certauth.All{chain, certauth.CommonNames{"b"}}, true},
-		"a pin":                      {pin, true},
-		"a pin or a chain":           {certauth.Any{pin, chain}, false},
-		"a chain or a pin":           {certauth.Any{chain, pin}, false},
-		"a chain and who issued it":  {certauth.All{chain, certauth.IssuerName{"CN=CA"}}, false},
-		"a chain and a user's rule":  {certauth.All{chain, certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { return nil }}}, true},
-		"a chain and not some names": {certauth.All{chain, certauth.Not{Policy: certauth.CommonNames{"b"}}}, false},
+		"a chain alone":                         {chain, false},
+		"a chain and a name":                    {certauth.All{chain, certauth.CommonNames{"b"}}, true},
+		"a pin":                                 {pin, true},
+		"a pin or a chain":                      {certauth.Any{pin, chain}, false},
+		"a chain or a pin":                      {certauth.Any{chain, pin}, false},
+		"a chain and who issued it":             {certauth.All{chain, certauth.IssuerName{"CN=CA"}}, false},
+		"a chain and a user's rule":             {certauth.All{chain, certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { return nil }}}, true},
+		"a chain and the value of an extension": {certauth.All{chain, certauth.Extension{OID: "1.2.3", Text: []string{"a"}}}, true},
+		"finding T146: a chain and an extension of any value": {certauth.All{chain, certauth.Extension{OID: "1.2.3", Present: true}}, false},
+		"a chain and not some names":                          {certauth.All{chain, certauth.Not{Policy: certauth.CommonNames{"b"}}}, false},
 	} {
 		_, err := certauth.New(certauth.Config{Source: gated{tc.policy}, Policy: chain})
 		if tc.want {

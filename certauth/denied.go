@@ -100,7 +100,7 @@ type deniedSerial struct {
 
 // mayBeIssuer reports whether the certificate's issuer may be that of the entry. It returns
 // true for an issuer that cannot be read or distinguished, because the serial number is listed.
-func (d *deniedSerial) mayBeIssuer(parsed *atomic.Pointer[issuerName], cert *x509.Certificate) bool {
+func (d *deniedSerial) mayBeIssuer(parsed *atomic.Pointer[parsedName], cert *x509.Certificate) bool {
 	issuer := issuerOf(parsed, cert)
 	return issuer.err != nil || !d.issuer.Differs(issuer.name) || !d.issuer.Differs(issuer.name.Reversed())
 }
@@ -131,7 +131,7 @@ func (r *deniedRule) settle(_ *evaluation, p *policyPath) *Error {
 	return nil
 }
 
-func (r *deniedRule) deny(cert *x509.Certificate, sums *certSums, parsed *atomic.Pointer[issuerName], ca bool) *Error {
+func (r *deniedRule) deny(cert *x509.Certificate, sums *certSums, parsed *atomic.Pointer[parsedName], ca bool) *Error {
 	if r.keys.Len() > 0 && r.keys.Contains(sums.of(&pinPublicKey, cert)) {
 		return refusal(ReasonCertificateDenied, r.path+".PublicKeys", "the key of %s is listed", whoIs(cert, ca))
 	}

@@ -15,7 +15,8 @@ import (
 //
 // errors.As finds it in the error of [Authenticator.Check]; errors.Is finds its Reason, for
 // example errors.Is(err, [ReasonCertificateRevoked]). Its texts are bounded, client text in them
-// is quoted and cut, and they never contain the value of the header.
+// is quoted and cut, and they never contain the value of the header. The text of Error is one line,
+// also if Err is an error of your own.
 type Error struct {
 	// Reason is the class of the refusal.
 	Reason Reason
@@ -54,7 +55,7 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(string(e.Reason))
 	if e.Err != nil {
-		b.WriteString(": " + clip(e.Err.Error(), maxDetail))
+		b.WriteString(": " + clip(logtext.Visible(clip(e.Err.Error(), maxDetail)), maxDetail)) // escapes make it longer
 	}
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -332,5 +333,5 @@ func (e *evaluation) clear() {
 var errUnfinished = &Error{Reason: ReasonInternalError}
 
 func panicked(path string, value any) *Error {
-	return refusal(ReasonInternalError, path, "panic: %s", clip(fmt.Sprint(value), maxDetail))
+	return refusal(ReasonInternalError, path, "panic: %s", logtext.Line(fmt.Sprint(value), maxDetail))
 }

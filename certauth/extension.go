@@ -32,7 +32,8 @@ type Extension struct {
 	// listed text is refused in every letter case, and so is one that cannot be distinguished from
 	// it, as for [Subject].
 	Text []string
-	// Present accepts any content.
+	// Present accepts any content. It does not distinguish callers: New refuses it as the only rule
+	// beside [InsecureSystemRoots], or beside the Chain of a gate.
 	Present bool
 }
 
@@ -66,6 +67,9 @@ func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	}
 	if at.negated() {
 		r.excluded = spellTexts(r.texts)
+	}
+	if p.Present { // certificates of one CA usually have the same extensions
+		return r, at.standing
 	}
 	return r, at.standing.withName()
 }

@@ -41,7 +41,7 @@ type facts struct {
 	presented sentCertificates
 	source    *source.Reader            // reads the key; nil if the key is DER
 	parsed    atomic.Pointer[certNames] // nil when these facts are remembered, until needed again
-	issuer    atomic.Pointer[issuerName]
+	issuer    atomic.Pointer[parsedName]
 	issuerKey atomic.Pointer[string]          // of the leaf's issuer; nil until needed
 	sentKeys  atomic.Pointer[[]string]        // of the issuers of the CAs that were sent along
 	named     atomic.Pointer[CertificateInfo] // nil until an event or a log record needs it
@@ -75,17 +75,18 @@ func (s *certSums) of(kind *pinKind, cert *x509.Certificate) []byte {
 	return known[:kind.Size]
 }
 
-type issuerName struct {
+// parsedName is a distinguished name of a certificate.
+type parsedName struct {
 	name     dn.Name
 	err      error
 	prepared atomic.Pointer[dn.Prepared] // nil until needed
 }
 
 // issuerOf parses the issuer of a certificate once.
-func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) *issuerName {
+func issuerOf(slot *atomic.Pointer[parsedName], cert *x509.Certificate) *parsedName {
 	known := slot.Load()
 	if known == nil {
-		known = &issuerName{}
+		known = &parsedName{}
 		known.name, known.err = dn.Parse(cert.RawIssuer)
 		slot.Store(known)
 	}
@@ -93,7 +94,7 @@ func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) *issuerN
 }
 
 // prepare returns the name for comparisons with excluded names.
-func (n *issuerName) prepare() dn.Prepared { return *remembered(&n.prepared, n.name.Prepare) }
+func (n *parsedName) prepare() dn.Prepared { return *remembered(&n.prepared, n.name.Prepare) }
 
 // remembered returns what the place holds. If it is empty, it makes it.
 func remembered[T any](place *atomic.Pointer[T], compute func() T) *T {
@@ -134,7 +135,7 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 		leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: certcheck.FaultOfLeaf(leaf),
 		isCA: leaf.IsCA, forClients: certcheck.IsForClients(leaf, false), forServers: certcheck.IsForClients(leaf, true),
 	}
-	f.parsed.Store(&certNames{subject: subject, alt: alt})
+	f.parsed.Store(&certNames{subject: parsedName{name: subject}, alt: alt})
 	f.presented.held.Store(newSent(presented...))
 	return f, nil
 }

@@ -11,9 +11,8 @@ import (
 
 // certNames holds the names of the leaf as written.
 type certNames struct {
-	subject    dn.Name
+	subject    parsedName
 	alt        san.Names
-	prepared   atomic.Pointer[dn.Prepared] // of the subject; nil until needed
 	attributes [attributeKinds]atomic.Pointer[attributeValues]
 	addresses  atomic.Pointer[[]netip.Addr] // of alt, sorted; nil until needed
 }
@@ -33,7 +32,7 @@ func (n *certNames) values(kind *attributeKind) *attributeValues {
 	}
 	made := &attributeValues{readable: true}
 	made.texts = made.room[:0]
-	for _, rdn := range n.subject {
+	for _, rdn := range n.subject.name {
 		for i := range rdn {
 			switch {
 			case rdn[i].OID != kind.oid:
@@ -62,9 +61,6 @@ func (n *certNames) sortedAddresses() []netip.Addr {
 	return *known
 }
 
-// preparedSubject returns the subject for comparisons with excluded names.
-func (n *certNames) preparedSubject() dn.Prepared { return *remembered(&n.prepared, n.subject.Prepare) }
-
 // names returns the names of the leaf. They are parsed again after a release, because most
 // policies use few of them.
 func (f *facts) names() *certNames {
@@ -73,8 +69,8 @@ func (f *facts) names() *certNames {
 	}
 	again := &certNames{}
 	var err error
-	if again.subject, err = dn.Parse(f.leaf.RawSubject); err != nil { // the certificate was changed after newFacts had parsed it
-		again.subject = dn.Name{{{Raw: f.leaf.RawSubject}}}
+	if again.subject.name, err = dn.Parse(f.leaf.RawSubject); err != nil { // the certificate was changed after newFacts had parsed it
+		again.subject.name = dn.Name{{{Raw: f.leaf.RawSubject}}}
 	}
 	if again.alt, err = san.Of(f.leaf); err != nil {
 		again.alt = san.Unreadable(err)

@@ -40,8 +40,8 @@ func TestFacts_NamesThatCannotBeReadAgainAreUnreadable(t *testing.T) {
 	require.GreaterOrEqual(t, at, 0)
 	leaf.Extensions[at].Value = []byte("no list")
 	names := f.names()
-	assert.False(t, names.subject.Readable())
-	assert.Zero(t, names.subject.Count(dn.OIDCommonName))
+	assert.False(t, names.subject.name.Readable())
+	assert.Zero(t, names.subject.name.Count(dn.OIDCommonName))
 	for form := san.OtherName; form <= san.RegisteredID; form++ {
 		assert.Error(t, names.alt.Fault(form), "form %d", form)
 	}

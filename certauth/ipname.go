@@ -3,6 +3,7 @@ package certauth
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/prefix"
@@ -32,6 +33,9 @@ func (p IPs) compile(c *compilation, at place) (rule, standing) {
 		r.prefixes = append(r.prefixes, parsed)
 	}
 	r.set = prefix.NewSet(r.prefixes)
+	if slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Bits() == 0 }) {
+		return r, at.standing // every address distinguishes nobody
+	}
 	return r, at.standing.withName()
 }
 

@@ -15,13 +15,13 @@ type notIssuerRule struct {
 
 func (r *notIssuerRule) judge(e *evaluation) *Error {
 	e.path.note(r)
-	have, err := r.have(e)
+	have := r.kind.of(e.facts)
 	switch {
-	case err != nil:
-		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
+	case have.err != nil:
+		return r.unreadable(have)
 	case r.lists(have):
 		return e.refuse(excludedAt(r.notPath), false)
-	case !have.Readable() || !r.differs(e):
+	case !r.differs(have):
 		return e.refuse(r, false)
 	}
 	return nil
@@ -58,7 +58,7 @@ func (r *notIssuerRule) settle(_ *evaluation, p *policyPath) *Error {
 			}
 			seen = append(seen, ca)
 			issuer := issuerOf(&chain.ca(i).issuer, ca)
-			if issuer.err != nil || !issuer.name.Readable() || !r.differsFrom(issuer.prepare()) {
+			if issuer.err != nil || !r.differs(issuer) {
 				return excludedCA(r.notPath)
 			}
 		}

@@ -71,6 +71,8 @@ func TestNew_PolicyOfTenThousandParts(t *testing.T) {
 
 // A chain to any public CA says nothing about the caller: New requires a rule that does, on every
 // path. IssuedBy is such a rule, as the text of the mistake says.
+//
+// finding T146: that an extension is present, whatever its value, counted as such a rule, and so did IPs with every address.
 func TestNew_PublicCAsNeedARuleThatTellsCallersApart(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	public, chain, pin := certauth.Chain{Roots: certauth.InsecureSystemRoots()}, chainOf(ca), certauth.Thumbprints{pinOfNobody}
@@ -79,11 +81,14 @@ func TestNew_PublicCAsNeedARuleThatTellsCallersApart(t *testing.T) {
 		{"alone", certauth.All{public}, []string{everybody}},
 		{"after a pin or a private CA", certauth.All{certauth.Any{pin, chain}, public}, []string{everybody}},
 		{"after a private CA or a pin", certauth.All{certauth.Any{chain, pin}, public}, []string{everybody}},
+		{"finding T146: with any address", certauth.All{public, certauth.IPs{"10.1.2.3", "::/0"}}, []string{everybody}},
+		{"finding T146: with an extension that all of them write", certauth.All{public, certauth.Extension{OID: "2.5.29.17", Present: true}}, []string{everybody}},
 	})
 	for name, policy := range map[string]certauth.Policy{
-		"after one of two pins":  certauth.All{certauth.Any{pin, certauth.Certificates(ca.Issue(t, "client").Certificate)}, public},
-		"before IssuedBy":        certauth.All{public, certauth.IssuedBy{Certificates: certsOf(ca)}},
-		"before IssuedBy by key": certauth.All{public, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}},
+		"after one of two pins":          certauth.All{certauth.Any{pin, certauth.Certificates(ca.Issue(t, "client").Certificate)}, public},
+		"before IssuedBy":                certauth.All{public, certauth.IssuedBy{Certificates: certsOf(ca)}},
+		"before a value of an extension": certauth.All{public, certauth.Extension{OID: "1.2.3", Text: []string{"a"}}},
+		"before IssuedBy by key":         certauth.All{public, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}},
 	} {
 		_, err := certauth.New(certauth.Config{Source: fixedSource("test"), Policy: policy})
 		assert.NoError(t, err, name)

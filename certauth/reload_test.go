@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -643,4 +644,25 @@ func TestReload_AFailureThatLastsIsLoggedOnceAnHour(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("not a pin"), 0o600))
 	require.Error(t, auth.Reload(t.Context()))
 	assert.Equal(t, 1, records(), "a failure after new pins came into use is another one")
+}
+
+// finding N191: so did a function whose error has another text each time, such as that of a connection.
+func TestReload_AFunctionThatFailsInOtherWordsIsLoggedOnceAnHour(t *testing.T) {
+	at := newClock()
+	var log bytes.Buffer
+	calls := 0
+	function := certauth.PinFunc(func(context.Context) ([]string, error) {
+		if calls++; calls == 1 {
+			return []string{pinOfNobody}, nil
+		}
+		return nil, fmt.Errorf("read tcp 10.0.0.1:%d->10.0.0.2:443: connection reset", 40_000+calls)
+	})
+	auth := must(t, certauth.Config{
+		Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(function), Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: at.now,
+	})
+	for _, want := range []int{1, 1, 2} { // at once, half an hour later, an hour later
+		require.Error(t, auth.Reload(t.Context()))
+		assert.Equal(t, want, strings.Count(log.String(), "reload failed"))
+		at.advance(30 * time.Minute)
+	}
 }

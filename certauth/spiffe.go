@@ -77,8 +77,10 @@ func spiffeID(f *facts) (string, bool) {
 }
 
 func parseSPIFFEPattern(s string) error {
-	_, _, err := splitSPIFFE(s)
-	return err
+	if _, _, err := splitSPIFFE(s); err != nil {
+		return err
+	}
+	return san.CheckURI(s)
 }
 
 // splitSPIFFE checks the syntax of SPIFFE-ID, section 2: a lower-case trust domain

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
@@ -48,7 +49,7 @@ type OrganizationalUnits []string
 func (p Subject) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Subject"
 	c.needNames(path, at)
-	return c.dnRule(path, ReasonNameNotAllowed, "subject", p, at), at.standing.withName()
+	return c.dnRule(&dnSubject, path, p, at), at.standing.withName()
 }
 
 func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
@@ -56,18 +57,30 @@ func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
 	if !at.standing.chain {
 		c.mistake(path, "comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name")
 	}
-	r := c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p, at)
+	r := c.dnRule(&dnIssuer, path, p, at)
 	if at.negated() {
 		return &notIssuerRule{r, at.path}, at.standing
 	}
 	return r, at.standing
 }
 
-func (c *compilation) dnRule(path string, reason Reason, what string, list []string, at place) *dnRule {
+// dnKind is a distinguished name of the leaf that a rule compares.
+type dnKind struct {
+	reason Reason
+	what   string
+	of     func(*facts) *parsedName
+}
+
+var (
+	dnSubject = dnKind{ReasonNameNotAllowed, "subject", func(f *facts) *parsedName { return &f.names().subject }}
+	dnIssuer  = dnKind{ReasonIssuerNotAllowed, "issuer", func(f *facts) *parsedName { return issuerOf(&f.issuer, f.leaf) }}
+)
+
+func (c *compilation) dnRule(kind *dnKind, path string, list []string, at place) *dnRule {
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &dnRule{path: path, reason: reason, what: what}
+	r := &dnRule{kind: kind, path: path}
 	for i, text := range list {
 		name, err := dn.ParseString(text)
 		if err != nil {
@@ -83,52 +96,41 @@ func (c *compilation) dnRule(path string, reason Reason, what string, list []str
 }
 
 type dnRule struct {
-	path   string
-	reason Reason
-	what   string
-	names  []dn.Name
+	kind  *dnKind
+	path  string
+	names []dn.Name
 
 	excluded []dn.Prepared // the names in both orders under a Not, otherwise nil
 }
 
 func (r *dnRule) judge(e *evaluation) *Error {
-	have, err := r.have(e)
-	if err != nil {
-		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
+	have := r.kind.of(e.facts)
+	if have.err != nil {
+		return r.unreadable(have)
 	}
 	if r.lists(have) {
 		return nil
 	}
-	return e.refuse(r, r.excluded != nil && have.Readable() && r.differs(e))
+	return e.refuse(r, r.excluded != nil && r.differs(have))
 }
 
-func (r *dnRule) lists(have dn.Name) bool { return slices.ContainsFunc(r.names, have.Equal) }
-
-func (r *dnRule) have(e *evaluation) (dn.Name, error) {
-	if r.reason == ReasonIssuerNotAllowed {
-		issuer := issuerOf(&e.facts.issuer, e.facts.leaf)
-		return issuer.name, issuer.err
-	}
-	return e.facts.names().subject, nil
+func (r *dnRule) unreadable(have *parsedName) *Error {
+	return refusal(ReasonCertificateMalformed, r.path, "%s: %w", r.kind.what, have.err)
 }
 
-// differs reports whether the name is certainly none of those listed. The opposite order or another
+func (r *dnRule) lists(have *parsedName) bool { return slices.ContainsFunc(r.names, have.name.Equal) }
+
+// differs reports whether the name is certainly none of those excluded. The opposite order or another
 // spelling does not make a different name: a CA can write any name in any spelling into the
 // certificates that it issues, its own name included, and the chain still verifies.
-func (r *dnRule) differs(e *evaluation) bool {
-	if r.reason == ReasonIssuerNotAllowed {
-		return r.differsFrom(issuerOf(&e.facts.issuer, e.facts.leaf).prepare())
-	}
-	return r.differsFrom(e.facts.names().preparedSubject())
-}
-
-func (r *dnRule) differsFrom(name dn.Prepared) bool {
-	return !slices.ContainsFunc(r.excluded, func(one dn.Prepared) bool { return !one.Differs(name) })
+func (r *dnRule) differs(have *parsedName) bool {
+	name := have.prepare()
+	return have.name.Readable() && !slices.ContainsFunc(r.excluded, func(one dn.Prepared) bool { return !one.Differs(name) })
 }
 
 func (r *dnRule) refusal(e *evaluation) *Error {
-	have, _ := r.have(e) // judge has read it
-	refused := unlisted(r.reason, r.path, r.excluded != nil, "%s is %s", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
+	have := r.kind.of(e.facts).name
+	refused := unlisted(r.kind.reason, r.path, r.excluded != nil, "%s is %s", r.kind.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
 	if r.excluded == nil && slices.ContainsFunc(r.names, func(name dn.Name) bool { return name.EqualReversed(have) }) {
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
@@ -136,7 +138,7 @@ func (r *dnRule) refusal(e *evaluation) *Error {
 }
 
 func (r *dnRule) describe(p *printer) {
-	p.line("%s is one of %s", r.what, quoteList(stringsOf(r.names)))
+	p.line("%s is one of %s", r.kind.what, quoteList(stringsOf(r.names)))
 }
 
 func (p CommonNames) compile(c *compilation, at place) (rule, standing) {
@@ -179,7 +181,8 @@ func (c *compilation) attributeRule(name string, kind *attributeKind, single boo
 	return r, at.standing.withName()
 }
 
-// texts reports an empty list, empty members, and members with leading or trailing space.
+// texts reports an empty list, empty members, and members that are not UTF-8 or have leading or trailing
+// space.
 func (c *compilation) texts(path string, list []string) {
 	if len(list) == 0 {
 		c.mistake(path, "empty")
@@ -188,6 +191,8 @@ func (c *compilation) texts(path string, list []string) {
 		switch {
 		case text == "":
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "empty")
+		case !utf8.ValidString(text):
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s is not UTF-8", quote(text))
 		case strings.TrimSpace(text) != text:
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s has a leading or trailing space", quote(text))
 		}
@@ -221,8 +226,8 @@ const maxExcluded = 16
 // differs reports whether the values are certainly none of those listed, as for a whole name.
 func (r *attributeRule) differs(e *evaluation) bool {
 	names := e.facts.names()
-	prepared := names.preparedSubject()
-	for i, rdn := range names.subject {
+	prepared := names.subject.prepare()
+	for i, rdn := range names.subject.name {
 		for j := range rdn {
 			if rdn[j].OID != r.kind.oid {
 				continue
@@ -238,7 +243,7 @@ func (r *attributeRule) differs(e *evaluation) bool {
 
 func (r *attributeRule) refusal(e *evaluation) *Error {
 	names := e.facts.names()
-	known, have := names.values(r.kind), lazyText(func() string { return quoteList(names.subject.Values(r.kind.oid)) })
+	known, have := names.values(r.kind), lazyText(func() string { return quoteList(names.subject.name.Values(r.kind.oid)) })
 	if r.single && known.n > 1 {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", known.n, have).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")

@@ -7,7 +7,8 @@ import (
 
 // Validity extends or restricts the dates that a certificate must satisfy. The validity period
 // itself is always checked, without clock skew unless one is set here. At least one field must be
-// set; a negative value, or a skew above one hour, is an error of [New].
+// set; a negative value, a skew above one hour, or a MinRemaining that is not below MaxLifetime, is an
+// error of [New].
 type Validity struct {
 	// ClockSkew accepts certificates this long before their validity begins and after it ends. It
 	// applies to every anchor in the surrounding [All] and below, regardless of its position in
@@ -43,6 +44,9 @@ func (p Validity) compile(c *compilation, at place) (rule, standing) {
 	}
 	if p.MinRemaining < 0 {
 		c.mistake(path+".MinRemaining", "negative")
+	}
+	if p.MaxLifetime > 0 && p.MinRemaining >= p.MaxLifetime {
+		c.mistake(path, "MinRemaining is %s and MaxLifetime %s, so that every certificate is refused", p.MinRemaining, p.MaxLifetime)
 	}
 	return &validityRule{path: path, Validity: p}, at.standing
 }

@@ -3,7 +3,9 @@ package san
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // The patterns for names in rules, and the texts under which they find those of a certificate. Every
@@ -47,6 +49,9 @@ func CheckURI(s string) error {
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("not printable ASCII, which a URI in a certificate must be")
+	}
+	if parsed.Host != "" && slices.Contains(strings.Split(parsed.Host, "."), "") { // crypto/x509 refuses such certificates
+		return errors.New("the host has a dot at the end or an empty label, which no URI in a certificate may have")
 	}
 	return nil
 }
@@ -110,6 +115,9 @@ func isUPN(s string) bool {
 func CheckUPN(s string) error {
 	if !isUPN(s) {
 		return errors.New("not a user principal name (user@suffix)")
+	}
+	if strings.TrimSpace(s) != s || !utf8.ValidString(s) {
+		return errors.New("has a leading or trailing space, or is not UTF-8")
 	}
 	return nil
 }

@@ -12,8 +12,9 @@ import (
 // NormalURI returns the same text for all spellings of a URI (RFC 3986, section 6.2.2, with the
 // default ports of section 6.2.3). It ignores the letter case of the scheme, of the authority (RFC
 // 5280, section 4.2.1.6), of a URN's namespace, of a UUID (RFC 9562, section 4) and of an address
-// (foldedSchemes), the form of an IPv6 address, what follows a URN's name (RFC 8141, section 3.1), and
-// segments that change nothing, empty ones included.
+// (addressSchemes), the escapes in an address, the dot at the end of a host name (RFC 3986, section
+// 3.2.2), the form of an IPv6 address, what follows a URN's name (RFC 8141, section 3.1), and segments
+// that change nothing, empty ones included.
 func NormalURI(uri string) string {
 	u, err := url.Parse(normalEscapes(uri))
 	if err != nil { // CheckURI refuses it, and crypto/x509 such a certificate
@@ -30,11 +31,14 @@ func NormalURI(uri string) string {
 		path = namespace + ":" + name
 		u = &url.URL{Scheme: u.Scheme}
 	}
-	if slices.Contains(foldedSchemes, u.Scheme) {
+	if slices.Contains(addressSchemes, u.Scheme) {
+		if plain, err := url.PathUnescape(path); err == nil {
+			path = plain
+		}
 		path = FoldASCII(path)
 	}
 	u.Opaque, u.Path, u.RawPath = "", "", ""
-	host, port := FoldASCII(u.Hostname()), strings.TrimLeft(u.Port(), "0")
+	host, port := strings.TrimSuffix(FoldASCII(u.Hostname()), "."), strings.TrimLeft(u.Port(), "0")
 	if address, err := netip.ParseAddr(host); err == nil { // that of IPv6 has many forms (RFC 5952)
 		host = address.String()
 	}
@@ -48,13 +52,15 @@ func NormalURI(uri string) string {
 	return normalSegments(path) + " " + u.String()
 }
 
-// foldedSchemes are those with a host, or a mailbox, and no slashes before it (RFC 6068, section 2; RFC
-// 3261, section 19.1.4; RFC 7622, section 3; RFC 7565, section 4).
-var foldedSchemes = []string{"mailto", "sip", "sips", "xmpp", "acct"}
+// addressSchemes are those with a host, or a mailbox, and no slashes before it (RFC 6068, sections 2 and
+// 5; RFC 3261, section 19.1.4; RFC 7622, section 3; RFC 7565, section 4).
+var addressSchemes = []string{"mailto", "sip", "sips", "xmpp", "acct"}
 
-// defaultPorts are those of RFC 9110, section 4.2, RFC 6455, section 3, and RFC 4516, section 2; the last
-// one is only registered.
-var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443", "ldap": "389", "ldaps": "636"}
+// defaultPorts are those of RFC 9110, section 4.2, RFC 6455, section 3, RFC 7252, section 6, and RFC
+// 4516, section 2; the last one is only registered.
+var defaultPorts = map[string]string{
+	"http": "80", "https": "443", "ws": "80", "wss": "443", "coap": "5683", "coaps": "5684", "ldap": "389", "ldaps": "636",
+}
 
 // normalSegments removes dot segments (RFC 3986, section 5.2.4), empty segments, and the difference
 // between a path with a slash in front and one without.
