@@ -35,7 +35,7 @@ import (
 //
 // To verify before going live, from outside and without a client certificate:
 //
-//	curl -si -H "X-ARR-ClientCert: $(base64 -w0 partner.der)" https://your-site.azurewebsites.net/
+//	curl -si -H "X-ARR-ClientCert: $(openssl x509 -in partner.pem -outform der | openssl base64 -A)" https://your-site.azurewebsites.net/
 //
 // must answer 403 from the front end or 401 from this library, never 200.
 //
