@@ -397,6 +397,12 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T122: the default port of WebSocket", certauth.URIs{"wss://partner.example/x"}, uris("wss://partner.example:443/x"), unlike},
 		{"finding T122: the default port of LDAP", certauth.URIs{"ldap://partner.example/x"}, uris("ldap://partner.example:389/x"), unlike},
 		{"finding T122: another port of LDAP", certauth.URIs{"ldap://partner.example/x"}, uris("ldap://partner.example:636/x"), none},
+		{"finding N171: an empty user", web, uris("https://@partner.example/x"), unlike},
+		{"finding N171: an empty user and an empty password", web, uris("https://:@partner.example/x"), unlike},
+		{"finding N171: an empty password", device, uris("https://user:@upper.example/~u/%2F"), unlike},
+		{"finding N171: an empty query", web, uris("https://partner.example/x?"), unlike},
+		{"finding N171: a listed one with an empty query", certauth.URIs{"https://partner.example/x?"}, uris("https://partner.example/x"), unlike},
+		{"finding N171: a user where none is listed", web, uris("https://eve@partner.example/x"), none},
 		{"finding T60: another SIP domain", certauth.URIs{"sip:partner.example"}, uris("sip:other.example"), none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
