@@ -69,7 +69,7 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	missing, traffic := hintClientCertRequired, platformTraffic
 	switch {
 	case s.InsecureOutsideAppService: // a tool asks about a site, or a developer's machine simulates one
-		untrusted = "outside App Service the sender has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too, as examples/appservice/local and package certauthtest do"
+		untrusted = "the request did not come through App Service's front end; in a simulation, the sender has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too, as examples/appservice/local and package certauthtest do"
 	case len(missingVariables()) > 0:
 		missing, traffic = hintOutside, nil
 	}
