@@ -409,6 +409,12 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T145: an escape that is cut off in an address", certauth.URIs{"sip:eve%2"}, uris("sip:Eve%2"), unlike},
 		{"finding T145: another address with an escape", certauth.URIs{"mailto:eve+a@partner.example"}, uris("mailto:eve%2Bb@partner.example"), none},
 		{"finding T145: the default port of CoAP", certauth.URIs{"coaps://partner.example/x"}, uris("coaps://partner.example:5684/x"), unlike}, // RFC 7252, section 6.3
+		{"finding N171: an empty user", web, uris("https://@partner.example/x"), unlike},
+		{"finding N171: an empty user and an empty password", web, uris("https://:@partner.example/x"), unlike},
+		{"finding N171: an empty password", device, uris("https://user:@upper.example/~u/%2F"), unlike},
+		{"finding N171: an empty query", web, uris("https://partner.example/x?"), unlike},
+		{"finding N171: a listed one with an empty query", certauth.URIs{"https://partner.example/x?"}, uris("https://partner.example/x"), unlike},
+		{"finding N171: a user where none is listed", web, uris("https://eve@partner.example/x"), none},
 		{"finding T60: another SIP domain", certauth.URIs{"sip:partner.example"}, uris("sip:other.example"), none},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

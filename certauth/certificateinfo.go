@@ -82,15 +82,15 @@ func (n *certNames) shown() string {
 
 // refusedLeaf is the certificate that a refusal is about.
 type refusedLeaf struct {
-	facts   *facts // nil if the policy was not asked
-	vouched bool   // for its names
-	der     []byte // if facts is nil
+	facts   *facts   // nil if the policy was not asked
+	vouched vouching // by the policy
+	der     []byte   // if facts is nil
 }
 
 func (l *refusedLeaf) info() CertificateInfo {
 	if l.facts != nil {
 		info := l.facts.info()
-		info.Verified = l.vouched
+		info.Verified = l.vouched == vouchedNames
 		return info
 	}
 	info := CertificateInfo{Fingerprint: hex.EncodeToString(sumSHA256(l.der))}

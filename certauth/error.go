@@ -128,8 +128,11 @@ func (e *Error) final() bool {
 // about returns a copy that records which certificate was refused, and how much of it the policy
 // had vouched for. A rule may return the same refusal for many requests.
 func (e *Error) about(f *facts, reached vouching) *Error {
+	if e.ofCA() {
+		reached = vouchedNothing
+	}
 	known := *e
-	known.leaf = &refusedLeaf{facts: f, vouched: reached == vouchedNames && !e.ofCA()}
+	known.leaf = &refusedLeaf{facts: f, vouched: reached}
 	return &known
 }
 

@@ -13,7 +13,7 @@ import (
 // Events about the configuration, rather than a request, have one of these outcomes; Event.Rule
 // is the place in the configuration:
 //
-//	reloaded   new material is in use
+//	reloaded   new material is in use, or the same can be read again after a failure
 //	kept       a reload failed and the last good set stays in use; Event.Err says why
 //	expiring   Event.Certificate expires within 30 days; again within 7 days, and within one
 //	expired    Event.Certificate has expired

@@ -162,7 +162,11 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 }
 
 func (r *pinRule) refusal(e *evaluation) *Error {
-	return r.mismatch(e.facts.sums.of(&r.kind, e.facts.leaf))
+	refused := r.mismatch(e.facts.sums.of(&r.kind, e.facts.leaf))
+	if r.kind.vouches == vouchedKey && r.pins.Get().Contains(e.facts.sums.of(&pinThumbprint, e.facts.leaf)) {
+		return refused.withHint("a pin is that of this certificate and not of its key: list it in Thumbprints, or the key that the detail names in PublicKeys")
+	}
+	return refused
 }
 
 // mismatch names the pin that would be added, unless it is the SHA-256 that every record has.

@@ -644,6 +644,15 @@ func TestReload_AFailureThatLastsIsLoggedOnceAnHour(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("not a pin"), 0o600))
 	require.Error(t, auth.Reload(t.Context()))
 	assert.Equal(t, 1, records(), "a failure after new pins came into use is another one")
+
+	// finding N172: that the file was repaired was not in the log if its content is the one in use, as after a rollback, and
+	// neither was the same failure after that.
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("cd", 32)), 0o600))
+	require.NoError(t, auth.Reload(t.Context()))
+	require.Contains(t, log.String(), "certauth: reloaded")
+	require.NoError(t, os.WriteFile(file, []byte("not a pin"), 0o600))
+	require.Error(t, auth.Reload(t.Context()))
+	assert.Equal(t, 1, records(), "a failure after a rollback is another one")
 }
 
 // finding N191: so did a function whose error has another text each time, such as that of a connection.

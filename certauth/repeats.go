@@ -14,7 +14,7 @@ const (
 	repeatInterval = time.Minute
 
 	// maxRepeatKinds bounds the number of kinds, because clients choose the paths and can make certificates. It counts
-	// twice: a stranger cannot occupy the places of callers whose names are verified.
+	// for each degree of vouching: a stranger cannot occupy the places of callers whose key or names are known.
 	maxRepeatKinds = 1024
 
 	// maxOtherKinds bounds the kinds, distinguished only by outcome and reason, that count
@@ -30,7 +30,7 @@ const (
 // kinds.
 type repeats struct {
 	mutex sync.Mutex
-	kinds map[bool]map[repeatKey]*repeatCount // by verified
+	kinds map[vouching]map[repeatKey]*repeatCount
 	swept time.Time
 }
 
@@ -40,8 +40,8 @@ type repeatKey struct {
 	reason      Reason
 	rule, path  string
 	certificate string // fingerprint
-	verified    bool   // the caller's names are
-	others      bool   // beyond the bound: otherwise only verified, outcome and reason are set, or verified alone
+	vouched     vouching
+	others      bool // beyond the bound: otherwise only vouched, outcome and reason are set, or vouched alone
 }
 
 type repeatCount struct {
@@ -56,10 +56,14 @@ type repeated struct {
 }
 
 func repeatKeyOf(event *Event) repeatKey {
-	return repeatKey{
+	key := repeatKey{
 		outcome: event.Outcome, reason: event.Err.Reason, rule: event.Err.Rule, path: event.Path,
-		certificate: event.Certificate.Fingerprint, verified: event.Certificate.Verified,
+		certificate: event.Certificate.Fingerprint,
 	}
+	if leaf := event.Err.leaf; leaf != nil {
+		key.vouched = leaf.vouched
+	}
+	return key
 }
 
 // note counts a refusal and reports whether to log it: the first of its kind, or the first in
@@ -85,29 +89,32 @@ func (s *repeats) note(key repeatKey, now time.Time) (seen repeated, first bool,
 // otherwise a shared one. It returns nil if a new kind must be added.
 func (s *repeats) find(key repeatKey) (repeatKey, *repeatCount) {
 	key.rule, key.reason = clip(key.rule, maxDetail), Reason(clip(string(key.reason), maxDetail))
-	kinds := s.kinds[key.verified]
+	kinds := s.kinds[key.vouched]
 	if known := kinds[key]; known != nil {
 		return key, known
 	}
 	if len(kinds) < maxRepeatKinds {
 		return key, nil
 	}
-	key = repeatKey{outcome: key.outcome, reason: key.reason, verified: key.verified, others: true}
+	key = repeatKey{outcome: key.outcome, reason: key.reason, vouched: key.vouched, others: true}
 	if known := kinds[key]; known != nil || len(kinds) < maxRepeatKinds+maxOtherKinds {
 		return key, known
 	}
-	key = repeatKey{verified: key.verified, others: true}
+	key = repeatKey{vouched: key.vouched, others: true}
 	return key, kinds[key]
 }
 
 // add copies the texts, because they may be part of a much larger request.
 func (s *repeats) add(key repeatKey) *repeatCount {
 	if s.kinds == nil {
-		s.kinds = map[bool]map[repeatKey]*repeatCount{false: {}, true: {}}
+		s.kinds = map[vouching]map[repeatKey]*repeatCount{}
 	}
 	key.rule, key.path, key.reason = strings.Clone(key.rule), strings.Clone(key.path), Reason(strings.Clone(string(key.reason)))
 	count := &repeatCount{}
-	s.kinds[key.verified][key] = count
+	if s.kinds[key.vouched] == nil {
+		s.kinds[key.vouched] = map[repeatKey]*repeatCount{}
+	}
+	s.kinds[key.vouched][key] = count
 	return count
 }
 

@@ -164,30 +164,39 @@ func TestRepeats_CertificatesOfStrangersAreBounded(t *testing.T) {
 
 // finding N112: after a stranger had come with as many certificates, the refusals of partners were counted by reason, so
 // that of two partners who were refused for the same one only the first was in the log.
+// finding N165: for partners who are known by their keys alone it stayed so.
 func TestRepeats_CertificatesOfStrangersHideNoPartner(t *testing.T) {
 	one, stranger := newWorld(t), newWorld(t)
-	s := newRefusals(t, certauth.All{one.chain(), certauth.DNSNames{"orders.partner.example"}}, unchanged)
-	for i := range 1100 {
-		forged := *stranger.leaf.Certificate
-		forged.Raw = fmt.Appendf(nil, "%s %d", forged.Raw, i)
-		s.offers = []*x509.Certificate{&forged}
-		s.send(t, "/orders")
+	partners := []*x509.Certificate{one.issue(t), one.issue(t)}
+	nobody := certauth.PolicyFunc{Name: "nobody", Func: func(context.Context, *certauth.Identity) error { return errors.New("not today") }}
+	for name, anchor := range map[string]certauth.Policy{
+		"partners of a CA":           one.chain(),
+		"partners known by the keys": certauth.PublicKeys{spkiPin(partners[0]), spkiPin(partners[1])},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newRefusals(t, certauth.All{anchor, nobody}, unchanged)
+			for i := range 1100 {
+				forged := *stranger.leaf.Certificate
+				forged.Raw = fmt.Appendf(nil, "%s %d", forged.Raw, i)
+				s.offers = []*x509.Certificate{&forged}
+				s.send(t, "/orders")
+			}
+			s.log.take(t)
+			for _, partner := range partners {
+				s.offers = []*x509.Certificate{partner}
+				s.send(t, "/orders", "/orders")
+				list := s.log.take(t)
+				require.Len(t, list, 1)
+				assert.Equal(t, string(certauth.ReasonPolicyRefused), list[0]["reason"])
+				assert.Equal(t, thumbprint(partner), list[0]["fingerprint"])
+				assert.NotContains(t, list[0], "other_paths")
+			}
+			s.clock.advance(time.Minute)
+			s.offers = nil
+			s.send(t, "/orders")
+			assert.Equal(t, 2, strings.Count(fmt.Sprint(s.log.take(t)), "repeated:1 "), "no count is lost")
+		})
 	}
-	s.log.take(t)
-	for range 2 {
-		partner := one.issue(t)
-		s.offers = []*x509.Certificate{partner}
-		s.send(t, "/orders", "/orders")
-		list := s.log.take(t)
-		require.Len(t, list, 1)
-		assert.Equal(t, string(certauth.ReasonNameNotAllowed), list[0]["reason"])
-		assert.Equal(t, thumbprint(partner), list[0]["fingerprint"])
-		assert.NotContains(t, list[0], "other_paths")
-	}
-	s.clock.advance(time.Minute)
-	s.offers = nil
-	s.send(t, "/orders")
-	assert.Equal(t, 2, strings.Count(fmt.Sprint(s.log.take(t)), "repeated:1 "), "no count is lost")
 }
 
 // Paths are client text: beyond a number of them they are counted by reason.

@@ -248,6 +248,17 @@ func TestPublicKeys_ARefusalSaysWhichPinTheKeyHas(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// finding N168: for the SHA-256 of the certificate in the place of that of its key, as openssl x509 -fingerprint prints it,
+// the hint was about renewals.
+func TestPublicKeys_TheHintSaysThatAPinIsThatOfTheCertificate(t *testing.T) {
+	w := newWorld(t)
+	_, err := judge(t, certauth.PublicKeys{thumbprint(w.leaf.Certificate)}, w.leaf.Certificate)
+	require.ErrorIs(t, err, certauth.ReasonPinMismatch)
+	refused, _ := errors.AsType[*certauth.Error](err)
+	assert.Contains(t, refused.Hint, "list it in Thumbprints")
+	assert.Contains(t, refused.Error(), thumbprint(&x509.Certificate{Raw: w.leaf.RawSubjectPublicKeyInfo}))
+}
+
 // finding R37: the record of a refusal has the SHA-256 alone, in which the hint to add the new pin is of no use for a list of SHA-1
 // pins, the kind that Azure shows.
 func TestThumbprintsSHA1_ARefusalSaysWhichPinTheCertificateHas(t *testing.T) {

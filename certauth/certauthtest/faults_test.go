@@ -598,6 +598,37 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 			},
 			rows: []string{"no certificate, X-Forwarded-Proto is http"},
 		},
+		{ // finding N167, as the three after it
+			name: "who has a token is left to a check that is not there",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") }))
+			},
+			rows: []string{"no certificate, with credentials of another kind"},
+		},
+		{
+			name: "what a page of the service requests is let in",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.Referer(), "https://"+r.Host+"/") }))
+			},
+			rows: []string{"no certificate, from a page of the service itself"},
+		},
+		{
+			name: "only one spelling of the host is protected",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool {
+					host, _, _ := strings.Cut(strings.ToLower(r.Host), ":")
+					return r.Host != "app.example" && strings.TrimSuffix(host, ".") == "app.example"
+				}))
+			},
+			rows: []string{"no certificate, the host in another spelling"},
+		},
+		{
+			name: "the name of a service in a cluster counts as internal",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasSuffix(r.Host, ".svc.cluster.local") }))
+			},
+			rows: []string{"no certificate, Host is inside a cluster"},
+		},
 		{
 			name: "HTTP/2 is served past the check",
 			plant: func(t *testing.T, s *service) http.Handler {

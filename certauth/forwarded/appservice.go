@@ -35,7 +35,7 @@ import (
 //
 // To verify before going live, from outside and without a client certificate:
 //
-//	curl -si -H "X-ARR-ClientCert: $(base64 -w0 partner.der)" https://your-site.azurewebsites.net/
+//	curl -si -H "X-ARR-ClientCert: $(openssl x509 -in partner.pem -outform der | openssl base64 -A)" https://your-site.azurewebsites.net/
 //
 // must answer 403 from the front end or 401 from this library, never 200.
 //
@@ -69,7 +69,7 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	missing, traffic := hintClientCertRequired, platformTraffic
 	switch {
 	case s.InsecureOutsideAppService: // a tool asks about a site, or a developer's machine simulates one
-		untrusted = "outside App Service the sender has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too, as examples/appservice/local and package certauthtest do"
+		untrusted = "the request did not come through App Service's front end; in a simulation, the sender has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too, as examples/appservice/local and package certauthtest do"
 	case len(missingVariables()) > 0:
 		missing, traffic = hintOutside, nil
 	}

@@ -85,7 +85,9 @@ func TestAppService_OutsideThePlatform(t *testing.T) {
 		source := forwarded.AppService{InsecureOutsideAppService: true}
 		attempt{source: source, values: values(p.good), change: set("X-Arr-Log-Id"), want: certauth.ReasonSourceUntrusted}.run(t, p)
 		header := http.Header{"X-Arr-Clientcert": {p.good}} // finding N138: the hint was to check access restrictions
-		assert.Contains(t, refusedBy(t, source, p, header).Hint, "has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too")
+		hint := refusedBy(t, source, p, header).Hint
+		assert.Contains(t, hint, "has to write the platform's X-ARR-LOG-ID and X-ARR-SSL too")
+		assert.Contains(t, hint, "did not come through App Service's front end") // finding N173: certauth explain prints the hint too
 	})
 }
 

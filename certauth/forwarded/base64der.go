@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -162,12 +163,16 @@ func resembles(value string) string {
 		return "it looks like an RFC 9440 byte sequence"
 	case isPairs(front) && (strings.Contains(front, "Hash=") || strings.Contains(front, "Cert=")):
 		return "it looks like the X-Forwarded-Client-Cert of Envoy"
+	case isSubject(front):
+		return "it looks like the subject of a certificate: the front end has to send the whole certificate"
 	case strings.HasPrefix(value, "3082") && strings.Trim(value, "0123456789abcdefABCDEF") == "":
 		return "it looks like hex of DER, a mistake of some local set-ups"
 	case isDigest(front):
 		return "it looks like a fingerprint: the front end has to send the whole certificate"
 	case strings.HasPrefix(value, "$"), strings.HasPrefix(value, "%{"), strings.HasPrefix(value, "%["), strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}"):
 		return "it looks like a variable that the front end did not replace: check its name, and the front end's version"
+	case strings.Contains(value, ",MI"):
+		return "it looks like a list of certificates, or several values joined by a proxy; a list needs a format for lists"
 	case strings.Contains(value, ","):
 		return "it looks like several values joined by a proxy"
 	case strings.Contains(front, " "):
@@ -190,6 +195,14 @@ func announcedSize(front string) int {
 		return 0
 	}
 	return 4 + int(der[2])<<8 + int(der[3])
+}
+
+// isSubject reports whether the text begins with an attribute of a name, such as CN=, also behind a slash or in the
+// form of Traefik. After the first equals sign of base64 there is at most another one.
+func isSubject(front string) bool {
+	front = strings.TrimPrefix(strings.TrimPrefix(front, `Subject="`), "Subject%3D%22")
+	kind, value, _ := strings.Cut(strings.Replace(strings.TrimPrefix(front, "/"), "%3D", "=", 1), "=")
+	return isPairs("="+value) && slices.Contains([]string{"CN", "C", "O", "OU", "L", "ST", "DC", "UID", "serialNumber", "emailAddress"}, strings.TrimSpace(kind))
 }
 
 // isDigest reports whether the text is SHA-1 or SHA-256 in hex.

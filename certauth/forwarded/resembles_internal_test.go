@@ -12,7 +12,7 @@ func TestResembles_NamesTheOtherForm(t *testing.T) {
 	const pem, escaped, double = "it looks like PEM", "it looks like percent-encoded PEM, as nginx and Application Gateway send it", "it looks like base64 of PEM text, not of DER"
 	const sequence, xfcc = "it looks like an RFC 9440 byte sequence", "it looks like the X-Forwarded-Client-Cert of Envoy"
 	const hexDER, several, spaces = "it looks like hex of DER, a mistake of some local set-ups", "it looks like several values joined by a proxy", "it contains spaces: was a plus sign decoded as a space on the way?"
-	const base64url = "it looks like base64url"
+	const base64url, subject = "it looks like base64url", "it looks like the subject of a certificate: the front end has to send the whole certificate"
 	far := strings.Repeat("x", 600) // further than most words are looked for
 	long := strings.Repeat("x", maxLeafHeader)
 	for value, want := range map[string]string{
@@ -44,16 +44,28 @@ func TestResembles_NamesTheOtherForm(t *testing.T) {
 		"3082":                          hexDER,
 		"3082abxy":                      "",
 		"3081abcd":                      "",
-		"MIIB,MIIC":                     several,
-		far + ",":                       several,
-		"MII B":                         spaces,
-		far + " ":                       "",
-		"MII-":                          base64url,
-		"MII_":                          base64url,
-		far + "-":                       "",
-		"-":                             "",
-		"_=":                            "",
-		"MIIB":                          "",
+		"MIIB,xIIC":                     several,
+		// finding N169: a list of certificates and the subject of one were said to be joined by a proxy.
+		"MIIB,MIIC":                   "it looks like a list of certificates, or several values joined by a proxy; a list needs a format for lists",
+		"CN=orders,O=Partner":         subject,
+		"/C=NL/O=Partner/CN=orders":   subject,
+		"C = NL, O = Partner":         subject,
+		"emailAddress=a@b":            subject,
+		"Subject=\"CN=orders\"":       subject,
+		"Subject%3D%22CN%3Dorders%22": subject,
+		"CN=":                         "",
+		"CN==":                        "",
+		"XY=orders":                   "",
+		"CN":                          "",
+		far + ",":                     several,
+		"MII B":                       spaces,
+		far + " ":                     "",
+		"MII-":                        base64url,
+		"MII_":                        base64url,
+		far + "-":                     "",
+		"-":                           "",
+		"_=":                          "",
+		"MIIB":                        "",
 		// finding O67: of a certificate that is cut, nothing said so.
 		"MIICWzCCAgGg": "it is cut: a certificate of 607 bytes begins, and at most 9 are there; does a proxy limit the size of headers?",
 		"MIICWzCC":     "it is cut: a certificate of 607 bytes begins, and at most 6 are there; does a proxy limit the size of headers?",

@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -110,7 +109,7 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 	}
 	switch version := versionOf(data); {
 	case version == 0 || version == 1:
-		return nil, nil, errors.New("neither PKCS#12 nor a certificate; if it is a private key in DER, convert it to PEM (openssl pkey -inform DER)")
+		return nil, nil, malformed("if it is a private key in DER, convert it to PEM (openssl pkey -inform DER)", "neither PKCS#12 nor a certificate, but perhaps a private key")
 	case b.form == formAny && version < 0:
 		cert, err := x509.ParseCertificate(data)
 		switch {
@@ -222,6 +221,8 @@ func decodeKey(block *pem.Block) (crypto.Signer, error) {
 		switch block.Type {
 		case "PKCS7":
 			err.Hint = "convert it: openssl pkcs7 -print_certs; the private key must be added"
+		case "TRUSTED CERTIFICATE", "X509 CERTIFICATE":
+			err.Hint = "write it as a CERTIFICATE: openssl x509 -in OLD -out NEW"
 		case "CERTIFICATE REQUEST":
 			err.Hint = "a request is no certificate: put the one that the CA issued for it in its place"
 		default:

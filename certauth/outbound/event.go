@@ -11,7 +11,7 @@ type Outcome string
 
 // The outcomes.
 const (
-	OutcomeLoaded    Outcome = "loaded"    // a certificate or new server roots came into use
+	OutcomeLoaded    Outcome = "loaded"    // a certificate or new server roots came into use, or the same can be read again after a failure
 	OutcomeKept      Outcome = "kept"      // a reload failed and the loaded material stays in use; Err says why
 	OutcomeWarned    Outcome = "warned"    // the certificate or its intermediate expires soon, a newer one or a file cannot be used, or every user can read the key file; Err says which
 	OutcomePresented Outcome = "presented" // a server requested the certificate and received it; Err may hold a warning

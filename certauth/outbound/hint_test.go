@@ -3,6 +3,7 @@ package outbound_test
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,8 +15,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
-// findings O63 and O72: for a key of another certificate the hint was to export the key with the certificate, and for what
-// belongs elsewhere, is too large, or has been changed by a setting, to look whether the file is still being written.
+// findings O63, O72, O78 and O79: for a key of another certificate the hint was to export the key with the certificate, and for
+// what belongs elsewhere, is too large, or has been changed by a setting, and for a key alone in PKCS#12 or DER, to look
+// whether the file is still being written; and for the certificate itself in openssl's own form to remove it.
 func TestOpen_TheHintFitsTheCause(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Root")
 	own, other := issue(t, ca, "orders"), issue(t, ca, "orders")
@@ -29,6 +31,7 @@ func TestOpen_TheHintFitsTheCause(t *testing.T) {
 	block := func(label string) []byte {
 		return []byte("-----BEGIN " + label + "-----\nAAAA\n-----END " + label + "-----\n")
 	}
+	der, _ := pem.Decode(keyPEM(t, own.Key))
 	t.Setenv("OUTBOUND_PATH", whole.Path)
 	t.Setenv("OUTBOUND_ESCAPES", strings.ReplaceAll(string(bundle(t, own)), "\n", `\n`))
 	for name, tc := range map[string]struct {
@@ -45,6 +48,9 @@ func TestOpen_TheHintFitsTheCause(t *testing.T) {
 		"a request":                    {outbound.Config{Source: outbound.File{Path: file("d.pem", block("CERTIFICATE REQUEST"))}}, outbound.ReasonMalformed, "a request is no certificate"},
 		"PKCS#12 of many iterations":   {outbound.Config{Source: outbound.File{Path: "testdata/pkcs12/iterations-1000000.p12"}}, outbound.ReasonMalformed, "with the defaults of openssl pkcs12 -export"},
 		"a key alone":                  {outbound.Config{Source: outbound.File{Path: file("f.pem", keyPEM(t, own.Key))}}, outbound.ReasonMalformed, "Path is the file of the certificate and Key that of the key"},
+		"a key alone in PKCS#12":       {outbound.Config{Source: outbound.File{Path: "testdata/pkcs12/key-only.p12"}}, outbound.ReasonMalformed, "export the key with its certificate"},
+		"a key in DER":                 {outbound.Config{Source: outbound.File{Path: file("k.der", der.Bytes)}}, outbound.ReasonMalformed, "openssl pkey -inform DER"},
+		"a trusted certificate":        {outbound.Config{Source: outbound.File{Path: file("t.pem", block("TRUSTED CERTIFICATE"))}}, outbound.ReasonMalformed, "openssl x509 -in OLD -out NEW"},
 		"a large file":                 {outbound.Config{Source: outbound.File{Path: file("g.pem", make([]byte, 2<<20))}}, outbound.ReasonMalformed, "is this the right place?"},
 		"PEM on one line":              {outbound.Config{Source: outbound.File{Path: file("h.pem", bytes.ReplaceAll(bundle(t, own), []byte("\n"), []byte(" ")))}}, outbound.ReasonMalformed, "PKCS#12 in base64, which no editor and no setting changes"},
 		"a folder":                     {outbound.Config{Source: outbound.File{Path: folder}}, outbound.ReasonSourceUnavailable, "for a folder use Directory"},

@@ -67,6 +67,7 @@ var (
 	oidEncryptedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 6}
 	oidKeyBag        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 1}
 	oidShroudedBag   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}
+	oidCertBag       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 3}
 	oidSHA256        = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
 	oidPBMAC1        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 14}
 )
@@ -98,7 +99,7 @@ type parsedPFX struct {
 	macCost   cost
 	keys      [][]byte     // bags with keys in DER, encrypted or not
 	keyCosts  []cost       // of each of them
-	parts     []pfxContent // parts with other contents
+	parts     []pfxContent // parts with certificates
 	partCosts []cost       // of each of them
 	encrypted bool         // a password is needed
 }
@@ -171,14 +172,14 @@ func parsePKCS12(data []byte) (*parsedPFX, error) {
 	case len(p.keys) == 0:
 		return nil, fail(ReasonKeyMissing, "no key outside the encrypted part with the certificates")
 	case len(p.parts) == 0:
-		return nil, errors.New("no certificate")
+		return nil, malformed("export the key with its certificate and chain", "no certificate, only a key")
 	case len(p.keys) > maxParts:
 		return nil, fail(ReasonMalformed, "%d keys, want at most %d", len(p.keys), maxParts)
 	}
 	return p, nil
 }
 
-// addPart separates the keys of one part from everything else.
+// addPart separates the keys of one part from the certificates.
 func (p *parsedPFX) addPart(part *pfxContent) error {
 	switch {
 	case part.Type.Equal(oidEncryptedData):
@@ -207,7 +208,7 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 	if !ok {
 		return fail(ReasonMalformed, "a part is not a sequence of at most %d bags", maxBags)
 	}
-	var others []asn1.RawValue
+	var certs []asn1.RawValue
 	for _, full := range bags {
 		var bag pfxBag
 		if err := unmarshal(full, &bag); err != nil {
@@ -238,12 +239,13 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 			}
 			p.encrypted = true
 			p.keys, p.keyCosts = append(p.keys, plain), append(p.keyCosts, c)
-		default:
-			others = append(others, asn1.RawValue{FullBytes: plain})
+		case bag.Type.Equal(oidCertBag):
+			certs = append(certs, asn1.RawValue{FullBytes: plain})
+		default: // CRLs and secret keys, which other parts of an application keep in the same file
 		}
 	}
-	if len(others) > 0 {
-		rest, err := dataPart(others)
+	if len(certs) > 0 {
+		rest, err := dataPart(certs)
 		if err != nil {
 			return err
 		}

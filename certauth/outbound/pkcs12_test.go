@@ -58,6 +58,7 @@ func TestPKCS12_FilesOfOtherPrograms(t *testing.T) {
 		{"not encrypted, with a MAC", "plain-mac.p12", "changeit", 1, outbound.Select{}, ""},
 		{"RSA", "rsa.p12", "changeit", 1, outbound.Select{}, ""},
 		{"keytool's legacy form", "keytool-legacy.p12", "changeit", 1, outbound.Select{}, ""},
+		{"finding O77: a secret key beside the leaf", "keytool-secret.p12", "changeit", 1, outbound.Select{}, ""},
 		{"two leaves and two keys, one selected", "keytool-two.p12", "changeit", 1, outbound.Select{Subject: "CN=orders,O=Contoso"}, ""},
 		{"two leaves and two keys, the other selected", "keytool-two.p12", "changeit", 1, outbound.Select{Subject: "CN=billing,O=Contoso"}, ""},
 		{"two leaves and nothing selected", "keytool-two.p12", "changeit", 0, outbound.Select{}, outbound.ReasonAmbiguous},

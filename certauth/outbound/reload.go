@@ -269,8 +269,12 @@ func (c *Certificate) apply(r *reading) error {
 		return c.failed(failure)
 	}
 	c.mutex.Lock()
+	repaired := c.lastErr != nil
 	c.checked, c.lastErr, c.failures = now, nil, 0
 	c.mutex.Unlock()
+	if repaired && next == before {
+		c.tell(Event{Outcome: OutcomeLoaded}, next, false)
+	}
 	return nil
 }
 

@@ -511,6 +511,24 @@ func TestReload_ReportsRepeatedFailuresEverMoreRarely(t *testing.T) {
 	assert.Equal(t, 7, records.count("outbound: kept"), "at 1, 2, 4, 8, 16, 32, 64")
 }
 
+// finding N172: after a failure nothing said that the certificate in use can be read again, as after a rollback.
+func TestReload_ReportsThatAFailureIsRepaired(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	own := open(t, w.config())
+	good, err := os.ReadFile(w.path("tls.pem"))
+	require.NoError(t, err)
+	for range 2 {
+		replace(t, w.path("tls.pem"), []byte("nothing"))
+		require.Error(t, own.Reload(t.Context()))
+		replace(t, w.path("tls.pem"), good)
+		require.NoError(t, own.Reload(t.Context()))
+		require.NoError(t, own.Reload(t.Context()))
+	}
+	assert.Len(t, w.journal.of(outbound.OutcomeKept), 2)
+	assert.Len(t, w.journal.of(outbound.OutcomeLoaded), 1+2, "that of Open, and one after each failure")
+}
+
 // Idle connections are closed when the certificate is replaced, and not only with the next request.
 func TestRotation_IdleConnectionsEndAtOnce(t *testing.T) {
 	for name, base := range map[string]*http.Transport{"HTTP/1.1": http1(), "HTTP/2": nil} {

@@ -145,6 +145,7 @@ func (a *Authenticator) begin(ctx context.Context) (*generation, error) {
 // reload ends the turn that began with this document.
 func (a *Authenticator) reload(ctx context.Context, current *generation, asked bool) error {
 	defer a.release(current)
+	failed := a.failure != ""
 	next, tell, err := a.attempt(ctx, current, asked)
 	<-a.turn
 	// Hooks may call this Authenticator, so from here on nothing is held.
@@ -157,8 +158,13 @@ func (a *Authenticator) reload(ctx context.Context, current *generation, asked b
 	case next != nil:
 		a.report(ctx, "reloaded", nil)
 		a.flush(ctx, next.hooks)
-	case asked:
-		return current.doc.auth.Reload(ctx)
+	default:
+		if failed { // and repaired, by the document that is in use all the time
+			a.logInUse(ctx)
+		}
+		if asked {
+			return current.doc.auth.Reload(ctx)
+		}
 	}
 	return err
 }

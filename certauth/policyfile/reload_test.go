@@ -436,6 +436,13 @@ func TestAuthenticator_RecordsSayWhichDocumentIsInUse(t *testing.T) {
 	assert.Contains(t, log.String(), `hint="repair the document; until then the last good one stays in use, but a restart fails"`)
 	_, err := policyfile.Open(path, certauth.Config{})
 	require.Error(t, err)
+	// finding N172: of a document that was rolled back to the one in use nothing said so.
+	log.Reset()
+	f.write("policy.json", numbered(1))
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, 1, strings.Count(log.String(), inUse("in use", numbered(1))), "after a rollback")
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, 1, strings.Count(log.String(), "in use"), "only once")
 }
 
 // finding P46: a service with a document could neither wait for its lists, nor ask the responders at once.

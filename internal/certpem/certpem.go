@@ -55,6 +55,9 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		if block.Type == "PKCS7" {
 			return nil, fmt.Errorf("block %d is a %q, want CERTIFICATE (openssl pkcs7 -print_certs)", len(certs), block.Type)
 		}
+		if block.Type == "TRUSTED CERTIFICATE" || block.Type == "X509 CERTIFICATE" {
+			return nil, fmt.Errorf("block %d is a %q, want CERTIFICATE (openssl x509 -in OLD -out NEW)", len(certs), block.Type)
+		}
 		if block.Type != "CERTIFICATE" {
 			return nil, fmt.Errorf("block %d is a %.40q, want CERTIFICATE", len(certs), block.Type)
 		}

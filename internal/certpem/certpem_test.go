@@ -102,6 +102,14 @@ func TestParse_SaysHowToConvertPKCS7(t *testing.T) {
 	assert.ErrorContains(t, err, `block 0 is a "PKCS7", want CERTIFICATE (openssl pkcs7 -print_certs)`)
 }
 
+// finding O79: of a certificate in openssl's own forms the error did not say how to convert it.
+func TestParse_SaysHowToConvertTheFormsOfOpenSSL(t *testing.T) {
+	for _, form := range []string{"TRUSTED CERTIFICATE", "X509 CERTIFICATE"} {
+		_, err := certpem.Parse([]byte("-----BEGIN " + form + "-----\nAAAA\n-----END " + form + "-----\n"))
+		assert.ErrorContains(t, err, `block 0 is a "`+form+`", want CERTIFICATE (openssl x509 -in OLD -out NEW)`)
+	}
+}
+
 // finding N114: of a file that is cut, as a half copied or half written one, the error named a byte order mark or text
 // before a marker.
 func TestParse_SaysThatTheEndMayBeMissing(t *testing.T) {

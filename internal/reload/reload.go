@@ -48,7 +48,8 @@ type Material struct {
 
 // reloadable is an item that can be read again.
 type reloadable interface {
-	// reload reads the item once. changed reports that a new value came into use.
+	// reload reads the item once. changed reports that a new value came into use, or that the last
+	// attempts had failed.
 	reload(ctx context.Context) (changed bool, err error)
 	name() string
 	// begin acquires the turn, because only one reload of an item runs at a time. If another one
@@ -65,7 +66,8 @@ type reloadable interface {
 }
 
 // New returns an empty Material. An interval of 0 means DefaultInterval. report is called for
-// each reload that changed something or failed. report and now may be nil.
+// each reload that changed something or failed, and for the first success after a failure. report
+// and now may be nil.
 func New(interval time.Duration, now func() time.Time, report func(string, error)) *Material {
 	if interval == 0 {
 		interval = DefaultInterval
@@ -265,6 +267,7 @@ type Item[T any] struct {
 	mutex   sync.Mutex
 	running *turn // nil if no reload runs
 	telling atomic.Bool
+	failed  atomic.Bool // since the last success
 }
 
 // turn is one reload of an item.
@@ -347,7 +350,10 @@ func (r *Item[T]) end() {
 	r.running = nil
 }
 
-func (r *Item[T]) failing() bool { return r.telling.CompareAndSwap(false, true) }
+func (r *Item[T]) failing() bool {
+	r.failed.Store(true)
+	return r.telling.CompareAndSwap(false, true)
+}
 
 func (r *Item[T]) told() { r.telling.Store(false) }
 
@@ -362,8 +368,9 @@ func (r *Item[T]) reload(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	repaired := r.failed.Swap(false)
 	if sum == r.known && r.current.Load() != nil {
-		return false, nil
+		return repaired, nil
 	}
 	r.known = sum
 	r.set(value)

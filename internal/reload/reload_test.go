@@ -134,7 +134,7 @@ func TestRefresh_WaitsForASlowReloadOnlySoLong(t *testing.T) {
 	})
 }
 
-// A reload that changes nothing, fails, hangs, or is left to another one is no news: the material
+// A reload that changes nothing, fails, hangs, or is left to another one is no news, except after a failure: the material
 // is not checked.
 func TestReload_WithoutAChangeChecksNothing(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestReload_WithoutAChangeChecksNothing(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, m.Reload(t.Context(), true))
 		assert.Equal(t, 5, loads)
-		assert.Zero(t, looks)
+		assert.Equal(t, 2, looks, "only after a failure")
 		assert.EqualValues(t, 1, item.Current().Generation)
 	})
 }
@@ -203,6 +203,27 @@ func TestReload_CallerThatWaitsReadsAgain(t *testing.T) {
 		require.NoError(t, <-answers)
 		assert.Equal(t, 2, *item.Get())
 	})
+}
+
+// finding N172: that an item can be read again was not reported if it is the one in use, as after a rollback.
+func TestReload_TheFirstSuccessAfterAFailureIsReported(t *testing.T) {
+	var told []string
+	looks := 0
+	m := reload.New(time.Minute, nil, func(path string, err error) { told = append(told, fmt.Sprintf("%s: %v", path, err)) })
+	m.Check = func(bool) { looks++ }
+	failure := error(nil)
+	item, err := reload.Watch(m, "x", true, func(context.Context, reload.Digest) (string, reload.Digest, error) {
+		return "", reload.Digest{}, failure
+	})
+	require.NoError(t, err)
+	const failed, succeeded = "x: no such file (the last good set stays in use)", "x: <nil>"
+	for _, now := range []error{nil, errors.New("no such file"), errors.New("no such file"), nil, nil, errors.New("no such file"), nil} {
+		failure = now
+		_ = m.Reload(t.Context(), true)
+	}
+	assert.Equal(t, []string{failed, failed, succeeded, failed, succeeded}, told)
+	assert.Equal(t, 2, looks)
+	assert.EqualValues(t, 1, item.Current().Generation, "facts about the same set stay valid")
 }
 
 // A hook that reloads after every failed reload called itself without end.
@@ -254,7 +275,7 @@ func TestReload_LateValueIsReported(t *testing.T) {
 			looks int
 		}{
 			{1, nil, []string{"x: <nil>"}, 1},
-			{1, nil, nil, 0}, // nothing new
+			{1, nil, []string{"x: <nil>"}, 1}, // nothing new, but the failure was reported
 			{2, errors.New("no"), nil, 0},
 		} {
 			told, looks = nil, 0

@@ -13,8 +13,8 @@ import (
 // default ports of section 6.2.3). It ignores the letter case of the scheme, of the authority (RFC
 // 5280, section 4.2.1.6), of a URN's namespace, of a UUID (RFC 9562, section 4) and of an address
 // (addressSchemes), the escapes in an address, the dot at the end of a host name (RFC 3986, section
-// 3.2.2), the form of an IPv6 address, what follows a URN's name (RFC 8141, section 3.1), and segments
-// that change nothing, empty ones included.
+// 3.2.2), the form of an IPv6 address, what follows a URN's name (RFC 8141, section 3.1), segments that
+// change nothing, empty ones included, and an empty user, password or query.
 func NormalURI(uri string) string {
 	u, err := url.Parse(normalEscapes(uri))
 	if err != nil { // CheckURI refuses it, and crypto/x509 such a certificate
@@ -46,8 +46,11 @@ func NormalURI(uri string) string {
 		port = ""
 	}
 	u.Host = net.JoinHostPort(host, port)
-	if u.User != nil {
-		u.User = url.User(FoldASCII(u.User.String()))
+	user := u.User
+	if u.User, u.ForceQuery = nil, false; user != nil {
+		if text := strings.TrimSuffix(FoldASCII(user.String()), ":"); text != "" {
+			u.User = url.User(text)
+		}
 	}
 	return normalSegments(path) + " " + u.String()
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,4 +233,16 @@ func TestMistakes_NameWhatTheCommandLineHas(t *testing.T) {
 		assert.Equal(t, row.code, got.code, row.args)
 		assert.Contains(t, got.out+got.errs, row.want)
 	}
+}
+
+// finding O80: of a server that accepts connections and does not answer, the error named neither it nor what it lacks.
+func TestInspect_NamesAServerThatDoesNotAnswer(t *testing.T) {
+	silent, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond) // sooner than the command gives up itself
+	defer cancel()
+	p := &program{ctx: ctx}
+	_, err = p.presentedBy(silent.Addr().String())
+	assert.EqualError(t, err, silent.Addr().String()+" does not answer in time; does it speak TLS?")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
@@ -21,7 +22,8 @@ everybody or a wide network through, serverAuth taken for clientAuth, revocation
 asks, members of "any" that keep nobody out, denied serial numbers that may be decimal, no cases), and
 prints the policy in effect.
 
-The document is JSON. YAML is not read: convert it first, and review and roll out the JSON.
+The document is JSON. YAML is not read: convert it first, and review and roll out the JSON. Variables
+that it names must be set, as must WEBSITE_AUTH_ENCRYPTION_KEY, to any value, for "appServiceHealth".
 
   certauth check policy.json
 
@@ -113,9 +115,12 @@ func (p *program) check(name string) (*checked, error) {
 	w.document()
 	err = w.cases(cases)
 	result.Warnings = w.found
-	result.Policy = doc.Authenticator().String()
+	result.Policy = elsewhere.Replace(doc.Authenticator().String())
 	return result, err
 }
+
+// elsewhere removes what is true of this machine and not of the service.
+var elsewhere = strings.NewReplacer(" (not on App Service: refuses every certificate)", "", "not on App Service: refuses every certificate, ", "")
 
 // isFile refuses names that are not regular files, which cannot be checked.
 func isFile(name string) error {

@@ -317,3 +317,19 @@ func TestCheck_WarnsOfCACertificatesThatHaveNoEffect(t *testing.T) {
 		assert.Contains(t, got.out, tc.want)
 	}
 }
+
+// finding N166: it printed of App Service that the source refuses every certificate, which is true of the machine on
+// which the document is reviewed.
+func TestCheck_PrintsTheSourceAsOnAppService(t *testing.T) {
+	t.Setenv("WEBSITE_SITE_NAME", "")
+	w := newWorld(t)
+	for source, want := range map[string]string{
+		`{"appService": {}}`: "source: forwarded.AppService\n",
+		`{"appService": {"from": {"peers": ["10.0.0.0/24"]}}}`: "source: forwarded.AppService (from ",
+	} {
+		got := certauthRun(t, "", "check", w.policy(chain, source))
+		assert.Equal(t, exitOK, got.code, got.out+got.errs)
+		assert.Contains(t, got.out, want)
+		assert.NotContains(t, got.out, "refuses every certificate")
+	}
+}

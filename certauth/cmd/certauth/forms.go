@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/fips140"
 	"crypto/tls"
 	"crypto/x509"
@@ -99,8 +100,11 @@ func (p *program) presentedBy(address string) (found, error) {
 		_ = conn.Close()
 		err = errors.New("no certificate")
 	}
-	if len(f.certs) > 0 {
+	switch {
+	case len(f.certs) > 0:
 		err = nil
+	case errors.Is(err, context.DeadlineExceeded):
+		err = fmt.Errorf("%s does not answer in time; does it speak TLS?", address)
 	}
 	return f, err
 }

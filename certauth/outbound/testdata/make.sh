@@ -56,6 +56,7 @@ export_leaf nomac.p12 changeit "${with_chain[@]}" -nomac
 export_leaf nomac-empty.p12 '' "${with_chain[@]}" -nomac
 export_leaf plain.p12 '' "${with_chain[@]}" -keypbe NONE -certpbe NONE -nomac
 export_leaf plain-mac.p12 changeit "${with_chain[@]}" -keypbe NONE -certpbe NONE
+openssl pkcs12 -export -nocerts -inkey leaf.key -passout pass: -keypbe NONE -nomac -out key-only.p12
 export_leaf iterations-1000000.p12 changeit "${with_chain[@]}" -iter 1000000
 openssl pkcs12 -export -in "$scratch/rsa.pem" -inkey "$scratch/rsa.key" "${with_chain[@]}" -passout pass:changeit -out rsa.p12
 openssl pkcs12 -export -in "$scratch/other.pem" -inkey "$scratch/other.key" "${with_chain[@]}" -name billing -passout pass:changeit -out "$scratch/other.p12"
@@ -67,6 +68,8 @@ store() { # file of a certificate, store to import it into, options of Java
 store named.p12 keytool-two.p12
 store other.p12 keytool-two.p12
 store named.p12 keytool-legacy.p12 -J-Dkeystore.pkcs12.legacy
+store named.p12 keytool-secret.p12
+keytool -genseckey -keystore keytool-secret.p12 -storepass changeit -alias secret -keyalg AES -keysize 128
 
 # keys that Go does not support
 for kind in brainpool ed448; do
