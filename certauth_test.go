@@ -1159,7 +1159,7 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 		// required value, and String() reports it.
 		"ApplicationGateway.FrontEndVerifies": "needs SUCCESS", "Nginx.FrontEndVerifies": "needs SUCCESS", "IngressNginx.FrontEndVerifies": "needs SUCCESS", "Apache.FrontEndVerifies": "needs SUCCESS",
 		"HAProxy.FrontEndVerifies": "needs used and verify", "GoogleLB.FrontEndVerifies": "needs verified", "Cloudflare.FrontEndVerifies": "needs verified and not revoked", "Header.FrontEndVerifies": "needs a flag with a value",
-		"CloudFront.Fingerprint": "true asks for more", "Cloudflare.Fingerprint": "true asks for more", "Cloudflare.RFC9440": "reads another header, under the same flags",
+		"Cloudflare.RFC9440": "reads another header, under the same flags",
 	}
 	seen := map[string]bool{}
 	for _, folder := range []string{"certauth", "certauth/forwarded"} {

@@ -44,8 +44,8 @@ var sources = map[string]func(from forwarded.Gate) certauth.Source{
 		return forwarded.Caddy{From: from, Format: forwarded.FormatByteSequence, FingerprintHeader: "X-Client-Fingerprint"}
 	},
 	"CloudFoundry":  func(from forwarded.Gate) certauth.Source { return forwarded.CloudFoundry{From: from} },
-	"CloudFront":    func(from forwarded.Gate) certauth.Source { return forwarded.CloudFront{From: from, Fingerprint: true} },
-	"Cloudflare":    func(from forwarded.Gate) certauth.Source { return forwarded.Cloudflare{From: from, Fingerprint: true} },
+	"CloudFront":    func(from forwarded.Gate) certauth.Source { return forwarded.CloudFront{From: from} },
+	"Cloudflare":    func(from forwarded.Gate) certauth.Source { return forwarded.Cloudflare{From: from} },
 	"ContainerApps": func(from forwarded.Gate) certauth.Source { return forwarded.ContainerApps{From: from} },
 	"Envoy":         func(from forwarded.Gate) certauth.Source { return forwarded.Envoy{From: from} },
 	"Envoy/JSON":    func(from forwarded.Gate) certauth.Source { return forwarded.Envoy{From: from, JSON: true} },

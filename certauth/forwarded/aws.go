@@ -61,13 +61,13 @@ func (s ALB) Prepare(env source.Environment) (*source.Reader, error) {
 //
 // Overwritten: not documented. In passthrough mode CloudFront reports a certificate and its
 // fingerprint without sending it, so that the client's own CloudFront-Viewer-Cert-Pem may pass. So
-// the certificate must have the fingerprint, if that is sent.
+// the certificate must have the fingerprint in CloudFront-Viewer-Cert-Sha256.
 //
 // Required configuration: viewer mTLS in required or optional mode for every distribution that has
 // this origin; the viewer mTLS headers in the origin request policy: CloudFront-Viewer-Cert-Present,
 // -Pem and -Sha256; and an origin that only CloudFront reaches (AWS's prefix list, a secret header).
 //
-// Refused: Present other than 1, a fingerprint of another certificate.
+// Refused: Present other than 1, no fingerprint, a fingerprint of another certificate.
 //
 // To verify before going live: the probes of the package documentation.
 //
@@ -77,14 +77,11 @@ type CloudFront struct {
 	// From identifies CloudFront: a SharedSecret that CloudFront sends as a custom origin
 	// header, if possible combined with Peers. Required.
 	From Gate
-	// Fingerprint requires CloudFront-Viewer-Cert-Sha256. Set it: by default a request without this
-	// header is accepted, and nothing then ties the certificate to the handshake.
-	Fingerprint bool
 }
 
 // Prepare implements [certauth.Source].
 func (s CloudFront) Prepare(env source.Environment) (*source.Reader, error) {
 	l := urlPEM("CloudFront", s.From, "CloudFront-Viewer-Cert-Pem", "CloudFront-Viewer-Cert-Present", "1", "", false)
-	l.fingerprint, l.fingerprintHash, l.mayLackFingerprint = "CloudFront-Viewer-Cert-Sha256", HashSHA256, !s.Fingerprint
+	l.fingerprint, l.fingerprintHash = "CloudFront-Viewer-Cert-Sha256", HashSHA256
 	return l.prepare(env)
 }

@@ -47,7 +47,7 @@ func presetOf(file, config, name string, d captureSource, from forwarded.Gate) c
 	case "clouds-constructed/alb-passthrough":
 		return forwarded.ALB{From: from, Passthrough: true}
 	case "clouds-constructed/cloudfront":
-		return forwarded.CloudFront{From: from, Fingerprint: true}
+		return forwarded.CloudFront{From: from}
 	case "clouds-constructed/gcp":
 		return forwarded.GoogleLB{From: from}
 	case "clouds-constructed/cloudflare":

@@ -12,7 +12,7 @@ import "github.com/seed2886b8ae/go-certauth/internal/source"
 // writes Cf-Client-Cert-Der-Base64, but by its documentation perhaps only on the first
 // request of a connection. Without it Cloudflare passes on what the client sent, and no rule
 // can remove a header whose name begins with Cf-. So the certificate must have the
-// fingerprint that the managed transform reports next to the flags.
+// fingerprint that the managed transform always reports next to the flags.
 //
 // Required configuration: client certificates for the host; the managed transform "Add TLS
 // client auth headers"; client_certificate_forwarding for the host
@@ -22,7 +22,7 @@ import "github.com/seed2886b8ae/go-certauth/internal/source"
 // its certificate for global origin pulls do not identify your zone, because they are the
 // same for all customers: any of them could have a zone of their own send these headers.
 //
-// Refused: verified other than true, revoked other than false or missing, a fingerprint of
+// Refused: verified other than true, revoked other than false or missing, no fingerprint, one of
 // another certificate, and an empty certificate, which Cloudflare sends for one that is larger
 // than 10 KiB. If later requests of a connection have no certificate, set RFC9440.
 //
@@ -41,10 +41,6 @@ import "github.com/seed2886b8ae/go-certauth/internal/source"
 type Cloudflare struct {
 	// From identifies your own zone, not just Cloudflare. Required.
 	From Gate
-	// Fingerprint requires Cf-Cert-Fingerprint-Sha256. Set it: the managed transform always sends
-	// this header with the flags, and no rule can set any of them. By default a request without it
-	// is accepted, and nothing then ties the certificate to the handshake.
-	Fingerprint bool
 	// RFC9440 reads Client-Cert and Client-Cert-Chain instead of Cf-Client-Cert-Der-Base64,
 	// which is then removed unread.
 	RFC9440 bool
@@ -56,7 +52,7 @@ type Cloudflare struct {
 func (s Cloudflare) Prepare(env source.Environment) (*source.Reader, error) {
 	l := layout{
 		preset: "Cloudflare", from: s.From, header: "Cf-Client-Cert-Der-Base64", codec: base64Codec(),
-		fingerprint: "Cf-Cert-Fingerprint-Sha256", fingerprintHash: HashSHA256, mayLackFingerprint: !s.Fingerprint,
+		fingerprint: "Cf-Cert-Fingerprint-Sha256", fingerprintHash: HashSHA256,
 		flags:    []Flag{{Header: "Cf-Cert-Verified", Value: "true"}, {Header: "Cf-Cert-Revoked", Value: "false"}},
 		verifies: s.FrontEndVerifies,
 		form:     "base64 of one DER certificate",

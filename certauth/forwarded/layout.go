@@ -37,10 +37,9 @@ type layout struct {
 	absent string // value that means "no certificate", in addition to the empty one
 	chain  chainReader
 
-	flags              []Flag
-	fingerprint        string
-	fingerprintHash    Hash
-	mayLackFingerprint bool // then it is compared only if it is sent
+	flags           []Flag
+	fingerprint     string
+	fingerprintHash Hash
 
 	unread []string // headers that are removed without being read
 

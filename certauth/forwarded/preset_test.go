@@ -192,7 +192,7 @@ func presets() []preset {
 		{name: "ALB passthrough", header: "X-Amzn-Mtls-Clientcert", form: formURLChain, source: func(from g) certauth.Source { return forwarded.ALB{From: from, Passthrough: true} }},
 		{
 			name: "CloudFront", header: "CloudFront-Viewer-Cert-Pem", form: formURL, beside: [][2]string{{"CloudFront-Viewer-Cert-Present", "1"}}, fingerprint: "CloudFront-Viewer-Cert-Sha256", digest: digestSHA256,
-			source: func(from g) certauth.Source { return forwarded.CloudFront{From: from, Fingerprint: true} },
+			source: func(from g) certauth.Source { return forwarded.CloudFront{From: from} },
 		},
 		{
 			name: "GoogleLB", header: "Client-Cert", form: formSequence, beside: [][2]string{{"X-Client-Cert-Present", "true"}, {"X-Client-Cert-Chain-Verified", "true"}, {"X-Client-Cert-Error", ""}},
@@ -200,12 +200,12 @@ func presets() []preset {
 		},
 		{
 			name: "Cloudflare", header: "Cf-Client-Cert-Der-Base64", form: formBase64, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Cert-Fingerprint-Sha256", digest: digestSHA256,
-			source: func(from g) certauth.Source { return forwarded.Cloudflare{From: from, Fingerprint: true} },
+			source: func(from g) certauth.Source { return forwarded.Cloudflare{From: from} },
 		},
 		{
 			name: "Cloudflare RFC 9440", header: "Client-Cert", form: formSequence, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Cert-Fingerprint-Sha256", digest: digestSHA256,
 			source: func(from g) certauth.Source {
-				return forwarded.Cloudflare{From: from, Fingerprint: true, RFC9440: true}
+				return forwarded.Cloudflare{From: from, RFC9440: true}
 			},
 		},
 		{name: "Kong", header: "X-Client-Cert", form: formURL, fingerprint: "X-Client-Cert-Fingerprint", digest: digestSHA1, source: func(from g) certauth.Source {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"strings"
+
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -106,16 +106,12 @@ func TestFrontDoor_TheProfileIsPartOfTheGate(t *testing.T) {
 func TestCloudFront_TheCertificateIsTheOneThatCloudFrontSaw(t *testing.T) {
 	p := newPartner(t)
 	thief := p.ca.Issue(t, "thief").Certificate
-	for required, silent := range map[bool]certauth.Reason{false: certauth.ReasonNone, true: certauth.ReasonCertificateMalformed} {
-		t.Run(fmt.Sprint("Fingerprint: ", required), func(t *testing.T) {
-			s := newStand(t, certauth.Config{Source: forwarded.CloudFront{From: fromTens(), Fingerprint: required}, Policy: p.chain()})
-			s.judgeAll(t, func() *http.Request { return named("CloudFront").request(p.client.Certificate) }, []row{
-				{"the client's own certificate", nil, certauth.ReasonNone},
-				{"the certificate of another client, which the thief wrote", put("CloudFront-Viewer-Cert-Sha256", thumbprint(thief.Raw)), certauth.ReasonCertificateMalformed},
-				{"no word of CloudFront on the certificate", put("CloudFront-Viewer-Cert-Sha256"), silent},
-			})
-		})
-	}
+	s := newStand(t, certauth.Config{Source: forwarded.CloudFront{From: fromTens()}, Policy: p.chain()})
+	s.judgeAll(t, func() *http.Request { return named("CloudFront").request(p.client.Certificate) }, []row{
+		{"the client's own certificate", nil, certauth.ReasonNone},
+		{"the certificate of another client, which the thief wrote", put("CloudFront-Viewer-Cert-Sha256", thumbprint(thief.Raw)), certauth.ReasonCertificateMalformed},
+		{"no word of CloudFront on the certificate", put("CloudFront-Viewer-Cert-Sha256"), certauth.ReasonCertificateMalformed},
+	})
 }
 
 // finding T26: Cloudflare passes the client's headers on, and no rule can remove one whose name
@@ -127,20 +123,15 @@ func TestCloudflare_TheCertificateIsTheOneThatCloudflareSaw(t *testing.T) {
 	thief := p.ca.Issue(t, "thief").Certificate
 	for name, source := range map[string]certauth.Source{
 		"Cloudflare": forwarded.Cloudflare{From: fromTens()}, "Cloudflare RFC 9440": forwarded.Cloudflare{From: fromTens(), RFC9440: true},
-		"Cloudflare, Fingerprint": forwarded.Cloudflare{From: fromTens(), Fingerprint: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			preset, _, required := strings.Cut(name, ", Fingerprint")
-			d, silent := named(preset), certauth.ReasonNone
-			if required {
-				silent = certauth.ReasonCertificateMalformed
-			}
+			d := named(name)
 			s := newStand(t, certauth.Config{Source: source, Policy: p.chain()})
 			s.judgeAll(t, func() *http.Request { return d.request(p.client.Certificate) }, []row{
 				{"the client's own certificate", nil, certauth.ReasonNone},
 				{"the certificate of another client, which the thief wrote", put("Cf-Cert-Fingerprint-Sha256", thumbprint(thief.Raw)), certauth.ReasonCertificateMalformed},
 				{"the same, with the fingerprint of certificate forwarding", inOrder(put("Cf-Cert-Fingerprint-Sha256", thumbprint(thief.Raw)), put("Cf-Client-Cert-Sha256", thumbprint(p.client.Certificate.Raw))), certauth.ReasonCertificateMalformed},
-				{"no word of Cloudflare on the certificate", put("Cf-Cert-Fingerprint-Sha256"), silent},
+				{"no word of Cloudflare on the certificate", put("Cf-Cert-Fingerprint-Sha256"), certauth.ReasonCertificateMalformed},
 				{"a later request of the connection", put(d.header), certauth.ReasonCertificateMissing},
 			})
 		})

@@ -192,7 +192,10 @@ func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	if s.fingerprint == "" {
 		return nil
 	}
-	if value := o.Text(1 + len(s.flags)); !(s.mayLackFingerprint && value == "") && !sameFingerprint(value, s.fingerprintHash, leaf) {
+	switch value := o.Text(1 + len(s.flags)); {
+	case value == "":
+		return s.malformed(errors.New(s.fingerprint+" is missing"), "the front end sets no "+s.fingerprint+" on this route; the documentation of the source has its lines")
+	case !sameFingerprint(value, s.fingerprintHash, leaf):
 		return s.malformed(errors.New(s.fingerprint+" is not the fingerprint of the certificate"), "certificate and fingerprint come from different senders; check that every route of the front end sets both")
 	}
 	return nil

@@ -395,7 +395,7 @@ func TestTestSource_OfTheLibrary(t *testing.T) {
 	for frontEnd, source := range map[string]certauth.Source{
 		"Nginx": forwarded.Nginx{From: local, FingerprintHeader: "X-Client-Fingerprint"}, "HAProxy": forwarded.HAProxy{From: local, ChainHeader: "X-SSL-Chain-Der"},
 		"Apache": forwarded.Apache{From: local}, "Traefik": forwarded.Traefik{From: local}, "Envoy": forwarded.Envoy{From: local}, "GoogleLB": forwarded.GoogleLB{From: local},
-		"AppService": forwarded.AppService{InsecureOutsideAppService: true, From: forwarded.SharedSecret("X-Gate", "correct horse battery staple")}, "Cloudflare": forwarded.Cloudflare{From: local, Fingerprint: true},
+		"AppService": forwarded.AppService{InsecureOutsideAppService: true, From: forwarded.SharedSecret("X-Gate", "correct horse battery staple")}, "Cloudflare": forwarded.Cloudflare{From: local},
 		"RFC9440/chain": forwarded.RFC9440{From: local, Chain: true},
 	} {
 		t.Run(strings.ReplaceAll(frontEnd, "/", " "), func(t *testing.T) {

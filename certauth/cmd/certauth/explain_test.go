@@ -269,7 +269,7 @@ func TestExplain_TakesACertificateInEveryForm(t *testing.T) {
 		"ALB":        `{"alb": {"from": {"insecureAnyPeer": {}}, "passthrough": true}}`,
 		"Envoy":      `{"envoy": {"from": {"insecureAnyPeer": {}}, "hops": 2, "by": ["spiffe://gateway"]}}`,
 		"Kong":       `{"kong": {"from": {"insecureAnyPeer": {}}, "fingerprintHeader": "X-Sum"}}`,
-		"CloudFront": `{"cloudFront": {"from": {"insecureAnyPeer": {}}, "fingerprint": true}}`,
+		"CloudFront": `{"cloudFront": {"from": {"insecureAnyPeer": {}}}}`,
 		"FrontDoor":  `{"frontDoor": {"from": {"insecureAnyPeer": {}}, "profileID": "11111111-2222-3333-4444-555555555555", "format": "base64DER"}}`,
 		"a gate":     `{"nginx": {"from": {"peers": ["10.0.0.0/24"]}}}`,
 		"APIM":       `{"apiManagement": {"from": {"appServiceCertificate": {"policy": {"thumbprints": ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]}}}}}`,
