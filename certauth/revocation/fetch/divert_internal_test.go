@@ -30,15 +30,12 @@ var errDiverted = errors.New("diverted")
 // the address checked; only then does the fetcher's own dialer stop.
 func Divert(f *HTTPFetcher, to string) *Dialled {
 	seen := &Dialled{}
-	f.guard.connect = func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
+	f.guard.connect = func(d *net.Dialer, ctx context.Context, network, address string) (net.Conn, error) {
 		judge, passed := d.ControlContext, false
-		var mu sync.Mutex // addresses of both families are tried concurrently
 		d.ControlContext = func(ctx context.Context, network, address string, c syscall.RawConn) error {
 			if err := judge(ctx, network, address, c); err != nil {
 				return err
 			}
-			mu.Lock()
-			defer mu.Unlock()
 			passed = true
 			seen.mu.Lock()
 			defer seen.mu.Unlock()
@@ -46,8 +43,6 @@ func Divert(f *HTTPFetcher, to string) *Dialled {
 			return errDiverted
 		}
 		conn, err := d.DialContext(ctx, network, address)
-		mu.Lock()
-		defer mu.Unlock()
 		if !passed || to == "" {
 			return conn, err
 		}
@@ -56,9 +51,25 @@ func Divert(f *HTTPFetcher, to string) *Dialled {
 	return seen
 }
 
+// Hang makes connections to an address hang after the guard, as if the machine were switched off.
+func Hang(f *HTTPFetcher, dead string) {
+	f.guard.connect = func(d *net.Dialer, ctx context.Context, network, address string) (net.Conn, error) {
+		judge := d.ControlContext
+		d.ControlContext = func(ctx context.Context, network, address string, c syscall.RawConn) error {
+			err := judge(ctx, network, address, c)
+			if host, _, _ := net.SplitHostPort(address); err == nil && host == dead {
+				<-ctx.Done()
+				err = ctx.Err()
+			}
+			return err
+		}
+		return d.DialContext(ctx, network, address)
+	}
+}
+
 // WrapConnections lets a test see the bytes of the connections.
 func WrapConnections(f *HTTPFetcher, wrap func(net.Conn) net.Conn) {
-	f.guard.connect = func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
+	f.guard.connect = func(d *net.Dialer, ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
@@ -69,7 +80,7 @@ func WrapConnections(f *HTTPFetcher, wrap func(net.Conn) net.Conn) {
 
 // PanicOnDial panics where the transport dials, in a separate goroutine.
 func PanicOnDial(f *HTTPFetcher) {
-	f.guard.connect = func(context.Context, *net.Dialer, string, string) (net.Conn, error) { panic("odd\nhost") }
+	f.guard.connect = func(*net.Dialer, context.Context, string, string) (net.Conn, error) { panic("odd\nhost") }
 }
 
 // PanicOnRoundTrip panics where the fetcher calls the transport.

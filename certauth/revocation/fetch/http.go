@@ -74,14 +74,7 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 	headers := max(o.OCSPTimeout, o.CRLTimeout, DefaultOCSPTimeout) // an operator who waits longer has a reason
 	o.OCSPTimeout, o.CRLTimeout = cmp.Or(o.OCSPTimeout, DefaultOCSPTimeout), cmp.Or(o.CRLTimeout, DefaultCRLTimeout)
 	o.UserAgent = cmp.Or(o.UserAgent, DefaultUserAgent)
-	g := &guard{
-		nets:     o.AllowNets,
-		hosts:    map[string]bool{},
-		resolver: o.Resolver,
-		connect: func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
-			return d.DialContext(ctx, network, address)
-		},
-	}
+	g := &guard{nets: o.AllowNets, hosts: map[string]bool{}, resolver: o.Resolver, connect: (*net.Dialer).DialContext}
 	for _, name := range o.AllowHosts {
 		g.hosts[strings.ToLower(name)] = true
 	}
@@ -120,11 +113,7 @@ func newTransport(o HTTPOptions, headers time.Duration, g *guard, configured boo
 // ETag and LastModified are sent only for CRLs, and only if they have the form of validators. The
 // response's MaxAge, if present, is at least one second.
 func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = refusePanic(p)
-		}
-	}()
+	defer refusePanic(&err)
 	if f == nil || f.guard == nil {
 		return Response{}, refuse(ErrRequest, "HTTPFetcher was not made by NewHTTPFetcher")
 	}
