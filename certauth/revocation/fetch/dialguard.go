@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -20,15 +19,14 @@ const (
 	dialInterval = 200 * time.Millisecond // after which the next address of a host is tried as well
 )
 
-// guard decides which addresses may be connected to. It checks the address of the socket after the
-// name is resolved and immediately before the connection is made, so that a name cannot lead
-// elsewhere in between.
+// guard decides which addresses may be connected to. It resolves names itself, and connects to the very
+// address that it has checked, so that a name cannot lead elsewhere in between.
 type guard struct {
 	nets     []netip.Prefix
 	hosts    map[string]bool
 	resolver *net.Resolver
 	// connect is (*net.Dialer).DialContext. Tests replace it to see what passes the guard.
-	connect func(d *net.Dialer, ctx context.Context, network, address string) (net.Conn, error)
+	connect func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // reachOf returns the least class that a host may lead to. An operator who configures a URL or a name
@@ -80,10 +78,10 @@ func (g *guard) dialer(configured bool) func(ctx context.Context, network, addre
 		least := g.reachOf(host, configured)
 		return dialAny(addresses, func(a netip.Addr) (_ net.Conn, err error) {
 			defer refusePanic(&err)
-			d := &net.Dialer{ControlContext: func(_ context.Context, network, resolved string, _ syscall.RawConn) error {
-				return g.admitSocket(network, resolved, least)
-			}}
-			return g.connect(d, ctx, network, net.JoinHostPort(a.String(), port))
+			if err := g.admit(a, least); err != nil {
+				return nil, err
+			}
+			return g.connect(ctx, network, net.JoinHostPort(a.String(), port))
 		})
 	}
 }
@@ -143,18 +141,6 @@ func dialAny(addresses []netip.Addr, dial func(netip.Addr) (net.Conn, error)) (_
 		}
 	}
 	return nil, err
-}
-
-// admitSocket checks the address to which a socket is about to be connected.
-func (g *guard) admitSocket(network, resolved string, least addressClass) error {
-	if network != "tcp4" && network != "tcp6" {
-		return refuse(ErrBlockedAddress, "network %s", logtext.Quote(network))
-	}
-	address, err := netip.ParseAddrPort(resolved)
-	if err != nil {
-		return refuse(ErrBlockedAddress, "no address: %s", logtext.Quote(resolved))
-	}
-	return g.admit(address.Addr(), least)
 }
 
 // admitName resolves a host to which a proxy will connect, and refuses it if any of its addresses

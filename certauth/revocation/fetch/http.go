@@ -31,8 +31,8 @@ const (
 //   - only http and https, ports 80 and 443, names and addresses that can be read in only one
 //     way ([ErrBlockedURL]);
 //   - no private, loopback, link-local, multicast, or reserved address, and none of the
-//     platforms' metadata services; the check uses the address of the socket after the name is
-//     resolved ([ErrBlockedAddress]);
+//     platforms' metadata services; the address that is checked is the one that is connected to,
+//     after the name is resolved ([ErrBlockedAddress]);
 //   - two redirects for a CRL, none for OCSP, each checked like the URL itself, never from
 //     https to http ([ErrRedirect]);
 //   - a timeout for the whole fetch, and shorter ones for its parts: one second each for
@@ -74,7 +74,7 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 	headers := max(o.OCSPTimeout, o.CRLTimeout, DefaultOCSPTimeout) // an operator who waits longer has a reason
 	o.OCSPTimeout, o.CRLTimeout = cmp.Or(o.OCSPTimeout, DefaultOCSPTimeout), cmp.Or(o.CRLTimeout, DefaultCRLTimeout)
 	o.UserAgent = cmp.Or(o.UserAgent, DefaultUserAgent)
-	g := &guard{nets: o.AllowNets, hosts: map[string]bool{}, resolver: o.Resolver, connect: (*net.Dialer).DialContext}
+	g := &guard{nets: o.AllowNets, hosts: map[string]bool{}, resolver: o.Resolver, connect: (&net.Dialer{}).DialContext}
 	for _, name := range o.AllowHosts {
 		g.hosts[strings.ToLower(name)] = true
 	}
