@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -90,25 +91,30 @@ type VerifyOptions struct {
 	Previous *Result
 }
 
-func withDefault(d, otherwise time.Duration) time.Duration { return max(cmp.Or(d, otherwise), 0) }
-
 // Tolerance returns Skew, or its default.
-func (o *VerifyOptions) Tolerance() time.Duration { return withDefault(o.Skew, DefaultSkew) }
+func (o *VerifyOptions) Tolerance() time.Duration { return max(cmp.Or(o.Skew, DefaultSkew), 0) }
 
-// maxAge returns the bound for evidence about a certificate, and whether there is one.
-func (o *VerifyOptions) maxAge(of Source, isCA bool) (limit time.Duration, bounded bool) {
-	age, otherwise := o.MaxAge, DefaultMaxAge
+// maxAge returns the bound for evidence about a certificate.
+func (o *VerifyOptions) maxAge(of Source, isCA bool) time.Duration {
 	switch {
 	case isCA:
-		age, otherwise = o.MaxAgeCA, DefaultMaxAgeCA
+		return ageLimit(o.MaxAgeCA, DefaultMaxAgeCA)
 	case of == SourceCRL:
-		otherwise = DefaultMaxAgeCRL
+		return ageLimit(o.MaxAge, DefaultMaxAgeCRL)
 	}
-	return withDefault(age, otherwise), age >= 0
+	return ageLimit(o.MaxAge, DefaultMaxAge)
 }
 
 func (o *VerifyOptions) noNextUpdateMaxAge() time.Duration {
-	return withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
+	return ageLimit(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
+}
+
+// ageLimit returns the longest duration, 292 years, for no limit.
+func ageLimit(age, otherwise time.Duration) time.Duration {
+	if age < 0 {
+		return math.MaxInt64
+	}
+	return cmp.Or(age, otherwise)
 }
 
 func (o *VerifyOptions) minRSABits() int {
