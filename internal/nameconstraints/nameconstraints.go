@@ -54,7 +54,7 @@ func Check(chain []*x509.Certificate, made *int) error {
 	for i := 1; i < len(chain); i++ {
 		constraints, err := of(chain[i])
 		if err != nil {
-			return fmt.Errorf("name constraints of CA %s: %w", subject(chain[i]), err)
+			return fmt.Errorf("name constraints of CA %s: %w", dn.Quote(chain[i].RawSubject), err)
 		}
 		if len(constraints.permitted)+len(constraints.excluded) == 0 {
 			continue
@@ -72,9 +72,9 @@ func Check(chain []*x509.Certificate, made *int) error {
 			if err != nil {
 				who := "the leaf"
 				if j > 0 {
-					who = "CA " + subject(cert)
+					who = "CA " + dn.Quote(cert.RawSubject)
 				}
-				return fmt.Errorf("name constraints of CA %s refuse %s: %w", subject(chain[i]), who, err)
+				return fmt.Errorf("name constraints of CA %s refuse %s: %w", dn.Quote(chain[i].RawSubject), who, err)
 			}
 		}
 	}
@@ -89,14 +89,6 @@ func of(cert *x509.Certificate) (*Constraints, error) {
 		}
 	}
 	return &Constraints{}, nil
-}
-
-func subject(cert *x509.Certificate) string {
-	name, err := dn.Parse(cert.RawSubject)
-	if err != nil {
-		return "(unreadable name)"
-	}
-	return logtext.Quote(name.String())
 }
 
 // Check applies the constraints to the subject and the alternative names of one certificate below

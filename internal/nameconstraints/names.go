@@ -157,7 +157,7 @@ func uriHost(uri string) (host string, ok bool) {
 		authority = behind
 	}
 	host, port, _ := strings.Cut(authority, ":")
-	return host, strings.Trim(port, digits) == "" && san.IsHostName(host) && !isNumeric(host)
+	return host, strings.Trim(port, digits) == "" && san.IsHostName(host) && !san.EndsInNumber(host)
 }
 
 const (

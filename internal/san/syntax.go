@@ -1,6 +1,9 @@
 package san
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // The syntax of the names in rules, name constraints and certificates. Every function checks the
 // whole value.
@@ -35,24 +38,30 @@ var hostBytes = func() (table [256]bool) {
 	return table
 }()
 
+// EndsInNumber reports whether some libraries read the host as an IPv4 address, such as 127.1, 0x7f.1 or
+// 2130706433. It is the "ends in a number checker" of the WHATWG URL Standard, section 3.5.
+func EndsInNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if hex, found := strings.CutPrefix(strings.ToLower(last), "0x"); found {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
+}
+
 // SplitMailbox splits "local@host" if both parts are plain: no quotes, no comments, no second at
 // sign, no space or control character.
 func SplitMailbox(s string) (local, host string, ok bool) {
 	local, host, found := strings.Cut(s, "@")
-	if !found || !IsHostName(host) {
+	// A local part is a dot-atom (RFC 5321, section 4.1.2).
+	if !found || !IsHostName(host) || strings.ContainsFunc(local, isNotInMailbox) || strings.Contains("."+local+".", "..") {
 		return "", "", false
 	}
-	for atom := range strings.SplitSeq(local, ".") { // the dot-atom of RFC 5321, section 4.1.2
-		if atom == "" {
-			return "", "", false
-		}
-	}
-	for i := range len(local) {
-		if c := local[i]; !IsAlphanumeric(c) && strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) < 0 {
-			return "", "", false
-		}
-	}
 	return local, host, true
+}
+
+func isNotInMailbox(r rune) bool {
+	return r >= utf8.RuneSelf || !IsAlphanumeric(byte(r)) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r)
 }
 
 // IsMailbox reports whether [SplitMailbox] splits the text.
