@@ -16,8 +16,9 @@ import (
 
 // subtree is the base of one GeneralSubtree.
 type subtree struct {
-	form form
-	text string // for the operator
+	form     form
+	text     string // for the operator
+	excluded bool   // or else permitted
 
 	// problem says why no name can be compared with the subtree. It is empty if names can.
 	problem string
