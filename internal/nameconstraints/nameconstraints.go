@@ -91,16 +91,6 @@ func of(cert *x509.Certificate) (*Constraints, error) {
 	return &Constraints{}, nil
 }
 
-// Check applies the constraints to the subject and the alternative names of one certificate below
-// the CA.
-func (c *Constraints) Check(cert *x509.Certificate) error {
-	names, err := namesOf(cert)
-	if err != nil {
-		return err
-	}
-	return c.check(names, new(int))
-}
-
 func (c *Constraints) check(names names, made *int) error {
 	for i := range names {
 		name := &names[i]

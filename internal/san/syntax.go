@@ -64,12 +64,6 @@ func isNotInMailbox(r rune) bool {
 	return r >= utf8.RuneSelf || !IsAlphanumeric(byte(r)) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r)
 }
 
-// IsMailbox reports whether [SplitMailbox] splits the text.
-func IsMailbox(s string) bool {
-	_, _, ok := SplitMailbox(s)
-	return ok
-}
-
 // FoldASCII writes the letters of ASCII in lower case. Unicode folding would make the Kelvin sign
 // equal to k.
 func FoldASCII(s string) string {
