@@ -1,9 +1,6 @@
 package san
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // The syntax of the names in rules, name constraints and certificates. Every function checks the
 // whole value.
@@ -49,19 +46,18 @@ func EndsInNumber(host string) bool {
 	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
+// dotAtom holds the characters of a local part (RFC 5321, section 4.1.2), in which no dot is first, last or
+// beside another.
+const dotAtom = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~."
+
 // SplitMailbox splits "local@host" if both parts are plain: no quotes, no comments, no second at
 // sign, no space or control character.
 func SplitMailbox(s string) (local, host string, ok bool) {
 	local, host, found := strings.Cut(s, "@")
-	// A local part is a dot-atom (RFC 5321, section 4.1.2).
-	if !found || !IsHostName(host) || strings.ContainsFunc(local, isNotInMailbox) || strings.Contains("."+local+".", "..") {
+	if !found || !IsHostName(host) || strings.Trim(local, dotAtom) != "" || strings.Contains("."+local+".", "..") {
 		return "", "", false
 	}
 	return local, host, true
-}
-
-func isNotInMailbox(r rune) bool {
-	return r >= utf8.RuneSelf || !IsAlphanumeric(byte(r)) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r)
 }
 
 // FoldASCII writes the letters of ASCII in lower case. Unicode folding would make the Kelvin sign
