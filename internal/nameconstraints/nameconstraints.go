@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -83,10 +84,8 @@ func Check(chain []*x509.Certificate, made *int) error {
 
 // of returns the constraints of a CA.
 func of(cert *x509.Certificate) (*Constraints, error) {
-	for i := range cert.Extensions {
-		if cert.Extensions[i].Id.Equal(OID) {
-			return Parse(cert.Extensions[i].Value)
-		}
+	if e := certcheck.Extension(cert, OID); e != nil {
+		return Parse(e.Value)
 	}
 	return &Constraints{}, nil
 }
