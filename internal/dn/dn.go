@@ -11,7 +11,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
@@ -155,14 +154,14 @@ const tagUniversalString = 28
 func decodeWide(content []byte, width int) (string, bool) {
 	var b strings.Builder
 	for char := range slices.Chunk(content, width) {
-		code := uint32(0)
+		code := rune(0)
 		for _, c := range char {
-			code = code<<8 | uint32(c)
+			code = code<<8 | rune(c)
 		}
-		if len(char) < width || code > unicode.MaxRune || !utf8.ValidRune(rune(code)) {
+		if len(char) < width || !utf8.ValidRune(code) {
 			return "", false
 		}
-		b.WriteRune(rune(code))
+		b.WriteRune(code)
 	}
 	return b.String(), true
 }
