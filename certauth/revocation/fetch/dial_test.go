@@ -3,8 +3,10 @@ package fetch_test
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
@@ -33,4 +35,17 @@ func TestFetch_ADeadAddressHidesNoOther(t *testing.T) {
 			require.ErrorIs(t, err, c.want)
 		})
 	}
+}
+
+// RFC 8305, section 4: if all addresses of one family are out of reach, the first of the other one is tried next.
+func TestFetch_TheSecondAddressIsOfTheOtherFamily(t *testing.T) {
+	f := newFetcher(t, fetch.HTTPOptions{Resolver: names{"responder.example": {{"9.9.9.9", "149.112.112.112", "2620:fe::fe", "2620:fe::9"}}}.resolver(t)})
+	dialled := fetch.Divert(f, "")
+	refused(t, f, forOCSP("http://responder.example/"), fetch.ErrTransport)
+	var isIPv4 []bool
+	for _, address := range dialled.Addresses() {
+		isIPv4 = append(isIPv4, netip.MustParseAddrPort(address).Addr().Is4())
+	}
+	require.Len(t, isIPv4, 4)
+	assert.NotEqual(t, isIPv4[0], isIPv4[1])
 }
