@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
@@ -16,6 +13,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
@@ -156,31 +154,17 @@ func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 	return cmp.Or(*whole.err, err)
 }
 
-// maxRSABits bounds the work of one signature check.
-const maxRSABits = 8192
-
 // checkSignerKey checks the key before it is used.
 func checkSignerKey(cert *x509.Certificate, minRSABits int) error {
-	switch key := cert.PublicKey.(type) {
-	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < minRSABits {
-			return advice.New(helpRSA, ErrWeakAlgorithm, "RSA key of %d bits, want %d", bits, minRSABits)
-		} else if bits > maxRSABits {
-			return fmt.Errorf("%w: RSA key of %d bits, want at most %d", ErrWeakAlgorithm, bits, maxRSABits)
-		}
-		return nil
-	case *ecdsa.PublicKey:
-		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() || key.Curve == elliptic.P521() {
-			return nil
-		}
-	case ed25519.PublicKey:
+	err := keycheck.CheckFrom(cert, minRSABits)
+	if err == nil {
 		return nil
 	}
-	if mldsa.IsKey(cert.PublicKey) {
-		return nil
+	help := ""
+	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < minRSABits {
+		help = helpRSA
+	} else if mldsa.OfKey(cert.RawSubjectPublicKeyInfo) != "" {
+		help = mldsa.Help
 	}
-	if name := mldsa.OfKey(cert.RawSubjectPublicKeyInfo); name != "" {
-		return advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("key of", name))
-	}
-	return fmt.Errorf("%w: key algorithm %s", ErrWeakAlgorithm, cert.PublicKeyAlgorithm)
+	return advice.New(help, ErrWeakAlgorithm, "%w", err)
 }

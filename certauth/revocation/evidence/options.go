@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 )
 
 // The defaults of VerifyOptions.
@@ -127,8 +129,8 @@ func (o *VerifyOptions) Check() error {
 	if o.NonceMode > NonceRequire {
 		mistakes = append(mistakes, fmt.Errorf("NonceMode: %d is not defined", o.NonceMode))
 	}
-	if o.MinRSABits < 0 || o.MinRSABits > maxRSABits {
-		mistakes = append(mistakes, fmt.Errorf("MinRSABits: %d, want at most %d, and not less than 0", o.MinRSABits, maxRSABits))
+	if o.MinRSABits < 0 || o.MinRSABits > keycheck.MaxRSABits {
+		mistakes = append(mistakes, fmt.Errorf("MinRSABits: %d, want at most %d, and not less than 0", o.MinRSABits, keycheck.MaxRSABits))
 	}
 	return errors.Join(mistakes...)
 }
