@@ -131,14 +131,10 @@ func (a *Attribute) fold() string {
 	if a.Raw != nil {
 		return sized(a.OID, "DER", string(a.Raw))
 	}
-	return key(a.OID, a.Text)
-}
-
-func key(oid, text string) string {
-	if folded, ok := prepare(text); ok {
-		return sized(oid, "folded", folded)
+	if folded, ok := prepare(a.Text); ok {
+		return sized(a.OID, "folded", folded)
 	}
-	return sized(oid, "exact", text)
+	return sized(a.OID, "exact", a.Text)
 }
 
 // sized concatenates the parts, each preceded by its length.
