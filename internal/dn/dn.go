@@ -226,9 +226,11 @@ func (n Name) Reversed() Name {
 // Values returns every text value of the attribute type, most specific last.
 func (n Name) Values(oid string) []string {
 	var values []string
-	for _, attribute := range slices.Concat(n...) {
-		if attribute.OID == oid && attribute.Raw == nil {
-			values = append(values, attribute.Text)
+	for _, rdn := range n {
+		for _, attribute := range rdn {
+			if attribute.OID == oid && attribute.Raw == nil {
+				values = append(values, attribute.Text)
+			}
 		}
 	}
 	return values
@@ -237,9 +239,11 @@ func (n Name) Values(oid string) []string {
 // Count returns the number of attributes of the type, whether or not their values are text.
 func (n Name) Count(oid string) int {
 	count := 0
-	for _, attribute := range slices.Concat(n...) {
-		if attribute.OID == oid {
-			count++
+	for _, rdn := range n {
+		for _, attribute := range rdn {
+			if attribute.OID == oid {
+				count++
+			}
 		}
 	}
 	return count
