@@ -213,7 +213,17 @@ func (a *Attribute) equal(b *Attribute) bool {
 }
 
 // EqualReversed reports whether the other name holds the same RDNs in the opposite order.
-func (n Name) EqualReversed(other Name) bool { return n.Equal(other.Reversed()) }
+func (n Name) EqualReversed(other Name) bool {
+	if len(n) != len(other) {
+		return false
+	}
+	for i := range n {
+		if !equalRDN(n[i], other[len(other)-1-i]) {
+			return false
+		}
+	}
+	return true
+}
 
 // Reversed returns the name with its RDNs in the opposite order. It is used to tell an operator
 // that a name was written in the wrong order.
