@@ -5,15 +5,12 @@ package dn
 import (
 	"bytes"
 	"encoding/asn1"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
@@ -142,41 +139,29 @@ func decodeString(value der.Element) (string, bool) {
 	case asn1.TagBMPString:
 		return DecodeBMP(value.Content)
 	case tagUniversalString:
-		return decodeUniversal(value.Content)
+		return decodeWide(value.Content, 4)
 	}
 	return "", false
 }
 
-// DecodeBMP returns the text of a BMPString, which has two bytes per character.
-func DecodeBMP(b []byte) (string, bool) {
-	if len(b)%2 != 0 {
-		return "", false
-	}
-	units := make([]uint16, 0, len(b)/2)
-	for i := 0; i < len(b); i += 2 {
-		unit := uint16(b[i])<<8 | uint16(b[i+1])
-		if utf16.IsSurrogate(rune(unit)) { // BMPString is UCS-2, which has no surrogates
-			return "", false
-		}
-		units = append(units, unit)
-	}
-	return string(utf16.Decode(units)), true
-}
+// DecodeBMP returns the text of a BMPString.
+func DecodeBMP(b []byte) (string, bool) { return decodeWide(b, 2) }
 
 const tagUniversalString = 28
 
-// decodeUniversal returns the text of a UniversalString, which has four bytes per character.
-func decodeUniversal(content []byte) (string, bool) {
-	if len(content)%4 != 0 {
-		return "", false
-	}
+// decodeWide returns the text of a BMPString or UniversalString, which have two or four bytes per character.
+// Neither has surrogates.
+func decodeWide(content []byte, width int) (string, bool) {
 	var b strings.Builder
-	for i := 0; i < len(content); i += 4 {
-		code := binary.BigEndian.Uint32(content[i:])
-		if code > unicode.MaxRune || !utf8.ValidRune(rune(code)) {
+	for char := range slices.Chunk(content, width) {
+		code := rune(0)
+		for _, c := range char {
+			code = code<<8 | rune(c)
+		}
+		if len(char) < width || !utf8.ValidRune(code) {
 			return "", false
 		}
-		b.WriteRune(rune(code))
+		b.WriteRune(code)
 	}
 	return b.String(), true
 }
@@ -276,14 +261,9 @@ func (n Name) Count(oid string) int {
 
 // Readable reports whether every value was decoded as text.
 func (n Name) Readable() bool {
-	for _, rdn := range n {
-		for _, attribute := range rdn {
-			if attribute.Raw != nil {
-				return false
-			}
-		}
-	}
-	return true
+	return !slices.ContainsFunc(n, func(rdn []Attribute) bool {
+		return slices.ContainsFunc(rdn, func(a Attribute) bool { return a.Raw != nil })
+	})
 }
 
 // String formats the name as RFC 4514 does, with the most specific RDN first.

@@ -131,14 +131,10 @@ func (a *Attribute) fold() string {
 	if a.Raw != nil {
 		return sized(a.OID, "DER", string(a.Raw))
 	}
-	return key(a.OID, a.Text)
-}
-
-func key(oid, text string) string {
-	if folded, ok := prepare(text); ok {
-		return sized(oid, "folded", folded)
+	if folded, ok := prepare(a.Text); ok {
+		return sized(a.OID, "folded", folded)
 	}
-	return sized(oid, "exact", text)
+	return sized(a.OID, "exact", a.Text)
 }
 
 // sized concatenates the parts, each preceded by its length.
@@ -154,10 +150,8 @@ func sized(parts ...string) string {
 
 // prepare folds a text. It returns false if the text must stay as it is.
 func prepare(text string) (string, bool) {
-	for _, r := range text {
-		if !unicode.IsGraphic(r) || unicode.Is(unprepared, r) {
-			return "", false
-		}
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.Is(unprepared, r) }) {
+		return "", false
 	}
 	var b strings.Builder
 	b.Grow(len(text))
@@ -251,20 +245,10 @@ func (a *preparedAttribute) hasTwin(list []preparedAttribute) bool {
 	return false
 }
 
+// differs takes a text that is not whole for that of every attribute that begins with it.
 func (a *preparedAttribute) differs(b *preparedAttribute) bool {
-	if a.oid != b.oid {
-		return true
-	}
-	switch {
-	case a.whole && b.whole:
-		return a.text != b.text
-	case a.whole:
-		return !strings.HasPrefix(a.text, b.text)
-	case b.whole:
-		return !strings.HasPrefix(b.text, a.text)
-	}
-	n := min(len(a.text), len(b.text))
-	return a.text[:n] != b.text[:n]
+	same := a.text == b.text || !a.whole && strings.HasPrefix(b.text, a.text) || !b.whole && strings.HasPrefix(a.text, b.text)
+	return a.oid != b.oid || !same
 }
 
 // certain returns the folded text up to the first character for which the result of RFC 4518 is

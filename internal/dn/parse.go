@@ -2,7 +2,6 @@ package dn
 
 import (
 	"crypto/x509"
-	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,19 +42,15 @@ var keywords = []struct{ name, oid string }{
 var knownOIDs = func() map[string]string {
 	known := map[string]string{}
 	for _, keyword := range keywords {
-		var oid asn1.ObjectIdentifier
-		for arc := range strings.SplitSeq(keyword.oid, ".") {
-			number, err := strconv.Atoi(arc)
-			if err != nil {
-				panic(err)
-			}
-			oid = append(oid, number)
-		}
-		encoded, err := asn1.Marshal(oid)
+		oid, err := x509.ParseOID(keyword.oid)
 		if err != nil {
 			panic(err)
 		}
-		known[string(encoded[2:])] = keyword.oid
+		encoded, err := oid.MarshalBinary() // the content alone
+		if err != nil {
+			panic(err)
+		}
+		known[string(encoded)] = keyword.oid
 	}
 	return known
 }()

@@ -15,6 +15,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
+// MaxRSABits bounds the work of a signature check with an RSA key. Keys below minRSABits can be broken.
+const (
+	MaxRSABits = 8192
+	minRSABits = 2048
+)
+
 // maxRSAExponent is the usual exponent. A larger one makes signature checks many times as
 // expensive without making them safer.
 const maxRSAExponent = 65537
@@ -29,11 +35,14 @@ func isPSS(cert *x509.Certificate) bool {
 
 // Check returns an error unless the public key of the certificate is of a known kind, strong, and
 // cheap to use. Only such keys are used to check signatures.
-func Check(cert *x509.Certificate) error {
+func Check(cert *x509.Certificate) error { return CheckFrom(cert, minRSABits) }
+
+// CheckFrom is Check with another minimum for the bits of an RSA key.
+func CheckFrom(cert *x509.Certificate, minRSABits int) error {
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
-			return fmt.Errorf("RSA key of %d bits, want 2048 to 8192", bits)
+		if bits := key.N.BitLen(); bits < minRSABits || bits > MaxRSABits {
+			return fmt.Errorf("RSA key of %d bits, want %d to %d", bits, minRSABits, MaxRSABits)
 		}
 		if key.E < 3 || key.E&1 == 0 || key.E > maxRSAExponent {
 			return fmt.Errorf("RSA exponent %d, want an odd number from 3 to %d", key.E, maxRSAExponent)

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -35,7 +36,7 @@ var OID = asn1.ObjectIdentifier{2, 5, 29, 30}
 
 // Constraints are the name constraints of one CA. They are immutable and safe for concurrent use.
 type Constraints struct {
-	permitted, excluded []subtree
+	subtrees []subtree
 }
 
 // Check applies the constraints of every CA of a verified chain, including the root, to every
@@ -54,9 +55,9 @@ func Check(chain []*x509.Certificate, made *int) error {
 	for i := 1; i < len(chain); i++ {
 		constraints, err := of(chain[i])
 		if err != nil {
-			return fmt.Errorf("name constraints of CA %s: %w", subject(chain[i]), err)
+			return fmt.Errorf("name constraints of CA %s: %w", dn.Quote(chain[i].RawSubject), err)
 		}
-		if len(constraints.permitted)+len(constraints.excluded) == 0 {
+		if len(constraints.subtrees) == 0 {
 			continue
 		}
 		for j, cert := range chain[:i] {
@@ -72,9 +73,9 @@ func Check(chain []*x509.Certificate, made *int) error {
 			if err != nil {
 				who := "the leaf"
 				if j > 0 {
-					who = "CA " + subject(cert)
+					who = "CA " + dn.Quote(cert.RawSubject)
 				}
-				return fmt.Errorf("name constraints of CA %s refuse %s: %w", subject(chain[i]), who, err)
+				return fmt.Errorf("name constraints of CA %s refuse %s: %w", dn.Quote(chain[i].RawSubject), who, err)
 			}
 		}
 	}
@@ -83,60 +84,32 @@ func Check(chain []*x509.Certificate, made *int) error {
 
 // of returns the constraints of a CA.
 func of(cert *x509.Certificate) (*Constraints, error) {
-	for i := range cert.Extensions {
-		if cert.Extensions[i].Id.Equal(OID) {
-			return Parse(cert.Extensions[i].Value)
-		}
+	if e := certcheck.Extension(cert, OID); e != nil {
+		return Parse(e.Value)
 	}
 	return &Constraints{}, nil
-}
-
-func subject(cert *x509.Certificate) string {
-	name, err := dn.Parse(cert.RawSubject)
-	if err != nil {
-		return "(unreadable name)"
-	}
-	return logtext.Quote(name.String())
-}
-
-// Check applies the constraints to the subject and the alternative names of one certificate below
-// the CA.
-func (c *Constraints) Check(cert *x509.Certificate) error {
-	names, err := namesOf(cert)
-	if err != nil {
-		return err
-	}
-	return c.check(names, new(int))
 }
 
 func (c *Constraints) check(names names, made *int) error {
 	for i := range names {
 		name := &names[i]
 		constrained, inside := false, false
-		for j := range c.permitted {
-			tree := &c.permitted[j]
+		for j := range c.subtrees {
+			tree := &c.subtrees[j]
 			if !tree.concerns(name) {
 				continue
 			}
 			if err := meet(tree, name, made); err != nil {
 				return err
 			}
-			constrained, inside = true, inside || tree.holds(name)
-		}
-		if constrained && !inside {
-			return fmt.Errorf("%s is outside the permitted subtrees: %s", name, list(c.permitted, name))
-		}
-		for j := range c.excluded {
-			tree := &c.excluded[j]
-			if !tree.concerns(name) {
-				continue
-			}
-			if err := meet(tree, name, made); err != nil {
-				return err
-			}
-			if tree.mayHold(name) {
+			if !tree.excluded {
+				constrained, inside = true, inside || tree.holds(name)
+			} else if tree.mayHold(name) {
 				return fmt.Errorf("%s is excluded by %s", name, logtext.Quote(tree.text))
 			}
+		}
+		if constrained && !inside {
+			return fmt.Errorf("%s is outside the permitted subtrees: %s", name, c.permittedFor(name))
 		}
 	}
 	return nil
@@ -156,12 +129,12 @@ func meet(tree *subtree, name *name, made *int) error {
 	return nil
 }
 
-// list formats the subtrees that apply to the name.
-func list(trees []subtree, name *name) string {
+// permittedFor formats the permitted subtrees that apply to the name.
+func (c *Constraints) permittedFor(name *name) string {
 	var texts []string
-	for i := range trees {
-		if trees[i].concerns(name) {
-			texts = append(texts, trees[i].text)
+	for _, tree := range c.subtrees {
+		if !tree.excluded && tree.concerns(name) {
+			texts = append(texts, tree.text)
 		}
 	}
 	return logtext.List(texts)
@@ -186,43 +159,38 @@ func Parse(value []byte) (*Constraints, error) {
 			return nil, errors.New("permitted and excluded subtrees are repeated or out of order")
 		}
 		last = field.Tag
-		trees, err := parseSubtrees(field.Content, maxSubtrees-len(c.permitted))
-		if err != nil {
-			return nil, err
-		}
-		switch field.Tag {
-		case der.Context | der.Constructed:
-			c.permitted = trees
-		case der.Context | der.Constructed | 1:
-			c.excluded = trees
-		default:
+		isExcluded := field.Tag == der.Context|der.Constructed|1
+		if !isExcluded && field.Tag != der.Context|der.Constructed {
 			return nil, errors.New("a field that is neither permitted nor excluded subtrees")
+		}
+		if err := c.add(field.Content, isExcluded); err != nil {
+			return nil, err
 		}
 	}
 	return c, nil
 }
 
-func parseSubtrees(content []byte, limit int) ([]subtree, error) {
+func (c *Constraints) add(content []byte, areExcluded bool) error {
 	if len(content) == 0 {
-		return nil, errors.New("a list without subtrees")
+		return errors.New("a list without subtrees")
 	}
-	var trees []subtree
 	for rest := content; len(rest) > 0; {
 		var element der.Element
 		var ok bool
 		if element, rest, ok = der.Read(rest); !ok || element.Tag != der.Sequence {
-			return nil, errors.New("not a subtree")
+			return errors.New("not a subtree")
 		}
-		if len(trees) == limit {
-			return nil, fmt.Errorf("more than %d subtrees", maxSubtrees)
+		if len(c.subtrees) == maxSubtrees {
+			return fmt.Errorf("more than %d subtrees", maxSubtrees)
 		}
 		tree, err := parseSubtree(element.Content)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		trees = append(trees, tree)
+		tree.excluded = areExcluded
+		c.subtrees = append(c.subtrees, tree)
 	}
-	return trees, nil
+	return nil
 }
 
 func parseSubtree(content []byte) (subtree, error) {

@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -52,35 +54,29 @@ func namesOf(cert *x509.Certificate) (names, error) {
 		list = append(list, name{form: form{number: san.DirectoryName}, problem: problem}, name{form: form{number: san.RFC822Name}, problem: problem})
 	case len(subject) > 0:
 		list = append(list, directoryName(subject))
-		for _, rdn := range subject {
-			for _, attribute := range rdn {
-				if attribute.OID != dn.OIDEmailAddress {
-					continue
-				}
-				email := name{form: form{number: san.RFC822Name}, problem: "cannot be read"}
-				if attribute.Raw == nil {
-					email = emailAddress(attribute.Text)
-				}
-				list = append(list, email)
+		for _, attribute := range slices.Concat(subject...) {
+			if attribute.OID != dn.OIDEmailAddress {
+				continue
 			}
+			email := name{form: form{number: san.RFC822Name}, problem: "cannot be read"}
+			if attribute.Raw == nil {
+				email = emailAddress(attribute.Text)
+			}
+			list = append(list, email)
 		}
 	}
-	for i := range cert.Extensions {
-		if !cert.Extensions[i].Id.Equal(san.OID) {
-			continue
-		}
-		elements, err := san.General(cert.Extensions[i].Value)
-		if err != nil {
-			return nil, err
-		}
-		for _, element := range elements {
-			if !san.IsForm(element) {
-				return nil, errors.New("subject alternative name: not a GeneralName")
-			}
-			list = append(list, nameOf(element))
-		}
+	e := certcheck.Extension(cert, san.OID)
+	if e == nil {
+		return list, nil
 	}
-	return list, nil
+	elements, err := san.General(e.Value)
+	for _, element := range elements {
+		if !san.IsForm(element) {
+			return nil, errors.New("subject alternative name: not a GeneralName")
+		}
+		list = append(list, nameOf(element))
+	}
+	return list, err
 }
 
 func nameOf(element der.Element) name {
@@ -157,7 +153,7 @@ func uriHost(uri string) (host string, ok bool) {
 		authority = behind
 	}
 	host, port, _ := strings.Cut(authority, ":")
-	return host, strings.Trim(port, digits) == "" && san.IsHostName(host) && !isNumeric(host)
+	return host, strings.Trim(port, digits) == "" && san.IsHostName(host) && !san.EndsInNumber(host)
 }
 
 const (

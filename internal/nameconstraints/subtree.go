@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/bits"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,8 +16,9 @@ import (
 
 // subtree is the base of one GeneralSubtree.
 type subtree struct {
-	form form
-	text string // for the operator
+	form     form
+	text     string // for the operator
+	excluded bool   // or else permitted
 
 	// problem says why no name can be compared with the subtree. It is empty if names can.
 	problem string
@@ -47,7 +48,7 @@ func newSubtree(base der.Element) (subtree, error) {
 			tree.problem = "is neither a host, nor a domain, nor a mailbox"
 		}
 	case san.URI:
-		if !isDomain(tree.text) || isNumeric(tree.text) {
+		if !isDomain(tree.text) || san.EndsInNumber(tree.text) {
 			tree.problem = "is neither a host nor a domain"
 		}
 	case san.IPAddress:
@@ -79,18 +80,11 @@ func isDomain(s string) bool {
 // prefixOf reads an address with its mask, in network byte order (RFC 4632, section 3.1).
 func prefixOf(content []byte) (netip.Prefix, bool) {
 	half := len(content) / 2
-	if len(content) != 8 && len(content) != 32 {
+	address, ok := netip.AddrFromSlice(content[:half])
+	ones, size := net.IPMask(content[half:]).Size()
+	if !ok || size != address.BitLen() { // 0 if the ones are not contiguous
 		return netip.Prefix{}, false
 	}
-	ones, ended := 0, false
-	for _, c := range content[half:] {
-		n := bits.LeadingZeros8(^c)
-		if c<<n != 0 || ended && n > 0 {
-			return netip.Prefix{}, false
-		}
-		ones, ended = ones+n, n < 8
-	}
-	address, _ := netip.AddrFromSlice(content[:half])
 	return netip.PrefixFrom(address, ones).Masked(), true
 }
 
@@ -157,12 +151,6 @@ func isBelow(name, domain string) bool {
 	domain = strings.TrimPrefix(domain, ".")
 	cut := len(name) - len(domain)
 	return cut > 1 && name[cut-1] == '.' && san.EqualFoldASCII(name[cut:], domain)
-}
-
-// isNumeric reports whether some readers of URIs treat the host name as an IPv4 address.
-func isNumeric(host string) bool {
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	return last != "" && (strings.Trim(last, "0123456789") == "" || strings.HasPrefix(strings.ToLower(last), "0x"))
 }
 
 // form is the form of a name: the number of the GeneralName and, for an otherName, its type.

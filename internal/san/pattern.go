@@ -64,7 +64,7 @@ func CheckMailboxPattern(s string) error {
 		}
 		return nil
 	}
-	if !IsMailbox(s) {
+	if _, _, ok := SplitMailbox(s); !ok {
 		return errors.New("not one plain mailbox")
 	}
 	return nil

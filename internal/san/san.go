@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
@@ -133,10 +134,8 @@ func addText(list *[]string, name der.Element) error {
 	if len(name.Content) == 0 {
 		return errors.New("empty")
 	}
-	for _, c := range name.Content {
-		if c <= 0x20 || c >= 0x7F {
-			return errors.New("byte outside printable ASCII")
-		}
+	if slices.ContainsFunc(name.Content, func(c byte) bool { return c <= 0x20 || c >= 0x7F }) {
+		return errors.New("byte outside printable ASCII")
 	}
 	*list = append(*list, string(name.Content))
 	return nil

@@ -35,30 +35,29 @@ var hostBytes = func() (table [256]bool) {
 	return table
 }()
 
+// EndsInNumber reports whether some libraries read the host as an IPv4 address, such as 127.1, 0x7f.1 or
+// 2130706433. It is the "ends in a number checker" of the WHATWG URL Standard, section 3.5.
+func EndsInNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if hex, found := strings.CutPrefix(strings.ToLower(last), "0x"); found {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
+}
+
+// dotAtom holds the characters of a local part (RFC 5321, section 4.1.2), in which no dot is first, last or
+// beside another.
+const dotAtom = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~."
+
 // SplitMailbox splits "local@host" if both parts are plain: no quotes, no comments, no second at
 // sign, no space or control character.
 func SplitMailbox(s string) (local, host string, ok bool) {
 	local, host, found := strings.Cut(s, "@")
-	if !found || !IsHostName(host) {
+	if !found || !IsHostName(host) || strings.Trim(local, dotAtom) != "" || strings.Contains("."+local+".", "..") {
 		return "", "", false
 	}
-	for atom := range strings.SplitSeq(local, ".") { // the dot-atom of RFC 5321, section 4.1.2
-		if atom == "" {
-			return "", "", false
-		}
-	}
-	for i := range len(local) {
-		if c := local[i]; !IsAlphanumeric(c) && strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) < 0 {
-			return "", "", false
-		}
-	}
 	return local, host, true
-}
-
-// IsMailbox reports whether [SplitMailbox] splits the text.
-func IsMailbox(s string) bool {
-	_, _, ok := SplitMailbox(s)
-	return ok
 }
 
 // FoldASCII writes the letters of ASCII in lower case. Unicode folding would make the Kelvin sign

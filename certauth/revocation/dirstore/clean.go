@@ -75,10 +75,7 @@ func (s *Store) clean() {
 		most = room{most.files * 9 / 10, most.bytes / 10 * 9}
 	}
 	for _, f := range files {
-		if !holds.exceeds(most) {
-			break
-		}
-		if root.Remove(f.name) == nil {
+		if holds.exceeds(most) && root.Remove(f.name) == nil {
 			holds.files--
 			holds.bytes -= f.size
 		}

@@ -3,9 +3,7 @@ package evidence
 import (
 	"bytes"
 	"cmp"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
+	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
@@ -15,6 +13,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
@@ -23,10 +22,16 @@ var (
 	oidRSAPSS = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
 	oidMGF1   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
 	oidSHA1   = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
-	oidSHA256 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
-	oidSHA384 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}
-	oidSHA512 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}
 )
+
+// hashes are those of SHA-2 that are accepted.
+var hashes = map[string]crypto.Hash{
+	"2.16.840.1.101.3.4.2.1": crypto.SHA256, "2.16.840.1.101.3.4.2.2": crypto.SHA384, "2.16.840.1.101.3.4.2.3": crypto.SHA512,
+}
+
+var pssAlgorithms = map[crypto.Hash]x509.SignatureAlgorithm{
+	crypto.SHA256: x509.SHA256WithRSAPSS, crypto.SHA384: x509.SHA384WithRSAPSS, crypto.SHA512: x509.SHA512WithRSAPSS,
+}
 
 // The signature algorithms that are accepted in addition to RSA-PSS and ML-DSA. For RSA the
 // parameters are NULL, but absent ones must be accepted (RFC 4055, section 5); the others have none
@@ -130,15 +135,9 @@ func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
 	for _, part := range []*reader{in, hashPart, maskPart, saltPart, maskHashPart} {
 		part.end("")
 	}
-	if *in.err == nil && mask.oid.Equal(oidMGF1) && maskHash.oid.Equal(hash.oid) && hash.hasNoParameters() && maskHash.hasNoParameters() {
-		switch {
-		case hash.oid.Equal(oidSHA256) && salt == 32:
-			return x509.SHA256WithRSAPSS, nil
-		case hash.oid.Equal(oidSHA384) && salt == 48:
-			return x509.SHA384WithRSAPSS, nil
-		case hash.oid.Equal(oidSHA512) && salt == 64:
-			return x509.SHA512WithRSAPSS, nil
-		}
+	belong := mask.oid.Equal(oidMGF1) && maskHash.oid.Equal(hash.oid) && hash.hasNoParameters() && maskHash.hasNoParameters()
+	if known, ok := hashes[hash.oid.String()]; ok && *in.err == nil && belong && salt == known.Size() {
+		return pssAlgorithms[known], nil
 	}
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: RSA-PSS parameters", ErrWeakAlgorithm)
 }
@@ -155,31 +154,17 @@ func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 	return cmp.Or(*whole.err, err)
 }
 
-// maxRSABits bounds the work of one signature check.
-const maxRSABits = 8192
-
 // checkSignerKey checks the key before it is used.
 func checkSignerKey(cert *x509.Certificate, minRSABits int) error {
-	switch key := cert.PublicKey.(type) {
-	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < minRSABits {
-			return advice.New(helpRSA, ErrWeakAlgorithm, "RSA key of %d bits, want %d", bits, minRSABits)
-		} else if bits > maxRSABits {
-			return fmt.Errorf("%w: RSA key of %d bits, want at most %d", ErrWeakAlgorithm, bits, maxRSABits)
-		}
-		return nil
-	case *ecdsa.PublicKey:
-		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() || key.Curve == elliptic.P521() {
-			return nil
-		}
-	case ed25519.PublicKey:
+	err := keycheck.CheckFrom(cert, minRSABits)
+	if err == nil {
 		return nil
 	}
-	if mldsa.IsKey(cert.PublicKey) {
-		return nil
+	help := ""
+	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < minRSABits {
+		help = helpRSA
+	} else if mldsa.OfKey(cert.RawSubjectPublicKeyInfo) != "" {
+		help = mldsa.Help
 	}
-	if name := mldsa.OfKey(cert.RawSubjectPublicKeyInfo); name != "" {
-		return advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("key of", name))
-	}
-	return fmt.Errorf("%w: key algorithm %s", ErrWeakAlgorithm, cert.PublicKeyAlgorithm)
+	return advice.New(help, ErrWeakAlgorithm, "%w", err)
 }

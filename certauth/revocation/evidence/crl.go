@@ -83,7 +83,7 @@ func openList(der []byte, isDelta bool, issuer *x509.Certificate, o *VerifyOptio
 	}
 	l.responder, l.signerKey = dn.Quote(by.RawSubject), by.RawSubjectPublicKeyInfo
 	if e, named := find(l.extensions, oidFreshestCRL); named {
-		points, _ := readPoints("", e.value, l.issuer)
+		points, _ := readPoints("", e.Value, l.issuer)
 		l.freshest = firstURLs(points)
 	}
 	endless := !l.hasNextUpdate() && o.AllowNoNextUpdate

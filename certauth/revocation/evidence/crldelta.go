@@ -30,11 +30,8 @@ import (
 // hold that the list does not, the error is [ErrNotFresh], and the status is never Good. If the
 // list contains a hold and the delta confirms it, the ThisUpdate of the hold is that of the delta.
 func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
-	if l == nil || issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
+	if l == nil {
 		return nil, ErrArgument
-	}
-	if l.by == nil || !dn.Match(l.by.RawSubject, issuer.RawSubject) {
-		return nil, ErrIssuerMismatch
 	}
 	delta, err := ParseDelta(der, issuer, o)
 	if err != nil {
@@ -70,7 +67,7 @@ func (d *Delta) Scope() string { return d.scopeKey() }
 
 // Replaces reports whether the delta continues every list that other continues, and is not older.
 func (d *Delta) Replaces(other *Delta) bool {
-	return dn.Match(d.issuer, other.issuer) && d.isOfKind(&other.index) == "" && d.baseNumber.Cmp(other.baseNumber) <= 0 && d.number.Cmp(other.number) >= 0
+	return d.isOfKind(&other.index) == "" && d.baseNumber.Cmp(other.baseNumber) <= 0 && d.number.Cmp(other.number) >= 0
 }
 
 // With returns the list combined with a delta, like [CRL.WithDelta].
@@ -98,8 +95,7 @@ func (l *CRL) ListedByDelta(s *Subject) (thisUpdate time.Time, listed bool) {
 	return l.delta.ThisUpdate, true
 }
 
-// continuedBy is rule C10, as far as it does not depend on the time. The signatures have
-// established that both have the same issuer.
+// continuedBy is rule C10, as far as it does not depend on the time.
 func (x *index) continuedBy(delta *index) error {
 	why := x.isOfKind(delta)
 	switch {
@@ -127,6 +123,8 @@ func (mismatchError) Unwrap() error { return ErrDeltaMismatch }
 // their numbers, or "".
 func (x *index) isOfKind(delta *index) string {
 	switch {
+	case !dn.Match(x.issuer, delta.issuer):
+		return "another issuer"
 	case !sameExtension(x.pointDER, delta.pointDER):
 		return "another issuing distribution point"
 	case !sameExtension(x.keyIDDER, delta.keyIDDER):

@@ -274,11 +274,11 @@ func TestCRL_WithDelta_Arguments(t *testing.T) {
 		{"case 88 HTML", base, []byte("<html></html>"), s.ca.cert, now, evidence.ErrMalformed},
 		{"case 88 nothing", base, nil, s.ca.cert, now, evidence.ErrMalformed},
 		{"case 88 the list itself", base, encode(t, s.list()), s.ca.cert, now, evidence.ErrDeltaMismatch},
-		{"case 98 another issuer", base, der, s.root.cert, now, evidence.ErrIssuerMismatch},
+		{"case 98 another issuer", base, der, s.root.cert, now, evidence.ErrCRLIssuer},
 		{"case 100 no issuer", base, der, nil, now, evidence.ErrArgument},
 		{"case 100 no moment", base, der, s.ca.cert, time.Time{}, evidence.ErrArgument},
 		{"case 100 no list", nil, der, s.ca.cert, now, evidence.ErrArgument},
-		{"case 100 a list that was never parsed", &evidence.CRL{}, der, s.ca.cert, now, evidence.ErrIssuerMismatch},
+		{"case 100 a list that was never parsed", &evidence.CRL{}, der, s.ca.cert, now, evidence.ErrDeltaMismatch},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			merged, err := c.list.WithDelta(c.der, c.issuer, at(c.now))

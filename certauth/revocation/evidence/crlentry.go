@@ -58,18 +58,18 @@ func (l *list) readEntryExtensions(one *entry, inner cryptobyte.String) error {
 	}
 	for _, e := range extensions {
 		switch {
-		case e.oid.Equal(oidReasonCode):
-			value := newReader(e.value)
+		case e.Id.Equal(oidReasonCode):
+			value := newReader(e.Value)
 			one.reason = value.enum("reason code")
 			value.end("reason code")
 			if err := cmp.Or(*value.err, l.checkReason(one.reason)); err != nil {
 				return err
 			}
-		case e.oid.Equal(oidCertificateIssuer):
+		case e.Id.Equal(oidCertificateIssuer):
 			return fmt.Errorf("%w: an entry of another issuer", ErrCriticalExtension)
-		case e.oid.Equal(oidInvalidityDate):
-		case e.critical:
-			return fmt.Errorf("%w: %s in an entry", ErrCriticalExtension, e.oid)
+		case e.Id.Equal(oidInvalidityDate):
+		case e.Critical:
+			return fmt.Errorf("%w: %s in an entry", ErrCriticalExtension, e.Id)
 		}
 	}
 	return nil

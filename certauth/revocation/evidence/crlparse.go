@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"math/big"
@@ -31,7 +32,7 @@ type list struct {
 	keyID      []byte // of the authority key identifier, nil if absent
 	entries    []byte // content of revokedCertificates
 	hasEntries bool
-	extensions []extension
+	extensions []pkix.Extension
 	algorithm  algorithmIdentifier
 	signature  []byte
 }
@@ -84,24 +85,24 @@ func (l *list) readKnownExtensions() error {
 	for _, e := range l.extensions {
 		var err error
 		switch {
-		case e.oid.Equal(oidIssuingPoint):
-			l.pointDER = bytes.Clone(e.value) // the index keeps it, and must not keep the whole list in memory
+		case e.Id.Equal(oidIssuingPoint):
+			l.pointDER = bytes.Clone(e.Value) // the index keeps it, and must not keep the whole list in memory
 			if l.point, err = parseIssuingPoint(l.pointDER); err == nil && l.point.indirect {
 				err = ErrIndirectCRL
 			}
-		case e.oid.Equal(oidAuthorityKeyID):
-			l.keyIDDER = bytes.Clone(e.value)
-			in := readSequence(e.value, "authority key identifier")
+		case e.Id.Equal(oidAuthorityKeyID):
+			l.keyIDDER = bytes.Clone(e.Value)
+			in := readSequence(e.Value, "authority key identifier")
 			id, _ := in.optional(cbasn1.Tag(0).ContextSpecific(), "authority key identifier")
 			l.keyID, err = id.rest, *in.err
-		case e.oid.Equal(oidCRLNumber):
-			l.number, err = parseCRLNumber(e.value)
-		case e.oid.Equal(oidDeltaIndicator):
-			l.baseNumber, err = parseCRLNumber(e.value)
-		case e.oid.Equal(oidFreshestCRL):
+		case e.Id.Equal(oidCRLNumber):
+			l.number, err = parseCRLNumber(e.Value)
+		case e.Id.Equal(oidDeltaIndicator):
+			l.baseNumber, err = parseCRLNumber(e.Value)
+		case e.Id.Equal(oidFreshestCRL):
 			l.namesDelta = true
-		case e.critical:
-			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
+		case e.Critical:
+			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.Id)
 		}
 		if err != nil {
 			return err
@@ -120,7 +121,7 @@ func (l *list) checkKind(wantsDelta bool) error {
 		return nil
 	case !isDelta:
 		return fmt.Errorf("%w: a complete CRL is not a delta", ErrDeltaMismatch)
-	case !indicator.critical: // section 5.2.4: who does not know the extension would take the delta for the complete list
+	case !indicator.Critical: // section 5.2.4: who does not know the extension would take the delta for the complete list
 		return malformed("a delta CRL indicator that is not critical")
 	case l.namesDelta: // section 5.2.6
 		return malformed("a delta CRL with a freshest CRL")

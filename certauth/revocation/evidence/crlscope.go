@@ -59,8 +59,7 @@ func (h *header) reasonsFor(s *Subject) (uint16, error) {
 		return p.reasons, nil
 	case s.pointsErr != nil:
 		return 0, s.pointsErr
-	}
-	if p.namesCA(s.rawIssuer) {
+	case p.namesCA(s.rawIssuer):
 		return p.reasons, nil
 	}
 	var reasons uint16

@@ -1,8 +1,10 @@
 package evidence
 
 import (
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -155,15 +157,8 @@ func (r *reader) generalizedTime(what string) time.Time {
 	return r.time(what)
 }
 
-// extension is one Extension of RFC 5280, section 4.1.
-type extension struct {
-	oid      asn1.ObjectIdentifier
-	critical bool
-	value    []byte
-}
-
 // extensions reads between one and maxExtensions extensions, none of them twice.
-func (r *reader) extensions() (all []extension) {
+func (r *reader) extensions() (all []pkix.Extension) {
 	list := r.inside(cbasn1.SEQUENCE, "extensions")
 	r.want(!list.rest.Empty(), "extensions")
 	for list.more() {
@@ -171,15 +166,15 @@ func (r *reader) extensions() (all []extension) {
 			r.fail(fmt.Errorf("%w: more than %d extensions", ErrLimits, maxExtensions))
 		}
 		one := list.extension()
-		if _, twice := find(all, one.oid); twice {
-			r.fail(fmt.Errorf("%w: extension %s appears twice", ErrLimits, one.oid))
+		if _, twice := find(all, one.Id); twice {
+			r.fail(fmt.Errorf("%w: extension %s appears twice", ErrLimits, one.Id))
 		}
 		all = append(all, one)
 	}
 	return all
 }
 
-func (r *reader) optionalExtensions(tag cbasn1.Tag) (all []extension) {
+func (r *reader) optionalExtensions(tag cbasn1.Tag) (all []pkix.Extension) {
 	if in, present := r.optional(tag, "extensions"); present {
 		all = in.extensions()
 		in.end("extensions")
@@ -187,25 +182,35 @@ func (r *reader) optionalExtensions(tag cbasn1.Tag) (all []extension) {
 	return all
 }
 
-func (r *reader) extension() (one extension) {
+func (r *reader) extension() (one pkix.Extension) {
 	in := r.inside(cbasn1.SEQUENCE, "extension")
-	one.oid = in.oid("extension")
+	one.Id = in.oid("extension")
 	if in.isNext(cbasn1.BOOLEAN) {
 		// DER omits the default FALSE, and encodes TRUE as 0xFF, as ReadASN1Boolean requires.
-		in.want(in.rest.ReadASN1Boolean(&one.critical) && one.critical, "extension")
+		in.want(in.rest.ReadASN1Boolean(&one.Critical) && one.Critical, "extension")
 	}
-	one.value = in.content(cbasn1.OCTET_STRING, "extension")
+	one.Value = in.content(cbasn1.OCTET_STRING, "extension")
 	in.end("extension")
 	return one
 }
 
-func find(extensions []extension, oid asn1.ObjectIdentifier) (extension, bool) {
+func find(extensions []pkix.Extension, id asn1.ObjectIdentifier) (pkix.Extension, bool) {
 	for _, one := range extensions {
-		if one.oid.Equal(oid) {
+		if one.Id.Equal(id) {
 			return one, true
 		}
 	}
-	return extension{}, false
+	return pkix.Extension{}, false
+}
+
+// checkCritical is for extensions of which none but the known ones may be critical.
+func checkCritical(extensions []pkix.Extension, known ...asn1.ObjectIdentifier) error {
+	for _, e := range extensions {
+		if e.Critical && !slices.ContainsFunc(known, e.Id.Equal) {
+			return fmt.Errorf("%w: %s", ErrCriticalExtension, e.Id)
+		}
+	}
+	return nil
 }
 
 // serialBytes returns a serial number as the certificate encodes it, which a big.Int does not keep.

@@ -218,6 +218,16 @@ func expect(t *testing.T, result evidence.Result, err error, status evidence.Sta
 	assert.False(t, result.StaleRevoked && sentinel != evidence.ErrNotFresh, "StaleRevoked together with another error") //nolint:errorlint // the sentinel of the table
 }
 
+// expectGoodUnless is expect for evidence that says good unless it is refused.
+func expectGoodUnless(t *testing.T, result evidence.Result, err, refused error) {
+	t.Helper()
+	status := evidence.Good
+	if refused != nil {
+		status = evidence.Unavailable
+	}
+	expect(t, result, err, status, refused)
+}
+
 // evidenceCase is one fault in otherwise correct evidence.
 type evidenceCase struct {
 	name   string

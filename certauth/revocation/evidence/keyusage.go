@@ -20,7 +20,8 @@ func mayUse(cert *x509.Certificate, purposes x509.KeyUsage) bool {
 func hasKeyUsage(cert *x509.Certificate) bool { return hasExtension(cert, oidKeyUsage) }
 
 func hasExtension(cert *x509.Certificate, id asn1.ObjectIdentifier) bool {
-	return slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
+	_, has := find(cert.Extensions, id)
+	return has
 }
 
 // MergeIssuers returns own with the permissions that another certificate of the same CA adds, or

@@ -3,8 +3,6 @@ package evidence
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -53,10 +51,8 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	if err != nil {
 		return Result{}, err
 	}
-	for _, e := range r.extensions {
-		if e.critical && !e.oid.Equal(oidNonce) {
-			return Result{}, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
-		}
+	if err := checkCritical(r.extensions, oidNonce); err != nil {
+		return Result{}, err
 	}
 	algorithm, err := r.algorithm.signatureAlgorithm("signed", o.AllowSHA1)
 	if err != nil {
@@ -96,7 +92,7 @@ func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 		}
 		return nil
 	}
-	value := newReader(e.value)
+	value := newReader(e.Value)
 	nonce := value.content(cbasn1.OCTET_STRING, "nonce")
 	value.end("nonce")
 	if *value.err != nil || len(nonce) == 0 || len(nonce) > 128 {
@@ -137,10 +133,8 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 		if a.ThisUpdate.After(r.producedAt.Add(skew)) {
 			return nil, fmt.Errorf("%w: before thisUpdate", ErrProducedAt)
 		}
-		for _, e := range a.extensions {
-			if e.critical && !slices.ContainsFunc(harmlessSingle, e.oid.Equal) {
-				return nil, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
-			}
+		if err := checkCritical(a.extensions, harmlessSingle...); err != nil {
+			return nil, err
 		}
 		matching = append(matching, a)
 	}
@@ -163,21 +157,17 @@ func (a *answer) isOf(issuer, bits []byte) bool {
 
 // sumOf returns the hash for the CertID, nil if the algorithm is not known.
 func (a *answer) sumOf(data []byte) []byte {
+	sha2, known := hashes[a.hash.oid.String()]
 	switch {
 	case !a.hash.hasNoParameters():
 	case a.hash.oid.Equal(oidSHA1): // used by most responders; it only identifies
 		if sum, err := sha1sum.Of(data); err == nil {
 			return sum[:]
 		}
-	case a.hash.oid.Equal(oidSHA256):
-		sum := sha256.Sum256(data)
-		return sum[:]
-	case a.hash.oid.Equal(oidSHA384):
-		sum := sha512.Sum384(data)
-		return sum[:]
-	case a.hash.oid.Equal(oidSHA512):
-		sum := sha512.Sum512(data)
-		return sum[:]
+	case known:
+		sum := sha2.New()
+		_, _ = sum.Write(data) // cannot fail
+		return sum.Sum(nil)
 	}
 	return nil
 }

@@ -105,23 +105,30 @@ func TestVerifyOCSP_Algorithms(t *testing.T) {
 			expect(t, result, err, c.status, c.err)
 		})
 	}
-	t.Run("case 18 an issuer of more than 8192 bits", func(t *testing.T) {
+	for name, key := range map[string]*rsa.PublicKey{
+		"more than 8192 bits":         {N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537},
+		"a larger exponent than most": {N: new(big.Int).SetBit(big.NewInt(1), 2047, 1), E: 65539},
+	} {
 		s := newScene(t)
-		huge := publicOnly{&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}}
+		huge := publicOnly{key}
 		s.ca = &identity{cert: makeCert(t, "Clients CA", huge, s.root, asCA).cert, key: s.ca.key}
 		s.client.cert = makeCert(t, "client", newKey(t), s.root, asClient).cert
 		s.client.cert.RawIssuer = s.ca.cert.RawSubject // its own signature is not checked
 		r := s.good()
 		r.Algorithm = ocsptest.RSA(crypto.SHA256)
 		r.Algorithm.Signature = make([]byte, 1025)
-		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, unavailable, weak)
-	})
+		t.Run("case 18 an issuer with "+name, func(t *testing.T) {
+			result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+			expect(t, result, err, unavailable, weak)
+			assert.Empty(t, advice.In(err), "a larger key does not help")
+		})
+	}
 	t.Run("case 18 a delegate of RSA 1024 bits", func(t *testing.T) {
 		s := newScene(t)
 		d := makeCert(t, "responder", rsa1024, s.ca, asDelegate)
 		result, err := evidence.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, unavailable, weak)
+		assert.Contains(t, advice.In(err), "Verify.MinRSABits")
 	})
 	t.Run("case 18 a delegate whose certificate is signed with SHA-1", func(t *testing.T) {
 		s := sceneWithCAKey(t, rsa2048)

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"time"
@@ -20,7 +21,7 @@ type basicResponse struct {
 	byKey      []byte // SHA-1 of its key bits
 	producedAt time.Time
 	answers    []answer
-	extensions []extension
+	extensions []pkix.Extension
 	algorithm  algorithmIdentifier
 	signature  []byte
 	embedded   [][]byte
@@ -35,7 +36,7 @@ type answer struct {
 	reason            int
 	revokedAt         time.Time
 	Edition           // without what only lists have
-	extensions        []extension
+	extensions        []pkix.Extension
 }
 
 // parseResponse reads strict DER. It limits the number of answers, certificates and extensions

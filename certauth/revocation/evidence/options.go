@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 )
 
 // The defaults of VerifyOptions.
@@ -90,25 +93,30 @@ type VerifyOptions struct {
 	Previous *Result
 }
 
-func withDefault(d, otherwise time.Duration) time.Duration { return max(cmp.Or(d, otherwise), 0) }
-
 // Tolerance returns Skew, or its default.
-func (o *VerifyOptions) Tolerance() time.Duration { return withDefault(o.Skew, DefaultSkew) }
+func (o *VerifyOptions) Tolerance() time.Duration { return max(cmp.Or(o.Skew, DefaultSkew), 0) }
 
-// maxAge returns the bound for evidence about a certificate, and whether there is one.
-func (o *VerifyOptions) maxAge(of Source, isCA bool) (limit time.Duration, bounded bool) {
-	age, otherwise := o.MaxAge, DefaultMaxAge
+// maxAge returns the bound for evidence about a certificate.
+func (o *VerifyOptions) maxAge(of Source, isCA bool) time.Duration {
 	switch {
 	case isCA:
-		age, otherwise = o.MaxAgeCA, DefaultMaxAgeCA
+		return ageLimit(o.MaxAgeCA, DefaultMaxAgeCA)
 	case of == SourceCRL:
-		otherwise = DefaultMaxAgeCRL
+		return ageLimit(o.MaxAge, DefaultMaxAgeCRL)
 	}
-	return withDefault(age, otherwise), age >= 0
+	return ageLimit(o.MaxAge, DefaultMaxAge)
 }
 
 func (o *VerifyOptions) noNextUpdateMaxAge() time.Duration {
-	return withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
+	return ageLimit(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
+}
+
+// ageLimit returns the longest duration, 292 years, for no limit.
+func ageLimit(age, otherwise time.Duration) time.Duration {
+	if age < 0 {
+		return math.MaxInt64
+	}
+	return cmp.Or(age, otherwise)
 }
 
 func (o *VerifyOptions) minRSABits() int {
@@ -121,8 +129,8 @@ func (o *VerifyOptions) Check() error {
 	if o.NonceMode > NonceRequire {
 		mistakes = append(mistakes, fmt.Errorf("NonceMode: %d is not defined", o.NonceMode))
 	}
-	if o.MinRSABits < 0 || o.MinRSABits > maxRSABits {
-		mistakes = append(mistakes, fmt.Errorf("MinRSABits: %d, want at most %d, and not less than 0", o.MinRSABits, maxRSABits))
+	if o.MinRSABits < 0 || o.MinRSABits > keycheck.MaxRSABits {
+		mistakes = append(mistakes, fmt.Errorf("MinRSABits: %d, want at most %d, and not less than 0", o.MinRSABits, keycheck.MaxRSABits))
 	}
 	return errors.Join(mistakes...)
 }

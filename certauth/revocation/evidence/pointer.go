@@ -187,8 +187,6 @@ func firstURLs(points [][]string) []string {
 	return slices.Clone(urls[:min(len(urls), maxPoints)])
 }
 
-const schemeCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."
-
 // whyUnusable returns why a certificate's URL is not fetched, or "". AD CS, for example, writes
 // LDAP URLs first. Where the URL leads is checked when it is fetched.
 func whyUnusable(text string) string {
@@ -196,14 +194,15 @@ func whyUnusable(text string) string {
 	if i := strings.IndexFunc(text, mustEscape); i >= 0 {
 		return fmt.Sprintf("holds the byte 0x%02x, which a URL must escape", text[i])
 	}
-	scheme, _, found := strings.Cut(text, ":")
-	if !found || scheme == "" || strings.Trim(scheme, schemeCharacters) != "" { // it is not quoted
+	parsed, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "cannot be read as a URL"
+	case parsed.Scheme == "":
 		return "has no scheme, and only http and https are fetched"
-	}
-	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
-		return "is of scheme " + logtext.Quote(scheme) + ", and only http and https are fetched"
-	}
-	if parsed, err := url.Parse(text); err != nil || parsed.Host == "" {
+	case parsed.Scheme != "http" && parsed.Scheme != "https":
+		return "is of scheme " + logtext.Quote(parsed.Scheme) + ", and only http and https are fetched"
+	case parsed.Host == "":
 		return "cannot be read as a URL"
 	}
 	return ""

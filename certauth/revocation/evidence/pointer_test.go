@@ -177,7 +177,7 @@ func TestPointersOf_SaysWhyAURLIsNotFetched(t *testing.T) {
 		"http://pki.example/~a":          "",
 		"HTTPS://pki.example/a":          "",
 		"pki.example":                    "no scheme",
-		"://pki.example":                 "no scheme",
+		"://pki.example":                 "cannot be read as a URL",
 		"pki.example/ca.crl?a:b":         "no scheme",
 		"ldap://pki.example":             `scheme "ldap"`,
 		"http:pki.example":               "cannot be read as a URL",

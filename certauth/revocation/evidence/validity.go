@@ -43,7 +43,6 @@ func (why staleness) weight() int {
 // that no option can change come first.
 func (e Edition) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
 	skew, age := o.Tolerance(), o.Now.Sub(e.ThisUpdate)
-	limit, bounded := o.maxAge(of, isCA)
 	switch {
 	case e.isAhead(o.Now, skew):
 		return notBegun
@@ -51,11 +50,11 @@ func (e Edition) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
 		return endsBeforeItBegins
 	case e.IsOver(o.Now, skew):
 		return over
-	case bounded && age > limit:
+	case age > o.maxAge(of, isCA):
 		return tooOld
 	case e.hasNextUpdate():
 		return fresh
-	case of == SourceCRL && !o.AllowNoNextUpdate, of == SourceOCSP && o.NoNextUpdateMaxAge >= 0 && age > o.noNextUpdateMaxAge():
+	case of == SourceCRL && !o.AllowNoNextUpdate, of == SourceOCSP && age > o.noNextUpdateMaxAge():
 		return endless
 	}
 	return fresh
@@ -83,8 +82,7 @@ func (e Edition) staleError(why staleness, of Source, isCA bool, o *VerifyOption
 		if e.hasNextUpdate() {
 			ends = "it is valid until its nextUpdate, " + instant(e.NextUpdate)
 		}
-		limit, _ := o.maxAge(of, isCA)
-		return advice.New(helpAge+ageField(isCA), ErrNotFresh, "%s, %s allows %s; %s", issued, ageField(isCA), span(limit), ends)
+		return advice.New(helpAge+ageField(isCA), ErrNotFresh, "%s, %s allows %s; %s", issued, ageField(isCA), span(o.maxAge(of, isCA)), ends)
 	case endless:
 		if of == SourceCRL {
 			return advice.New(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")
@@ -101,11 +99,8 @@ func fromFuture(what string, thisUpdate, now time.Time) error {
 // usableUntil returns the earliest of the times that end the use of the evidence for a certificate
 // that expires at notAfter.
 func (e Edition) usableUntil(of Source, isCA bool, notAfter time.Time, o *VerifyOptions) time.Time {
-	until := earlier(notAfter, e.NextUpdate)
-	if limit, bounded := o.maxAge(of, isCA); bounded {
-		until = earlier(until, e.ThisUpdate.Add(limit))
-	}
-	if of == SourceOCSP && !e.hasNextUpdate() && o.NoNextUpdateMaxAge >= 0 {
+	until := earlier(earlier(notAfter, e.NextUpdate), e.ThisUpdate.Add(o.maxAge(of, isCA)))
+	if of == SourceOCSP && !e.hasNextUpdate() {
 		until = earlier(until, e.ThisUpdate.Add(o.noNextUpdateMaxAge()))
 	}
 	return until

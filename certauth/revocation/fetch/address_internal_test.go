@@ -190,22 +190,3 @@ func TestGuard_PermissionsOpenWhatTheyName(t *testing.T) {
 		})
 	}
 }
-
-// The target of a socket must be an address and a port over TCP, otherwise it is refused.
-func TestGuard_OnlyAddressesOverTCPAreJudged(t *testing.T) {
-	g := &guard{}
-	assert.NoError(t, g.admitSocket("tcp4", "9.9.9.9:80", addressGlobal))
-	assert.NoError(t, g.admitSocket("tcp6", "[2620:fe::fe]:80", addressGlobal))
-	for _, c := range [][2]string{
-		{"udp4", "9.9.9.9:80"},
-		{"unix", "/run/responder"},
-		{"tcp", "9.9.9.9:80"},
-		{"tcp4", "9.9.9.9"},
-		{"tcp4", "responder.example:80"},
-		{"tcp4", ""},
-		{"tcp6", "[fe80::1%eth0]:80"},
-		{"tcp6", "[::ffff:10.0.0.1]:80"},
-	} {
-		assert.ErrorIs(t, g.admitSocket(c[0], c[1], addressGlobal), ErrBlockedAddress, c)
-	}
-}

@@ -6,25 +6,27 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// dialTimeout bounds the lookup of a name and the connection together.
-const dialTimeout = time.Second
+const (
+	dialTimeout  = time.Second            // of the lookup of a name and the connection together
+	dialInterval = 200 * time.Millisecond // after which the next address of a host is tried as well
+)
 
-// guard decides which addresses may be connected to. It checks the address of the socket after the
-// name is resolved and immediately before the connection is made, so that a name cannot lead
-// elsewhere in between.
+// guard decides which addresses may be connected to. It resolves names itself, and connects to the very
+// address that it has checked, so that a name cannot lead elsewhere in between.
 type guard struct {
 	nets     []netip.Prefix
 	hosts    map[string]bool
 	resolver *net.Resolver
 	// connect is (*net.Dialer).DialContext. Tests replace it to see what passes the guard.
-	connect func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error)
+	connect func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // reachOf returns the least class that a host may lead to. An operator who configures a URL or a name
@@ -62,37 +64,83 @@ func (g *guard) admit(a netip.Addr, least addressClass) error {
 // AllowHosts serves no other host.
 func (g *guard) dialer(configured bool) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (_ net.Conn, err error) {
-		defer func() { // the transport calls this in its own goroutine
-			if p := recover(); p != nil {
-				err = refusePanic(p)
-			}
-		}()
-		host, _, err := net.SplitHostPort(address)
+		defer refusePanic(&err) // the transport calls this in its own goroutine
+		host, port, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, refuse(ErrBlockedURL, "%s", logtext.Quote(err.Error()))
 		}
-		least := g.reachOf(host, configured)
-		d := &net.Dialer{
-			Timeout:  dialTimeout,
-			Resolver: g.resolver,
-			ControlContext: func(_ context.Context, network, resolved string, _ syscall.RawConn) error {
-				return g.admitSocket(network, resolved, least)
-			},
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		addresses, err := g.lookUp(ctx, host)
+		if err != nil {
+			return nil, err
 		}
-		return g.connect(ctx, d, network, address)
+		least := g.reachOf(host, configured)
+		return dialAny(addresses, func(a netip.Addr) (_ net.Conn, err error) {
+			defer refusePanic(&err)
+			if err := g.admit(a, least); err != nil {
+				return nil, err
+			}
+			return g.connect(ctx, network, net.JoinHostPort(a.String(), port))
+		})
 	}
 }
 
-// admitSocket checks the address to which a socket is about to be connected.
-func (g *guard) admitSocket(network, resolved string, least addressClass) error {
-	if network != "tcp4" && network != "tcp6" {
-		return refuse(ErrBlockedAddress, "network %s", logtext.Quote(network))
+// lookUp returns the addresses of a host in the order in which to try them. The second one is of the
+// other family, if there is one, because all of a family may be out of reach (RFC 8305, section 4).
+func (g *guard) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
+	all, err := cmp.Or(g.resolver, net.DefaultResolver).LookupNetIP(ctx, "ip", host)
+	for i := range all {
+		all[i] = all[i].Unmap()
 	}
-	address, err := netip.ParseAddrPort(resolved)
-	if err != nil {
-		return refuse(ErrBlockedAddress, "no address: %s", logtext.Quote(resolved))
+	if i := slices.IndexFunc(all, func(a netip.Addr) bool { return a.Is4() != all[0].Is4() }); i > 1 {
+		all = slices.Concat(all[:1], all[i:i+1], all[1:i], all[i+1:])
 	}
-	return g.admit(address.Addr(), least)
+	if err == nil && len(all) == 0 {
+		err = refuse(ErrTransport, "no address")
+	}
+	return all, err
+}
+
+// dialAny connects to the first address that answers. The next one is begun when one has failed, or has
+// not answered for a while; the dialer of package net would wait for a dead one until ctx ends. The error
+// is that of the first one that failed.
+func dialAny(addresses []netip.Addr, dial func(netip.Addr) (net.Conn, error)) (_ net.Conn, err error) {
+	type end struct {
+		conn net.Conn
+		err  error
+	}
+	ends := make(chan end, len(addresses))
+	var connected atomic.Bool
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for failed, left := 0, addresses; failed < len(addresses); {
+		select {
+		case <-next.C:
+			if len(left) == 0 {
+				continue
+			}
+			a := left[0]
+			go func() {
+				conn, err := dial(a)
+				if err == nil && connected.Swap(true) {
+					_ = conn.Close() // another one was faster
+					return
+				}
+				ends <- end{conn, err}
+			}()
+			left = left[1:]
+			next.Reset(dialInterval)
+		case e := <-ends:
+			if e.err == nil {
+				return e.conn, nil
+			}
+			err = cmp.Or(err, e.err)
+			failed++
+			next.Reset(0)
+		}
+	}
+	return nil, err
 }
 
 // admitName resolves a host to which a proxy will connect, and refuses it if any of its addresses
@@ -100,15 +148,12 @@ func (g *guard) admitSocket(network, resolved string, least addressClass) error 
 func (g *guard) admitName(ctx context.Context, host string, least addressClass) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	addresses, err := cmp.Or(g.resolver, net.DefaultResolver).LookupNetIP(ctx, "ip", host)
+	addresses, err := g.lookUp(ctx, host)
 	if lookup, ok := errors.AsType[*net.DNSError](err); ok && lookup.IsNotFound {
 		return refuseUnless(helpResolve, ErrTransport, "the proxy is asked only for names that can be resolved here: %s", describe(err))
 	}
 	if err != nil {
 		return err
-	}
-	if len(addresses) == 0 {
-		return refuse(ErrTransport, "no address")
 	}
 	for _, a := range addresses {
 		if err := g.admit(a, least); err != nil {

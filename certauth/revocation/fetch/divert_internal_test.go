@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"syscall"
 )
 
 // Dialled holds the addresses that the guard of a fetcher permitted, in order.
@@ -26,40 +25,38 @@ func (d *Dialled) Addresses() []string {
 var errDiverted = errors.New("diverted")
 
 // Divert sends every connection that passes the guard to an address on loopback instead, so that no
-// test leaves the machine. An empty address refuses the connection. The name is still resolved and
-// the address checked; only then does the fetcher's own dialer stop.
+// test leaves the machine. An empty address refuses the connection.
 func Divert(f *HTTPFetcher, to string) *Dialled {
 	seen := &Dialled{}
-	f.guard.connect = func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
-		judge, passed := d.ControlContext, false
-		var mu sync.Mutex // addresses of both families are tried concurrently
-		d.ControlContext = func(ctx context.Context, network, address string, c syscall.RawConn) error {
-			if err := judge(ctx, network, address, c); err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			passed = true
-			seen.mu.Lock()
-			defer seen.mu.Unlock()
-			seen.addresses = append(seen.addresses, address)
-			return errDiverted
+	f.guard.connect = func(ctx context.Context, network, address string) (net.Conn, error) {
+		seen.mu.Lock()
+		seen.addresses = append(seen.addresses, address)
+		seen.mu.Unlock()
+		if to == "" {
+			return nil, errDiverted
 		}
-		conn, err := d.DialContext(ctx, network, address)
-		mu.Lock()
-		defer mu.Unlock()
-		if !passed || to == "" {
-			return conn, err
-		}
-		return (&net.Dialer{}).DialContext(ctx, "tcp", to)
+		return (&net.Dialer{}).DialContext(ctx, network, to)
 	}
 	return seen
 }
 
+// Hang makes connections to an address hang after the guard, as if the machine were switched off.
+func Hang(f *HTTPFetcher, dead string) {
+	connect := f.guard.connect
+	f.guard.connect = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if host, _, _ := net.SplitHostPort(address); host == dead {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return connect(ctx, network, address)
+	}
+}
+
 // WrapConnections lets a test see the bytes of the connections.
 func WrapConnections(f *HTTPFetcher, wrap func(net.Conn) net.Conn) {
-	f.guard.connect = func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, network, address)
+	connect := f.guard.connect
+	f.guard.connect = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := connect(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +66,7 @@ func WrapConnections(f *HTTPFetcher, wrap func(net.Conn) net.Conn) {
 
 // PanicOnDial panics where the transport dials, in a separate goroutine.
 func PanicOnDial(f *HTTPFetcher) {
-	f.guard.connect = func(context.Context, *net.Dialer, string, string) (net.Conn, error) { panic("odd\nhost") }
+	f.guard.connect = func(context.Context, string, string) (net.Conn, error) { panic("odd\nhost") }
 }
 
 // PanicOnRoundTrip panics where the fetcher calls the transport.

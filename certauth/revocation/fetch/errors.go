@@ -69,9 +69,11 @@ func refuseUnless(step string, class error, format string, args ...any) *fetchEr
 	return refusal(advice.New(step, class, format, args...))
 }
 
-// refusePanic is for panics of the standard library, which odd hosts have caused (CVE-2026-39836).
-func refusePanic(p any) error {
-	return refuse(ErrBlockedURL, "panic: %s", logtext.Quote(fmt.Sprint(p)))
+// refusePanic is deferred for panics of the standard library, which odd hosts have caused (CVE-2026-39836).
+func refusePanic(err *error) {
+	if p := recover(); p != nil { //nolint:revive // this function is deferred
+		*err = refuse(ErrBlockedURL, "panic: %s", logtext.Quote(fmt.Sprint(p)))
+	}
 }
 
 // located adds where the fetch failed.

@@ -57,7 +57,7 @@ func clientGoroutines() int {
 	}
 	count := 0
 	for stack := range strings.SplitSeq(stacks.String(), "\n\n") {
-		if strings.Contains(stack, "net/http.(*persistConn)") || strings.Contains(stack, "net/http.(*Transport)") || strings.Contains(stack, "revocation.(*guard)") {
+		if strings.Contains(stack, "net/http.(*persistConn)") || strings.Contains(stack, "net/http.(*Transport)") || strings.Contains(stack, "fetch.(*guard)") {
 			count++
 		}
 	}

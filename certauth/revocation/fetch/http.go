@@ -31,8 +31,8 @@ const (
 //   - only http and https, ports 80 and 443, names and addresses that can be read in only one
 //     way ([ErrBlockedURL]);
 //   - no private, loopback, link-local, multicast, or reserved address, and none of the
-//     platforms' metadata services; the check uses the address of the socket after the name is
-//     resolved ([ErrBlockedAddress]);
+//     platforms' metadata services; the address that is checked is the one that is connected to,
+//     after the name is resolved ([ErrBlockedAddress]);
 //   - two redirects for a CRL, none for OCSP, each checked like the URL itself, never from
 //     https to http ([ErrRedirect]);
 //   - a timeout for the whole fetch, and shorter ones for its parts: one second each for
@@ -74,14 +74,7 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 	headers := max(o.OCSPTimeout, o.CRLTimeout, DefaultOCSPTimeout) // an operator who waits longer has a reason
 	o.OCSPTimeout, o.CRLTimeout = cmp.Or(o.OCSPTimeout, DefaultOCSPTimeout), cmp.Or(o.CRLTimeout, DefaultCRLTimeout)
 	o.UserAgent = cmp.Or(o.UserAgent, DefaultUserAgent)
-	g := &guard{
-		nets:     o.AllowNets,
-		hosts:    map[string]bool{},
-		resolver: o.Resolver,
-		connect: func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
-			return d.DialContext(ctx, network, address)
-		},
-	}
+	g := &guard{nets: o.AllowNets, hosts: map[string]bool{}, resolver: o.Resolver, connect: (&net.Dialer{}).DialContext}
 	for _, name := range o.AllowHosts {
 		g.hosts[strings.ToLower(name)] = true
 	}
@@ -120,11 +113,7 @@ func newTransport(o HTTPOptions, headers time.Duration, g *guard, configured boo
 // ETag and LastModified are sent only for CRLs, and only if they have the form of validators. The
 // response's MaxAge, if present, is at least one second.
 func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = refusePanic(p)
-		}
-	}()
+	defer refusePanic(&err)
 	if f == nil || f.guard == nil {
 		return Response{}, refuse(ErrRequest, "HTTPFetcher was not made by NewHTTPFetcher")
 	}

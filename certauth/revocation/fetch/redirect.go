@@ -41,17 +41,12 @@ func (f *HTTPFetcher) hop(ctx context.Context, t *target, r Request, redirects i
 	return response, nil, err
 }
 
-// admit checks the host as far as possible before there is a socket. An address needs no socket to
-// be refused, and a proxy would hide the address from the guard.
+// admit checks a host to which a proxy connects, because that hides its addresses from the guard.
 func (f *HTTPFetcher) admit(ctx context.Context, t *target) error {
-	least := f.guard.reachOf(t.host, t.configured)
-	if t.literal.IsValid() {
-		return f.guard.admit(t.literal, least)
+	if f.options.Proxy == nil || t.configured && !t.literal.IsValid() {
+		return nil
 	}
-	if f.options.Proxy != nil && !t.configured {
-		return f.guard.admitName(ctx, t.host, least)
-	}
-	return nil
+	return f.guard.admitName(ctx, t.host, f.guard.reachOf(t.host, t.configured))
 }
 
 // setHeader reports whether the request is conditional.

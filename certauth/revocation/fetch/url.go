@@ -90,7 +90,7 @@ func checkCharacters(s string) error {
 // that ends in a number as an address: 127.1, 0x7f.1, 2130706433.
 func checkHost(host string) (netip.Addr, error) {
 	isASCII := strings.Trim(host, alphanumeric+"-_.") == ""
-	if isASCII && endsInNumber(host) {
+	if isASCII && san.EndsInNumber(host) {
 		address, err := netip.ParseAddr(host)
 		if err != nil || !address.Is4() {
 			return netip.Addr{}, refuse(ErrBlockedAddress, "host %s is a number, want four in dotted decimal", logtext.Quote(host))
@@ -101,19 +101,6 @@ func checkHost(host string) (netip.Addr, error) {
 		return netip.Addr{}, refuse(ErrBlockedURL, "host %s is neither a name in ASCII nor an address", logtext.Quote(host))
 	}
 	return netip.Addr{}, nil
-}
-
-// endsInNumber is the "ends in a number checker" of the WHATWG URL Standard, section 3.5.
-func endsInNumber(host string) bool {
-	host = strings.TrimSuffix(host, ".")
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	if last == "" {
-		return false
-	}
-	if strings.Trim(last, "0123456789") == "" {
-		return true
-	}
-	return len(last) >= 2 && strings.EqualFold(last[:2], "0x") && strings.Trim(last[2:], "0123456789abcdefABCDEF") == ""
 }
 
 func checkPort(u *url.URL, configured bool, ports []int) error {

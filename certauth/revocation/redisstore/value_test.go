@@ -37,18 +37,24 @@ func TestStore_ValuesOverTheLimitAreNotLoaded(t *testing.T) {
 	for name, length := range map[string]int64{"a byte over": maxValue + 1, "128 MiB": 128 << 20} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, control.SetRange(t.Context(), valueName, length-1, "x").Err())
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			der, ok, err := s.Get(t.Context(), "key")
-			runtime.ReadMemStats(&after)
-			assert.ErrorIs(t, err, revocation.ErrTooLarge)
-			assert.False(t, ok)
-			assert.Nil(t, der)
-			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+			tooLarge(t, s, 1<<20)
 			require.NoError(t, s.Set(t.Context(), "key", []byte("new"), time.Hour))
 			found(t, s, "key", "new")
 		})
 	}
+}
+
+// tooLarge requires that the value is refused, and that little memory is taken for it.
+func tooLarge(t *testing.T, s *redisstore.Store, most uint64) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	der, ok, err := s.Get(t.Context(), "key")
+	runtime.ReadMemStats(&after)
+	assert.ErrorIs(t, err, revocation.ErrTooLarge)
+	assert.False(t, ok)
+	assert.Nil(t, der)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, most)
 }
 
 // The value grows after its length was read: no more than the limit is loaded.
@@ -65,14 +71,7 @@ func TestStore_ValueThatGrowsWhileItIsRead(t *testing.T) {
 	s, err := redisstore.New(client, redisstore.Options{})
 	require.NoError(t, err)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	der, ok, err := s.Get(t.Context(), "key")
-	runtime.ReadMemStats(&after)
-	assert.ErrorIs(t, err, revocation.ErrTooLarge)
-	assert.False(t, ok)
-	assert.Nil(t, der)
-	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(40<<20))
+	tooLarge(t, s, 40<<20)
 }
 
 // The value is deleted after its length was read.
