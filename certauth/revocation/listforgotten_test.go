@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -137,6 +138,36 @@ func TestChecker_AListForOthersLeavesAnExpiredOneInItsPlace(t *testing.T) {
 			w.arrives(t, checker, w.scoped(t, 9, now.Add(-time.Hour), now.Add(time.Hour), nil, entryFor(victim)))
 			w.clock.advance(2 * time.Hour)
 			w.arrives(t, checker, w.scoped(t, 10, w.clock.now(), now.Add(7*day), [][]byte{scope}))
+			_, err := checker.CheckChain(t.Context(), w.chain(victim))
+			assert.ErrorContains(t, err, "expired evidence said revoked")
+		})
+	}
+}
+
+// finding K261: as K256, if the newer list covers the client for whom it was fetched, but not the other one, or holds that
+// client and is for some reasons only.
+func TestChecker_AListThatCoversLessLeavesAnExpiredOneInItsPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		scope   [][]byte
+		reasons []ocsptest.Extension // of an entry for the client for whom it is fetched
+	}{
+		"for some reasons":  {[][]byte{ocsptest.Reasons(ocsptest.Context(3), 1, onHold)}, []ocsptest.Extension{ocsptest.ReasonCode(onHold)}},
+		"for another point": {[][]byte{uri(rootsURL)}, nil},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			victim := w.issue(t, "victim", noResponder)
+			asking := w.issue(t, "asking", noResponder, noPoints, extra(ocsptest.DistributionPoints(ocsptest.Point(uri(crlURL)), ocsptest.Point(uri(rootsURL)))))
+			checker := w.checker(t, crlOnly, softFail)
+			w.arrives(t, checker, w.scoped(t, 9, now.Add(-time.Hour), now.Add(time.Hour), nil, entryFor(victim)))
+			w.clock.advance(2 * time.Hour)
+			var entries []ocsptest.Entry
+			if c.reasons != nil {
+				entries = append(entries, entryFor(asking, c.reasons...))
+			}
+			w.net.serve(crlURL, body(w.scoped(t, 10, w.clock.now(), now.Add(7*day), c.scope, entries...)))
+			_, _ = checker.CheckChain(t.Context(), w.chain(asking))
+			synctest.Wait()
 			_, err := checker.CheckChain(t.Context(), w.chain(victim))
 			assert.ErrorContains(t, err, "expired evidence said revoked")
 		})

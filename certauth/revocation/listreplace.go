@@ -87,7 +87,7 @@ func (c *Checker) with(p *place, next *loadedList, isTight bool) []*loadedList {
 	}
 	if others := slices.Clone(all); counts(all[0]) {
 		all = slices.DeleteFunc(all, func(l *loadedList) bool {
-			isNeeded := others[0].idle || p.operated && others[0].edition().MayCoverLess(l.edition())
+			isNeeded := others[0].idle || others[0].edition().MayCoverLess(l.edition())
 			return l != others[0] && c.isSpent(l, now) && !c.isLapsed(l, others, now) && (isTight || !isNeeded)
 		})
 	}
