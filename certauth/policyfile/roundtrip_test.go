@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -343,7 +344,7 @@ func TestMarshalPolicy_CodeAndNothingHaveNoPlaceInADocument(t *testing.T) {
 		"nil pointer":              (*certauth.Chain)(nil),
 		"an empty list":            certauth.DNSNames{},
 		"a negative duration":      certauth.Validity{MaxLifetime: -1},
-		"a huge depth":             certauth.Chain{Roots: certauth.PEMFile("a"), MaxDepth: 1 << 30},
+		"a huge depth":             certauth.Chain{Roots: certauth.PEMFile("a"), MaxDepth: math.MaxInt},
 		"an unknown algorithm":     certauth.Keys{Algorithms: []x509.PublicKeyAlgorithm{x509.DSA}},
 	} {
 		t.Run(name, func(t *testing.T) {

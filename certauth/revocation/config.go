@@ -125,7 +125,8 @@ type Config struct {
 	// the certificate is refused even if a list of the second key is current. The status of the
 	// second certificate is not queried, but if a known list revokes it, no list of the second key
 	// proves a certificate good. After it has expired none does either, but what the lists that were
-	// signed before say against certificates still counts.
+	// signed before say against certificates still counts. At a distribution point a list of the second
+	// key proves certificates good once that of the issuing key has expired.
 	Issuers []*x509.Certificate
 	// IgnoreCertificateURLs uses only Responders and Lists: no URL in a certificate or a list,
 	// including that of a delta, is fetched. Without Responders and Lists it is an error of New.
@@ -136,7 +137,8 @@ type Config struct {
 	IgnoreDeltas bool
 
 	// Verify sets the terms of verification. Now, Nonce, TrustedResponders and Previous must not
-	// be set, because the Checker sets them.
+	// be set, because the Checker sets them. A list that revokes one of CRLIssuers does not end its
+	// use: remove it.
 	Verify VerifyOptions
 	// CertIDHash is the hash with which OCSP requests identify the issuer: crypto.SHA1, the
 	// default, which every responder supports, or crypto.SHA256, which RFC 9919 recommends. It is
@@ -154,7 +156,8 @@ type Config struct {
 	Store Store
 
 	// MaxWait bounds the time spent gathering evidence for one chain, within the request's own
-	// context. The default is 5s. Of a caller with several verified chains at most four are
+	// context. The default is 5s. With SoftFail a certificate whose evidence takes longer is accepted
+	// until the evidence is there. Of a caller with several verified chains at most four are
 	// checked, one after the other.
 	MaxWait time.Duration
 	// MaxRecords bounds the number of remembered certificates. A certificate whose chains lead to

@@ -118,7 +118,13 @@ func (c *Checker) lookInto(t *listsStatement, r *record, l *loadedList, terms *V
 		mute = errRevokedSigner
 	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
-	if result.StaleRevoked { // it has expired, and calls the certificate permanently revoked
+	if errors.Is(err, evidence.ErrFuture) { // it had begun when it arrived, and the clock was set back since
+		then := *terms
+		then.Now = l.crl.ThisUpdate()
+		said, _ := l.crl.LookupSubject(&r.who, &then)
+		result.StaleRevoked = said.RevokedForGood()
+	}
+	if result.StaleRevoked { // it does not count now, and calls the certificate permanently revoked
 		t.against, t.since = true, latest(t.since, l.crl.ThisUpdate())
 	}
 	if begins := l.crl.ThisUpdate().Add(-c.skew); terms.Now.Before(begins) {

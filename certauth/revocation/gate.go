@@ -46,9 +46,9 @@ func newGate(now func() time.Time, tell func(context.Context, Event)) *gate {
 
 // refused counts a caller that was refused for lack of evidence from one of these URLs, once for each host.
 func (g *gate) refused(urls ...string) {
-	hosts := map[string]bool{}
+	hosts := map[string]struct{}{}
 	for _, address := range urls {
-		hosts[hostKey(address)] = true
+		hosts[hostKey(address)] = struct{}{}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -129,11 +129,11 @@ func (g *gate) admit(address string) (*pass, <-chan struct{}, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	h := g.use(hostKey(address), hostOf(address), now)
+	h := g.use(hostKey(address), hostOf(address))
 	if h.slots == nil {
 		h.slots = make(chan struct{}, maxFetchesPerHost)
 	}
-	path := g.use(address, address, now)
+	path := g.use(address, address)
 	p := &pass{gate: g, host: h, path: path, hostRound: h.round, pathRound: path.round}
 	switch failing := p.failing(); {
 	case failing == nil:
@@ -152,11 +152,11 @@ func (g *gate) admit(address string) (*pass, <-chan struct{}, error) {
 }
 
 // use finds or makes an endpoint, which is not forgotten before the pass ends.
-func (g *gate) use(key, label string, now time.Time) *endpoint {
+func (g *gate) use(key, label string) *endpoint {
 	e := g.known[key]
 	if e == nil {
 		if len(g.known) >= maxEndpoints {
-			g.forgetOne(now)
+			g.forgetOne()
 		}
 		e = &endpoint{label: label}
 		g.known[key] = e
@@ -187,12 +187,8 @@ func (p *pass) failing() *endpoint {
 }
 
 func (p *pass) refusal(failing *endpoint) error {
-	why := "backing off"
-	if p.host.isOpen() {
-		why = fmt.Sprintf("%d failures in a row", p.host.failures)
-	}
 	since := failing.since.UTC().Format(time.RFC3339)
-	return &pausedError{fmt.Errorf("%w: %s: %s, failing since %s", ErrBreakerOpen, p.host.label, why, since), failing.until}
+	return &pausedError{fmt.Errorf("%w: %s: failing since %s, %d in a row", ErrBreakerOpen, p.host.label, since, failing.failures), failing.until}
 }
 
 // stillAdmitted checks again after the wait for a place.
@@ -293,24 +289,15 @@ func (p *pass) settle(now time.Time, err error) (change *Event) {
 	return change
 }
 
-// forgetOne makes room for one more endpoint: of those not in use it drops one that works, or else one
-// that may be contacted, or else any.
-func (g *gate) forgetOne(now time.Time) {
-	victim, least := "", 3
+// forgetOne makes room for one more endpoint: of those not in use it drops one that works, or else any.
+func (g *gate) forgetOne() {
+	victim := ""
 	for key, e := range g.known {
-		loss := 0
-		switch {
-		case e.users > 0:
+		if e.users > 0 {
 			continue
-		case e.isResting(now):
-			loss = 2
-		case e.failures > 0 || e.told != nil:
-			loss = 1
 		}
-		if loss < least {
-			victim, least = key, loss
-		}
-		if loss == 0 {
+		victim = key
+		if e.failures == 0 && e.told == nil {
 			break
 		}
 	}

@@ -164,8 +164,8 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, r *record, resp
 		next.soft = earliest(next.soft, next.fetched.Add(maxSoftCRL))
 	}
 	terms := c.terms(now)
-	_, err = next.crl.LookupSubject(&r.who, &terms)
-	next.idle = isAny(err, ErrCRLScope, evidence.ErrCRLIncomplete)
+	said, err := next.crl.LookupSubject(&r.who, &terms)
+	next.idle = isAny(err, ErrCRLScope, evidence.ErrCRLIncomplete) || err == nil && said.ReasonsCovered != evidence.AllReasons
 	err = c.lists.put(&l.place, next, nil)
 	if errors.Is(err, ErrBudget) && !next.idle && c.lists.cut(&l.place, func(other *loadedList) bool { return other.base.IsElsewhere(&r.who) }) {
 		err = c.lists.put(&l.place, next, nil) // instead of lists that arrived by mistake

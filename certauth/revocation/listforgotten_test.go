@@ -3,9 +3,11 @@ package revocation_test
 import (
 	"crypto/x509"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -138,6 +140,105 @@ func TestChecker_AListForOthersLeavesAnExpiredOneInItsPlace(t *testing.T) {
 			w.arrives(t, checker, w.scoped(t, 10, w.clock.now(), now.Add(7*day), [][]byte{scope}))
 			_, err := checker.CheckChain(t.Context(), w.chain(victim))
 			assert.ErrorContains(t, err, "expired evidence said revoked")
+		})
+	}
+}
+
+// finding K261: as K256, if the newer list covers the client for whom it was fetched, but not the other one, or holds that
+// client and is for some reasons only.
+func TestChecker_AListThatCoversLessLeavesAnExpiredOneInItsPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		scope   [][]byte
+		reasons []ocsptest.Extension // of an entry for the client for whom it is fetched
+	}{
+		"for some reasons":  {[][]byte{ocsptest.Reasons(ocsptest.Context(3), 1, onHold)}, []ocsptest.Extension{ocsptest.ReasonCode(onHold)}},
+		"for another point": {[][]byte{uri(rootsURL)}, nil},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			victim := w.issue(t, "victim", noResponder)
+			asking := w.issue(t, "asking", noResponder, noPoints, extra(ocsptest.DistributionPoints(ocsptest.Point(uri(crlURL)), ocsptest.Point(uri(rootsURL)))))
+			checker := w.checker(t, crlOnly, softFail)
+			w.arrives(t, checker, w.scoped(t, 9, now.Add(-time.Hour), now.Add(time.Hour), nil, entryFor(victim)))
+			w.clock.advance(2 * time.Hour)
+			var entries []ocsptest.Entry
+			if c.reasons != nil {
+				entries = append(entries, entryFor(asking, c.reasons...))
+			}
+			w.net.serve(crlURL, body(w.scoped(t, 10, w.clock.now(), now.Add(7*day), c.scope, entries...)))
+			_, _ = checker.CheckChain(t.Context(), w.chain(asking))
+			synctest.Wait()
+			_, err := checker.CheckChain(t.Context(), w.chain(victim))
+			assert.ErrorContains(t, err, "expired evidence said revoked")
+		})
+	}
+}
+
+// finding K258: as K256, for a list at a URL or in a file of Config.Lists.
+func TestChecker_AConfiguredListForOthersLeavesAnExpiredOneInItsPlace(t *testing.T) {
+	some := [][]byte{ocsptest.Reasons(ocsptest.Context(3), 1, 2)}
+	for name, scopes := range map[string][2][][]byte{
+		"for another point": {nil, {uri(rootsURL)}}, "for some reasons": {nil, some},
+		"for CAs, after one for users": {{ocsptest.Flag(1)}, {ocsptest.Flag(2)}},
+	} {
+		for _, source := range []string{"file", "URL"} {
+			inBubble(t, name+", "+source, func(t *testing.T) {
+				w, list := wire(t), revocation.List{URL: configuredURL}
+				if source == "file" {
+					list = revocation.List{File: filepath.Join(t.TempDir(), "clients.crl")}
+				}
+				checker := w.operated(t, list, softFail)
+				arrives := func(der []byte) {
+					w.net.serve(configuredURL, body(der))
+					if list.File != "" {
+						write(t, list.File, der)
+					}
+					w.clock.advance(2 * time.Hour)
+					require.NoError(t, checker.Refresh(t.Context()))
+				}
+				victim, former := w.issue(t, "victim", unpointed), w.issue(t, "former", unpointed)
+				arrives(w.scoped(t, 9, now.Add(-time.Hour), now.Add(3*time.Hour), scopes[0], entryFor(victim), entryFor(former)))
+				w.says(t, checker, former, isRevoked, nil)
+				arrives(w.scoped(t, 10, w.clock.now(), now.Add(7*day), scopes[1]))
+				w.clock.advance(4 * time.Hour)
+				arrives(w.scoped(t, 11, w.clock.now(), now.Add(7*day), scopes[1]))
+				_, err := checker.CheckChain(t.Context(), w.chain(victim))
+				assert.ErrorContains(t, err, "expired evidence said revoked")
+				arrives(w.scoped(t, 12, w.clock.now(), now.Add(7*day), nil))
+				w.says(t, checker, w.client, isGood, nil)
+				assert.Equal(t, 1+1, checker.Stats().Lists, "that, and the current one of the other scope")
+			})
+		}
+	}
+}
+
+// An expired list that is kept because it can accuse takes no room that another one needs.
+func TestChecker_AnExpiredListKeepsNoListOut(t *testing.T) {
+	for name, limit := range map[string]func(c *revocation.Config, size int){
+		"MaxListMemory": func(c *revocation.Config, size int) { c.MaxListMemory = size },
+		"MaxListBytes":  func(c *revocation.Config, size int) { c.MaxListBytes = 2 * size },
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w, file := wire(t), filepath.Join(t.TempDir(), "clients.crl")
+			entries := manyEntries(20_000, 20)
+			fat := func(next time.Time, point []byte) []byte {
+				l := w.listAt(w.clock.now(), next)
+				l.RawEntries = entries
+				if point != nil {
+					l.Extensions = append(l.Extensions, ocsptest.IssuingPoint(point))
+				}
+				return encode(t, l)
+			}
+			checker := w.operated(t, revocation.List{File: file}, func(c *revocation.Config) { limit(c, len(entries)) })
+			for _, next := range []struct {
+				hours time.Duration
+				point []byte
+			}{{1, nil}, {5, ocsptest.FullName(ocsptest.URI(rootsURL))}, {50, ocsptest.Flag(1)}, {50, ocsptest.Flag(1)}} {
+				write(t, file, fat(now.Add(next.hours*time.Hour), next.point))
+				require.NoError(t, checker.Refresh(t.Context()))
+				w.clock.advance(2 * time.Hour)
+			}
+			w.says(t, checker, w.issue(t, "client", unpointed), isGood, nil)
 		})
 	}
 }

@@ -126,7 +126,7 @@ func (p *place) note(lists []*loadedList) {
 type keeper struct {
 	most    int
 	aside   int // bytes, of the lists of one place apart from the one that arrives, if they are several
-	with    func(*place, *loadedList) []*loadedList
+	with    func(p *place, next *loadedList, isTight bool) []*loadedList
 	now     func() time.Time
 	changed *atomic.Uint64 // changes with every list that is added or removed
 
@@ -151,20 +151,40 @@ func (k *keeper) put(p *place, next, old *loadedList) error {
 	if old != nil && !slices.ContainsFunc(before, func(l *loadedList) bool { return l.base == old.base && l.lone == old.lone }) {
 		return nil
 	}
-	all := k.with(p, next)
-	if size := sizeOf(before); len(all) > len(before) && (len(before) > 1 && size > k.aside || len(before) == maxOfPlace) {
-		return fmt.Errorf("%w: the scope of the list has changed again while %d earlier lists still count: %d bytes, of which %d are allowed",
-			ErrBudget, len(before), size, k.aside)
+	return k.add(p, next)
+}
+
+// tidy drops the lists of a place that no longer count, and reports whether there were any.
+func (k *keeper) tidy(p *place) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	before := p.all()
+	return len(before) > 1 && k.add(p, before[0]) == nil && len(p.all()) < len(before)
+}
+
+func (k *keeper) add(p *place, next *loadedList) error {
+	all, err := k.fit(p, next, false)
+	if err != nil {
+		all, err = k.fit(p, next, true)
 	}
-	size := sizeOf(all)
-	if err := k.makeRoom(p, size); err != nil {
+	if err != nil {
 		return err
 	}
-	k.held[p] = size
+	k.held[p] = sizeOf(all)
 	p.note(all)
 	p.lists.Store(&all)
 	k.changed.Add(1)
 	return nil
+}
+
+// fit returns the lists of a place with one more, for which it makes room. isTight leaves out what can only accuse.
+func (k *keeper) fit(p *place, next *loadedList, isTight bool) ([]*loadedList, error) {
+	before, all := p.all(), k.with(p, next, isTight)
+	if size := sizeOf(before); len(all) > len(before) && (len(before) > 1 && size > k.aside || len(before) == maxOfPlace) {
+		return nil, fmt.Errorf("%w: the scope of the list has changed again while %d earlier lists still count: %d bytes, of which %d are allowed",
+			ErrBudget, len(before), size, k.aside)
+	}
+	return all, k.makeRoom(p, sizeOf(all))
 }
 
 // cut drops some lists of a place, and reports whether there were any.

@@ -101,3 +101,22 @@ func TestKeeper_CountsWhatItHolds(t *testing.T) {
 	assert.Empty(t, c.lists.held)
 	assert.Nil(t, p.first())
 }
+
+// finding K259: what was learned of the first of several configured lists, such as that its delta is missing, was forgotten
+// if a view was made at the same time.
+func TestLocalLists_AViewUndoesNoUpdateOfAList(t *testing.T) {
+	issuer, one := listsByOneKey(t, 1)
+	_, other := listsByOneKey(t, 1)
+	c, err := New(Config{Now: func() time.Time { return placeTime }, Lists: []List{{File: "clients.crl"}}, Issuers: []*x509.Certificate{issuer}})
+	require.NoError(t, err)
+	l := c.local.at(c.local.sources[0], "clients.crl")
+	for _, list := range []*loadedList{one[0], other[0]} {
+		require.NoError(t, c.lists.put(&l.place, list, nil))
+	}
+	view, known := c.local.newView(), l.first()
+	next := *known
+	next.deltaMissing = true
+	require.NoError(t, c.lists.put(&l.place, &next, known))
+	assert.False(t, c.local.forgetGone(view))
+	assert.True(t, l.first().deltaMissing)
+}

@@ -76,17 +76,20 @@ func (c *Checker) merge(lists []*loadedList, next *loadedList, now time.Time) []
 // with returns the lists of a place when one more has arrived. That is the first, which is renewed, unless it has expired
 // and an older one of its scope has not. Of the others, those of another scope count until they expire, so that a list
 // for some reasons, or by another key, does not clear those whom they revoke, and those that have expired still accuse
-// until there is a newer one that counts and none that is older.
-func (c *Checker) with(p *place, next *loadedList) []*loadedList {
+// until there is a newer one that counts and covers as much, and none that is older. isTight leaves out those that have
+// expired even if the newer one covers less.
+func (c *Checker) with(p *place, next *loadedList, isTight bool) []*loadedList {
 	now := c.config.Now()
 	all := c.merge(p.all(), next, now)
 	counts := func(l *loadedList) bool { return l.edition().Current(now, c.skew) == nil }
 	if last := all[len(all)-1]; last == next && (counts(next) || !c.isLapsed(next, p.of(next.scope()), now)) {
 		all = slices.Insert(all[:len(all)-1], 0, next)
 	}
-	if counts(all[0]) && !all[0].idle {
-		others := slices.Clone(all)
-		all = slices.DeleteFunc(all, func(l *loadedList) bool { return l != others[0] && c.isSpent(l, now) && !c.isLapsed(l, others, now) })
+	if others := slices.Clone(all); counts(all[0]) {
+		all = slices.DeleteFunc(all, func(l *loadedList) bool {
+			isNeeded := others[0].idle || others[0].edition().MayCoverLess(l.edition())
+			return l != others[0] && c.isSpent(l, now) && !c.isLapsed(l, others, now) && (isTight || !isNeeded)
+		})
 	}
 	if len(all) == 1 {
 		return all

@@ -172,12 +172,12 @@ func TestLists_StaleGraceForgivesNoExpiredRevocation(t *testing.T) {
 	}
 }
 
-// A list that a clock put back made one of the future counts from its thisUpdate on, whatever was known until then.
+// A hold in a list that a clock put back made one of the future counts from its thisUpdate on, whatever was known until then.
 func TestLists_AListOfTheFutureCountsWhenItBegins(t *testing.T) {
 	inBubble(t, "after the clock was put back", func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
-		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-90*time.Minute), now.Add(day), entryFor(w.client)))))
+		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-90*time.Minute), now.Add(day), entryFor(w.client, ocsptest.ReasonCode(onHold))))))
 		w.says(t, checker, w.issue(t, "without a responder", noResponder), isGood, nil)
 		w.clock.advance(-2 * time.Hour)
 		w.says(t, checker, w.client, isGood, nil)

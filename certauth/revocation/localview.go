@@ -98,15 +98,13 @@ func (m *localLists) forgetGone(view *localView) (some bool) {
 	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
-			held := view.held[l]
-			switch {
-			case l.gone && !slices.ContainsFunc(held, counts):
-				c.lists.drop(&l.place)
-				delete(s.lists, name)
-				some = true
-			case len(held) > 1 && c.lists.put(&l.place, held[0], held[0]) == nil:
-				some = some || len(l.all()) < len(held)
+			if !l.gone || slices.ContainsFunc(view.held[l], counts) {
+				some = c.lists.tidy(&l.place) || some
+				continue
 			}
+			c.lists.drop(&l.place)
+			delete(s.lists, name)
+			some = true
 		}
 	}
 	return some

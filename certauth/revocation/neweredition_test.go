@@ -106,3 +106,37 @@ func TestChecker_AnOlderListGivesWayWhenTheClockIsPutBack(t *testing.T) {
 		})
 	}
 }
+
+// finding K260: a list that arrived while the clock was right, and begins in the future since the clock was set back, was
+// ignored, so that SoftFail accepted a client whom it revokes, and an older OCSP response or list made the client good.
+func TestChecker_AListThatTheClockWasSetBackBehindStillAccuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		arrive func(w *wired) // what else there is
+		delta  bool
+	}{
+		"alone":                       {func(w *wired) { w.outage() }, false},
+		"beside an OCSP response":     {func(*wired) {}, false},
+		"in a delta":                  {func(w *wired) { w.net.serve(ocspURL, failing(revocation.ErrTransport)) }, true},
+		"in a delta, and by OCSP not": {func(*wired) {}, true},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			victim := w.issue(t, "victim")
+			list := w.numberedBase(10, now.Add(7*day), entryFor(victim))
+			list.ThisUpdate = ocsptest.UTCAt(now)
+			if c.delta {
+				list = w.numberedBase(10, now.Add(7*day))
+				w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 11, now, now.Add(7*day), entryFor(victim)))))
+			}
+			w.net.serve(crlURL, soon(encode(t, list)))
+			checker := w.checker(t, softFail, leafOnly)
+			w.says(t, checker, w.issue(t, "first", noResponder), isGood, nil)
+			c.arrive(w)
+			w.clock.advance(-2 * time.Hour)
+			_, err := checker.CheckChain(t.Context(), w.chain(victim))
+			assert.ErrorContains(t, err, "evidence said revoked")
+			w.clock.advance(2 * time.Hour)
+			w.says(t, checker, victim, isRevoked, nil)
+		})
+	}
+}

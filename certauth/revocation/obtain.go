@@ -167,12 +167,10 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) error 
 		return nil
 	}
 	got, err := c.askResponders(ctx, r, cert)
-	if err == nil {
-		err = c.learn(r, cert, got.result, false)
-	}
 	if err != nil {
 		return err
 	}
+	c.learn(r, cert, got.result, false)
 	c.ocspToStore(ctx, r, cert, got)
 	return nil
 }
@@ -190,28 +188,24 @@ func (c *Checker) outranks(known *Result, now time.Time) *Result {
 }
 
 // learn remembers a verified response, unless the known one is newer.
-func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored bool) (err error) {
+func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored bool) {
 	now := c.config.Now()
 	ocspDeadlines(&result, cert, now, c.skew, jitterOf(c.table.seed, r.authority.key+string(r.who.Serial())))
 	if stored && !result.RevokedForGood() { // it is not known when it was fetched, and the status may have changed since
 		result.RefreshAfter = earliest(result.RefreshAfter, result.ThisUpdate.Add(mostSoft(&result)))
 	}
 	r.update(func(e *knowledge) bool {
-		known := e.ocsp
-		var next Result
-		if next, err = result.Following(c.outranks(known, now)); err != nil {
+		next, err := result.Following(c.outranks(e.ocsp, now))
+		if err != nil { // a newer one has arrived meanwhile
 			return false
 		}
-		if known != nil && next.Status == Revoked && !next.ThisUpdate.After(known.ThisUpdate) && known.Status == Revoked {
-			next.RefreshAfter = result.RefreshAfter // the known revocation stays, and was confirmed just now
-		}
+		next.RefreshAfter = result.RefreshAfter // a known revocation that stays was confirmed just now
 		e.ocsp = &next
 		if held := e.heldByList(); held != nil && next.Status == Good && next.ThisUpdate.After(held.ThisUpdate) {
 			e.revoked = nil
 		}
 		return true
 	})
-	return err
 }
 
 // obtainLists loads the lists that the certificate names, as far as they are not in memory, until
@@ -245,9 +239,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 
 // needsUpdate reports whether a list is not in memory, expired, too old for the certificate, or due.
 func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
-	now := c.config.Now()
-	l.used.Store(now.Unix())
-	known := l.first()
+	now, known := c.config.Now(), l.first()
 	if want.anew > 0 {
 		return l.asked.Load() < want.anew
 	}
@@ -284,11 +276,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) *flight {
 		defer cancel()
 		err := c.loadRemote(ctx, l, r, want)
 		l.asked.Store(max(l.asked.Load(), want.anew))
-		now := c.config.Now()
-		tried := setbackOf(now, err)
-		if err == nil {
-			l.failed.Store(nil)
-		} else if !tried.until.IsZero() {
+		if tried := setbackOf(c.config.Now(), err); !tried.until.IsZero() {
 			l.failed.Store(&tried)
 		}
 		return err

@@ -92,7 +92,7 @@ func (c *Checker) ocspFromStore(ctx context.Context, r *record, cert *x509.Certi
 	if !isForStore(&result) || known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
 		return nil
 	}
-	_ = c.learn(r, cert, result, true) // what has arrived meanwhile may be newer
+	c.learn(r, cert, result, true) // what has arrived meanwhile may be newer
 	c.stats.storeHits.Add(1)
 	return r.state.Load().ocsp
 }
@@ -133,7 +133,7 @@ func (c *Checker) ocspToStore(ctx context.Context, r *record, cert *x509.Certifi
 	if der, ok := c.fromStore(ctx, ocspKey(r), storeTimeoutOCSP, func() {}); ok {
 		there, err := c.verifyStored(r, cert, der, r.state.Load().ocsp)
 		if err == nil && isForStore(&there) && there.ThisUpdate.After(got.result.ThisUpdate) {
-			_ = c.learn(r, cert, there, true) // newer than the fetched response
+			c.learn(r, cert, there, true) // newer than the fetched response
 			return
 		}
 	}
