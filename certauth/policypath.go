@@ -13,8 +13,8 @@ import (
 // their place. Rules about chains and about the caller concern the whole path, whatever their
 // place, so they are noted until the path is complete:
 //
-//   - Rules that exclude (Denied, IssuedBy and IssuerName under Not) consider every chain that
-//     verified, including those that are longer than a Chain permits.
+//   - Rules that exclude (Denied, IssuedBy and IssuerName under Not) consider every chain that a Chain
+//     accepts, and those that it refuses although names and signatures are right.
 //   - A NotRevoked discards the chains that it refuses.
 //   - Rules that accept (Chain, IssuedBy) consider the remaining chains.
 //   - Matched and functions consider the caller's roles and the remaining chains.
@@ -102,8 +102,8 @@ func (p *policyPath) holds(chains []*verifiedChain) bool {
 	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return chain.among(p.chains) })
 }
 
-// verified returns every chain that verified, for the rules that exclude.
-func (p *policyPath) verified() iter.Seq[*verifiedChain] {
+// proven returns every chain in which names and signatures are right, for the rules that exclude.
+func (p *policyPath) proven() iter.Seq[*verifiedChain] {
 	return func(yield func(*verifiedChain) bool) {
 		for _, chains := range [2][]*verifiedChain{p.chains, p.invalid} {
 			for _, chain := range chains {

@@ -91,7 +91,7 @@ func (s *search) admit(presented []*x509.Certificate) {
 			continue
 		}
 		c := newCandidate(cert)
-		if roots, others, _ := s.named(c.name); !holds(others, cert) && !holds(roots, cert) {
+		if roots, others, _ := s.named(c.name); !holds(others, cert) && !holds(roots, cert) && !holds(left, cert) {
 			c.arrived = true
 			left = append(left, c)
 		}

@@ -134,3 +134,17 @@ func TestSearch_BadPresentedCAsHideNothing(t *testing.T) {
 		assert.Zero(t, s.admission.made)
 	})
 }
+
+// For a signature of ECDSA, whoever sees it can compute a further key with which it verifies. A caller with a
+// CA of its own can certify such a key with the name of another CA. That this key is remembered refuses no
+// caller who sends the same certificate along.
+func TestSearch_AnotherKeyThatSeemsToHaveSignedRefusesNobody(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	cas, admitted := CAs{newPool(t, root.Certificate), &Pool{}}, &Admissions{}
+	admitted.remember(issuing.Certificate.Raw, certauthtest.NewCA(t, "Root").Certificate)
+	for range 2 {
+		answer := Settings{MaxDepth: defaultMaxDepth}.Find(leafOf(issuing.Issue(t, "client").Certificate, issuing.Certificate), cas, time.Now(), admitted)
+		assert.Equal(t, none, kindOf(answer), "%v", textOf(answer))
+	}
+}

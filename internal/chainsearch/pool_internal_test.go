@@ -152,6 +152,7 @@ func TestSearch_PresentedCAsNeedAConfiguredSigner(t *testing.T) {
 		{"the true intermediates, in any order", []*x509.Certificate{second.Certificate, first.Certificate}, 2},
 		{"the upper one is missing", []*x509.Certificate{second.Certificate}, 0},
 		{"a client certificate is no CA", []*x509.Certificate{root.Issue(t, "client").Certificate}, 0},
+		{"the same one twice", []*x509.Certificate{first.Certificate, first.Certificate}, 1},
 		{"a true one among strangers", append([]*x509.Certificate{first.Certificate}, crowd[:8]...), 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -17,7 +17,9 @@ const (
 	maxPaths = 200
 )
 
-// search walks upwards from a leaf, from each certificate to those of the key that has signed it.
+// search walks upwards from a leaf, from each certificate to those of the key that has signed it, and only
+// then judges what it has found. crypto/x509 tries each CA with the issuer's name again on each path, and
+// stops after a hundred signatures, so that chains could be hidden from rules that exclude CAs.
 type search struct {
 	Settings
 	CAs
@@ -112,16 +114,21 @@ func (s *search) named(name string) (roots, others, sent []*candidate) {
 }
 
 // signers returns those of the CAs whose key has signed the child, in the order in which they are used.
-// Of a certificate that has arrived with the request one such key is known. (With ECDSA, whoever has a
-// CA can make a certificate with a further key for which a signature holds. It can hide itself by that.)
+// Of a certificate that has arrived with the request one such key is known. With ECDSA, other keys can be
+// computed for which a signature holds, so all keys of configured CAs are tried for a configured one.
 func (s *search) signers(child *candidate, cas []*candidate) []*candidate {
 	var all []*candidate
 	for _, ca := range cas {
-		if child.arrived && (child.signer == nil || !haveSameKey(child.signer, ca.cert)) || !child.arrived && !child.signedBy(ca) {
-			continue
+		var signed bool
+		if child.arrived {
+			signed = child.signer != nil && haveSameKey(child.signer, ca.cert)
+		} else {
+			signed = child.signedBy(ca)
 		}
-		s.span.watch(ca.cert, s.Skew)
-		all = append(all, ca)
+		if signed {
+			s.span.watch(ca.cert, s.Skew)
+			all = append(all, ca)
+		}
 	}
 	if len(all) > 1 {
 		slices.SortStableFunc(all, func(a, b *candidate) int { return s.staleness(a.cert) - s.staleness(b.cert) })
