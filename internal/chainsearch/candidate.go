@@ -44,7 +44,8 @@ func nameKey(der []byte) string {
 func (c *candidate) signedBy(ca *candidate) bool {
 	key := string(ca.cert.RawSubjectPublicKeyInfo)
 	if known, ok := c.signed.Load(key); ok && !ca.arrived {
-		return known.(bool)
+		signed, _ := known.(bool)
+		return signed
 	}
 	signed := c.verify(ca.cert) == nil
 	if !ca.arrived {

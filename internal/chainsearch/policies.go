@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func (s *search) policiesHold(way []*candidate) bool {
 		}
 	}
 	last := len(way) - 1
-	name := []byte{byte(last)}
+	name := []byte(strconv.Itoa(last))
 	root := view(way[last].cert)
 	root.RawSubject, root.RawIssuer = name, name
 	options.Roots.AddCert(root)
@@ -42,7 +43,7 @@ func (s *search) policiesHold(way []*candidate) bool {
 		ca := view(way[i].cert)
 		ca.RawIssuer = name
 		if way[i].name != way[i].issuer {
-			name = []byte{byte(i)}
+			name = []byte(strconv.Itoa(i))
 		}
 		ca.RawSubject = name
 		options.Intermediates.AddCert(ca)

@@ -33,14 +33,14 @@ func (s *search) verify() (chains, invalid [][]*x509.Certificate, best obstacle)
 	}
 	for _, way := range s.ways {
 		chain := certificates(way)
-		switch o := s.judge(way, chain); {
-		case o.refused == nil:
+		o := s.judge(way, chain)
+		if o.refused == nil {
 			chains = append(chains, chain)
-		default:
-			invalid = append(invalid, chain)
-			if o.weight >= best.weight {
-				best = o
-			}
+			continue
+		}
+		invalid = append(invalid, chain)
+		if o.weight >= best.weight {
+			best = o
 		}
 	}
 	if len(s.ways) == 0 {
@@ -130,16 +130,16 @@ func (s *search) judge(way []*candidate, chain []*x509.Certificate) obstacle {
 		return obstacle{weight: barChain, refused: untrusted("%s ends before %s begins, so they are never valid together", nameIn(ends, leaf), nameIn(begins, leaf)).
 			WithHint("replace the certificate that has ended")}
 	}
+	if cas := len(chain) - 1; cas > s.MaxDepth {
+		return obstacle{weight: barChain, refused: untrusted("%d CA certificates above the leaf, want at most %d (MaxDepth)", cas, s.MaxDepth).
+			WithHint("set Chain.MaxDepth to the number of CA certificates in the partner's chain, including the root")}
+	}
 	if err := nameconstraints.Check(chain, &s.compared); err != nil {
 		return obstacle{weight: barChain, refused: untrusted("%w", err).
 			WithHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")}
 	}
 	if !s.policiesHold(way) {
 		return obstacle{weight: barChain, refused: s.wrongPolicies(chain)}
-	}
-	if cas := len(chain) - 1; cas > s.MaxDepth {
-		return obstacle{weight: barChain, refused: untrusted("%d CA certificates above the leaf, want at most %d (MaxDepth)", cas, s.MaxDepth).
-			WithHint("set Chain.MaxDepth to the number of CA certificates in the partner's chain, including the root")}
 	}
 	return obstacle{}
 }
