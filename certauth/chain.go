@@ -29,26 +29,27 @@ const defaultMaxDepth = 5
 //
 // # Verification
 //
-// crypto/x509 verifies signatures, extended key usages and certificate policies. The
+// crypto/x509 verifies signatures and processes certificate policies. The
 // signature of one CA on the certificate of another is verified once and remembered, so a new caller
 // usually costs one signature; everything else is verified each time.
 // In addition to crypto/x509, or instead of it, these rules apply:
 //
 //   - Names: issuer and subject are compared by RFC 5280, section 7.1, which ignores string type,
-//     letter case and spacing. Names of more than 2 KiB, and all names under [InsecureSystemRoots],
-//     are compared byte for byte.
+//     letter case and spacing. Names of more than 2 KiB, and those of the roots under
+//     [InsecureSystemRoots], are compared byte for byte.
 //   - Name constraints (section 4.2.1.10) of every form apply to the subjects and the alternative
 //     names of all certificates below. Those of the roots apply too, and it does not matter
 //     whether the extension is critical. If a CA constrains a form and a name of that form
 //     cannot be compared, the name is refused. Constraints that cannot be read, or that have a
-//     minimum or a maximum, refuse every chain through their CA. A leaf for whose chains more than
-//     50000 names would be compared with constraints is refused.
+//     minimum or a maximum, refuse every chain through their CA. For the chains of one leaf at most
+//     50000 names are compared with constraints; chains that would need more are refused.
 //   - Dates: there must be one time within the clock skew ([Validity]) at which the leaf and all its
 //     CAs are valid.
-//   - Path lengths: a self-issued CA certificate does not count, except under [InsecureSystemRoots].
+//   - Path lengths: a self-issued CA certificate does not count.
 //   - Key usage: the extension of the leaf, if present, must allow digitalSignature or
 //     keyAgreement, and that of a CA keyCertSign.
-//   - Extended key usage: an extension without any purpose allows nothing.
+//   - Extended key usage: that of a CA limits those of the certificates below it. An extension
+//     without any purpose allows nothing.
 //   - Certificate policies, if the extension is critical, must have no qualifiers except the two
 //     that RFC 5280 defines.
 //   - Basic constraints, policy constraints and inhibitAnyPolicy must have the form that RFC 5280
@@ -58,17 +59,17 @@ const defaultMaxDepth = 5
 //
 // # Candidates
 //
-// The candidates for the issuer of a certificate are the CAs with the name of its issuer. Key
-// identifiers only order them, and signatures decide: first the CAs whose subject key identifier
+// The issuers of a certificate are the CAs with the name of its issuer whose key has signed it. Key
+// identifiers only determine the order: first the CAs whose subject key identifier
 // matches, then those where one of the two certificates has no identifier, then the others.
-// Within each of these groups valid CAs come before the others, configured ones before those
-// sent along, and newer ones before older ones. For each certificate at most eight roots, eight
-// intermediates and those sent along are tried. A self-signed certificate that is not one of the
-// roots is no candidate, because it leads to no root. For one leaf crypto/x509 verifies at most a
-// hundred signatures; among CAs that certify one another in many ways it may not find every chain.
-// CAs that were sent along hide no chain: one search is made without them, and one for each chain
-// with only those that are part of it. Of the chains, those with the first four sets of such CAs
-// count.
+// Within each of these groups valid CAs come before the others, and newer ones before older ones.
+// Configured CAs come before those sent along. For one leaf at most sixteen configured keys with the
+// issuer's name are tried. The same name does not occur twice with the same key in a chain.
+//
+// All chains are found, unless CAs certify one another in more than two hundred ways above one leaf. Then
+// the shortest are found. [Denied] and IssuedBy and IssuerName under [Not] consider every chain in which
+// names and signatures are right, whatever else is wrong with it, and if there are too many, every CA
+// above the leaf: whoever has a CA can make the chains below it longer, more, or invalid.
 //
 // A CA certificate that was sent along is a candidate only if a configured CA, or another
 // candidate, has signed it. At most 72 signatures are checked to establish this; CAs that were
@@ -104,9 +105,8 @@ type Chain struct {
 
 	// MaxDepth is the largest number of CA certificates above the leaf, including the root; 1
 	// means that the root issues the leaf. 0 means 5; a negative number and one above 10 are
-	// errors of New. A longer chain accepts nobody, but if there is a shorter one too, rules that
-	// exclude CAs ([Denied] and [Not]) consider both, because whoever has a CA can make its chains
-	// longer.
+	// errors of New. A longer chain accepts nobody, but rules that exclude CAs ([Denied] and [Not])
+	// consider it.
 	MaxDepth int
 
 	// Policies are the certificate policies of which the chain must have one, as dotted OIDs:

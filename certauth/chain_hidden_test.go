@@ -3,13 +3,16 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
 // bothChains requires that a caller has this number of chains and that the rules on chains see the one
@@ -77,7 +80,7 @@ func TestChain_CopiesOfARootHideNoChain(t *testing.T) {
 }
 
 // finding C37: the names of a leaf were compared with the constraints of the first of its chains only, if it has so
-// many that the comparisons for another one were too many. The other chain was then as if it did not exist.
+// many that the comparisons for another one were too many. Rules that exclude a CA of the other did not see it.
 func TestChain_ManyNamesHideNoChain(t *testing.T) {
 	constrained := func(c *x509.Certificate) {
 		for i := range 40 {
@@ -100,8 +103,11 @@ func TestChain_ManyNamesHideNoChain(t *testing.T) {
 		few, many := append([]*x509.Certificate{withNames(by, 600)}, sent...), append([]*x509.Certificate{withNames(by, 700)}, sent...)
 		isExcluded(t, chain, other, few...)
 		isExcluded(t, chain, root, few...)
-		refused := everyWay(t, certauth.ReasonChainUntrusted, chain, many...)
-		assert.ErrorContains(t, refused, "too many names and constraints")
+		isExcluded(t, chain, other, many...)
+		isExcluded(t, chain, root, many...)
+		id, err := judge(t, chain, many...)
+		require.NoError(t, err)
+		assert.Len(t, id.Chains, 1, "of the other it is not known whether the constraints permit it")
 	}
 }
 
@@ -149,4 +155,55 @@ func TestChain_CAsAboveMaxDepthHideNoChain(t *testing.T) {
 	isExcluded(t, chain, root, leaf)
 	chain.Intermediates = certsFrom(append(cas, bridges[0].again(t, issuing))...)
 	isExcluded(t, chain, root, leaf)
+}
+
+// finding C44: of configured CAs with one name at most eight were tried, and crypto/x509 verified a hundred signatures
+// at most, so that rules that exclude a CA did not see it if an operator keeps many renewed certificates.
+func TestChain_RenewalsHideNoChain(t *testing.T) {
+	root, excluded := newRoot(t, "Root"), newRoot(t, "Excluded Root")
+	upper := excluded.newCA(t, "Upper")
+	issuing := upper.newCA(t, "Issuing")
+	cas := []*party{upper, issuing}
+	for range 12 {
+		cas = append(cas, root.again(t, upper))
+		isExcluded(t, certauth.Chain{Roots: certsFrom(root, excluded), Intermediates: certsFrom(cas...)}, excluded, issuing.newClient(t).Certificate)
+	}
+	for range 12 {
+		cas = append(cas, upper.again(t, issuing))
+	}
+	cas = append(cas, root.again(t, issuing)) // the shortest
+	for range 3 {
+		top := newRoot(t, "Top")
+		for range 9 {
+			cas = append(cas, top.again(t, root))
+		}
+	}
+	isExcluded(t, certauth.Chain{Roots: certsFrom(root, excluded), Intermediates: certsFrom(cas...)}, excluded, issuing.newClient(t).Certificate)
+}
+
+// finding C45: rules that exclude a CA did not consider chains that are not valid, and whoever has a CA below an excluded
+// one can make them invalid: its own certificates then lead to the excluded one only in chains that do not count.
+func TestChain_InvalidCAsHideNoExcludedOne(t *testing.T) {
+	root, excluded := newRoot(t, "Root"), newRoot(t, "Excluded Root")
+	for name, change := range map[string]certauthtest.Template{
+		"path length":      func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true },
+		"name constraints": func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"elsewhere.example"} },
+		"usage":            certauthtest.Usage(x509.ExtKeyUsageCodeSigning),
+		"key usage":        func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign },
+		"critical extension": func(c *x509.Certificate) {
+			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: true, Value: []byte{5, 0}}}
+		},
+		"dates": certauthtest.Valid(time.Now().AddDate(-2, 0, 0), time.Now().AddDate(-1, 0, 0)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			below := excluded.newCA(t, "Below", change)
+			issuing := below.newCA(t, "Issuing")
+			chain := certauth.Chain{Roots: certsFrom(root, excluded), Intermediates: certsFrom(below, issuing, root.again(t, issuing))}
+			client := issuing.newClient(t, certauthtest.DNS("client.example")).Certificate
+			isExcluded(t, chain, excluded, client)
+			id, err := judge(t, chain, client)
+			require.NoError(t, err)
+			assert.Len(t, id.Chains, 1, "only the other one accepts the caller")
+		})
+	}
 }

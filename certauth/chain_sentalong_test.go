@@ -134,23 +134,6 @@ func TestChain_CAsSentAlongMakeNoChainTooLongToExclude(t *testing.T) {
 	assert.NoError(t, err, "another Chain permits it")
 }
 
-// The doc of Chain: of the chains with CAs that were sent along, those with the first four sets of such CAs count.
-func TestChain_OfFewSetsOfCAsSentAlong(t *testing.T) {
-	root := newRoot(t, "Root")
-	issuing := root.newCA(t, "Issuing")
-	sent := []*x509.Certificate{issuing.newClient(t).Certificate, issuing.Certificate}
-	for want := 1; want <= 6; want++ {
-		id, err := judge(t, root.roots(), sent...)
-		require.NoError(t, err)
-		assert.Len(t, id.Chains, min(want, 4))
-		sent = append(sent, root.again(t, issuing).Certificate)
-	}
-	id, err := judge(t, certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, sent...)
-	require.NoError(t, err)
-	assert.Len(t, id.Chains, 5, "and those of configured CAs")
-	assert.Same(t, id.Chains[0][1], issuing.Certificate)
-}
-
 // isExcluded requires that a caller is accepted, but not by rules that exclude a CA.
 func isExcluded(t *testing.T, chain certauth.Chain, ca *party, sent ...*x509.Certificate) {
 	t.Helper()

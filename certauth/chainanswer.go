@@ -48,7 +48,7 @@ type chainAnswer struct {
 	material    generations
 	from, until time.Time // holds at from, no longer at until
 	chains      []*verifiedChain
-	deep        []*verifiedChain // chains that verify but are longer than MaxDepth permits
+	invalid     []*verifiedChain // chains by names and signatures that something else refuses
 	refused     *Error
 	dated       *x509.Certificate // the certificate whose validity is the reason of the refusal, or nil
 	room        [1]*verifiedChain // backs chains if there is one, as usual

@@ -32,7 +32,7 @@ func (r *chainRule) judge(e *evaluation) *Error {
 		return refusal(ReasonInternalError, r.path, "the search returned neither a chain nor a refusal")
 	}
 	e.path.anchor(vouchedNames, answer.chains)
-	e.path.deep = append(e.path.deep, answer.deep...)
+	e.path.invalid = append(e.path.invalid, answer.invalid...)
 	return nil
 }
 
@@ -165,8 +165,8 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 		answer.refused = refusalOf("", found.Refused)
 	}
 	answer.chains = answer.room[:0]
-	for _, chain := range found.Deep {
-		answer.deep = append(answer.deep, newVerifiedChain(chain))
+	for _, chain := range found.Invalid {
+		answer.invalid = append(answer.invalid, newVerifiedChain(chain))
 	}
 	for _, chain := range found.Chains {
 		verified := newVerifiedChain(chain)

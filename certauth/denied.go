@@ -23,7 +23,7 @@ import (
 // [Thumbprints]). An empty Denied is an error of [New].
 type Denied struct {
 	// Serials lists certificates by issuer and serial number; a serial number alone
-	// identifies nothing. The leaf and every CA in its verified chains are compared.
+	// identifies nothing. The leaf and every CA in its chains are compared, as for PublicKeys.
 	//
 	// A deny list must not fail because of a spelling. Letter case, spaces and string types
 	// do not matter (RFC 5280, section 7.1), nor does the order in which the issuer is
@@ -37,9 +37,10 @@ type Denied struct {
 	Serials []IssuerSerial
 
 	// PublicKeys lists keys as for the policy [PublicKeys]. The leaf and every CA in its
-	// verified chains are compared, for all chains on the same path through the policy (see
+	// chains are compared, for all chains on the same path through the policy (see
 	// [Any]), including those that a rule after the Denied verifies, those that a
-	// [NotRevoked] excludes and those that are longer than MaxDepth permits. If a CA is listed,
+	// [NotRevoked] excludes and those that a [Chain] refuses although names and signatures are
+	// right, such as chains through a CA that has expired. If a CA is listed,
 	// all certificates that it issued are refused. That takes a [Chain]: under a pin alone, and
 	// behind a front end that verifies, no chain is known, and only the leaf is compared.
 	PublicKeys []string
@@ -119,7 +120,7 @@ func (r *deniedRule) judge(e *evaluation) *Error {
 func (r *deniedRule) stage() stage { return stageVerified }
 
 func (r *deniedRule) settle(_ *evaluation, p *policyPath) *Error {
-	for chain := range p.verified() {
+	for chain := range p.proven() {
 		for i, ca := range chain.certs[1:] {
 			known := chain.ca(i + 1)
 			if refused := r.deny(ca, &known.sums, &known.issuer, true); refused != nil {

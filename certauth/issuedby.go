@@ -17,9 +17,10 @@ import (
 // needs such a chain, whatever the position of the IssuedBy among them. A chain that a
 // [NotRevoked] has excluded does not count.
 //
-// Under [Not] it refuses every certificate that has a verified chain through one of these CAs,
+// Under [Not] it refuses every certificate that has a chain through one of these CAs,
 // at any place above the leaf, because an excluded CA could otherwise certify a further CA; a
-// chain that was excluded, or is longer than MaxDepth permits, counts too. Only PublicKeys can be
+// chain that was excluded, or that a Chain refuses although names and signatures are right, counts
+// too. Only PublicKeys can be
 // used there, because a caller that presents a CA certificate can rewrite its signature and thereby
 // change its hash.
 //
@@ -98,7 +99,7 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath) *Error {
 	if r.notPath == "" {
 		return r.rests(e, p)
 	}
-	for chain := range p.verified() {
+	for chain := range p.proven() {
 		for i, ca := range chain.certs[1:] {
 			if r.accepts(ca, &chain.ca(i+1).sums) {
 				return excludedCA(r.notPath)

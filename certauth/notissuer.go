@@ -50,7 +50,7 @@ func (r *notIssuerRule) stage() stage { return stageVerified }
 
 func (r *notIssuerRule) settle(_ *evaluation, p *policyPath) *Error {
 	var seen []*x509.Certificate
-	for chain := range p.verified() {
+	for chain := range p.proven() {
 		for i := 1; i < len(chain.certs)-1; i++ { // the root has no issuer in the chain
 			ca := chain.certs[i]
 			if slices.Contains(seen, ca) {

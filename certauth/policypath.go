@@ -13,8 +13,8 @@ import (
 // their place. Rules about chains and about the caller concern the whole path, whatever their
 // place, so they are noted until the path is complete:
 //
-//   - Rules that exclude (Denied, IssuedBy and IssuerName under Not) consider every chain that
-//     verified, including those that are longer than a Chain permits.
+//   - Rules that exclude (Denied, IssuedBy and IssuerName under Not) consider every chain that a Chain
+//     accepts, and those that it refuses although names and signatures are right.
 //   - A NotRevoked discards the chains that it refuses.
 //   - Rules that accept (Chain, IssuedBy) consider the remaining chains.
 //   - Matched and functions consider the caller's roles and the remaining chains.
@@ -22,7 +22,7 @@ type policyPath struct {
 	vouched    vouching
 	reached    vouching           // highest of all paths of this run, for the report of a refusal
 	chains     []*verifiedChain   // that a Chain accepts; in the late stages, those that remain
-	deep       []*verifiedChain   // that are longer than a Chain permits
+	invalid    []*verifiedChain   // by names and signatures, that a Chain refuses
 	anchors    [][]*verifiedChain // the chains of each Chain, of which one must remain
 	roles      []string           // of the Named that accepted
 	late       []lateRule
@@ -50,18 +50,18 @@ type lateRule interface {
 
 // mark is a state of a path to which the walk can return.
 type mark struct {
-	vouched                            vouching
-	stages                             stage
-	chains, deep, anchors, roles, late int
+	vouched                               vouching
+	stages                                stage
+	chains, invalid, anchors, roles, late int
 }
 
 func (p *policyPath) mark() mark {
-	return mark{p.vouched, p.stages, len(p.chains), len(p.deep), len(p.anchors), len(p.roles), len(p.late)}
+	return mark{p.vouched, p.stages, len(p.chains), len(p.invalid), len(p.anchors), len(p.roles), len(p.late)}
 }
 
 func (p *policyPath) back(to mark) {
 	p.vouched, p.stages = to.vouched, to.stages
-	p.chains, p.deep = p.chains[:to.chains], p.deep[:to.deep]
+	p.chains, p.invalid = p.chains[:to.chains], p.invalid[:to.invalid]
 	p.anchors = p.anchors[:to.anchors]
 	p.roles = p.roles[:to.roles]
 	p.late = p.late[:to.late]
@@ -102,10 +102,10 @@ func (p *policyPath) holds(chains []*verifiedChain) bool {
 	return slices.ContainsFunc(chains, func(chain *verifiedChain) bool { return chain.among(p.chains) })
 }
 
-// verified returns every chain that verified, for the rules that exclude.
-func (p *policyPath) verified() iter.Seq[*verifiedChain] {
+// proven returns every chain in which names and signatures are right, for the rules that exclude.
+func (p *policyPath) proven() iter.Seq[*verifiedChain] {
 	return func(yield func(*verifiedChain) bool) {
-		for _, chains := range [2][]*verifiedChain{p.chains, p.deep} {
+		for _, chains := range [2][]*verifiedChain{p.chains, p.invalid} {
 			for _, chain := range chains {
 				if !yield(chain) {
 					return

@@ -135,7 +135,7 @@ func (f *facts) uses(cert *x509.Certificate) bool {
 // inChains returns a certificate of a chain that was found.
 func (f *facts) inChains(is func(*x509.Certificate) bool) *x509.Certificate {
 	for answer := range f.answers.all() {
-		for _, chain := range slices.Concat(answer.chains, answer.deep) {
+		for _, chain := range slices.Concat(answer.chains, answer.invalid) {
 			for _, member := range chain.certs {
 				if is(member) {
 					return member

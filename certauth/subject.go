@@ -26,7 +26,7 @@ type Subject []string
 // as for [Subject]. It must follow a [Chain], because without one anyone can write any issuer's
 // name. To identify the issuing CA itself use [IssuedBy].
 //
-// Under [Not] it refuses every certificate that has a verified chain through a CA with one of these
+// Under [Not] it refuses every certificate that has a chain, as for [Denied], through a CA with one of these
 // names, in any spelling as for Subject, because an excluded CA could otherwise certify a further CA.
 type IssuerName []string
 

@@ -1,7 +1,6 @@
 package chainsearch
 
 import (
-	"bytes"
 	"crypto/x509"
 	"slices"
 	"sync/atomic"
@@ -9,36 +8,43 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
-// maxAdmissionChecks bounds the signatures that one search verifies to admit presented CAs: for
-// each of them, as many as the candidates that are tried for one child.
-const maxAdmissionChecks = (MaxCertificates - 1) * maxSameName
+// maxAdmissionChecks bounds the signatures that one search verifies to admit presented CAs: for each of
+// the nine that there can be, as many as eight keys.
+const maxAdmissionChecks = 72
 
-// checkedSignatures counts the signatures that one search has verified to admit CAs, and remembers
-// those that failed. They are not verified again, neither after another CA was admitted nor for
-// another certificate with the same key.
-type checkedSignatures struct {
-	checks int
-	failed []pair
+// signatures counts those that were verified, and remembers those that failed. They are not verified
+// again, neither after another CA was admitted nor for another certificate with the same key.
+type signatures struct {
+	made, most int
+	failed     []pair
 }
 
-// pair is a CA certificate and a key that has not signed it. A nil key means every key of the
-// system's roots.
-type pair struct {
-	child *x509.Certificate
-	key   []byte
+// pair is a certificate and one with a key that has not signed it. Nil means the system's roots.
+type pair struct{ child, ca *x509.Certificate }
+
+// signer returns the first of the CAs whose key has signed the child, or nil.
+func (s *signatures) signer(child *candidate, cas []*candidate) *x509.Certificate {
+	for _, ca := range cas {
+		if certcheck.CanHaveSigned(ca.cert, child.cert) && s.holds(pair{child.cert, ca.cert}, func() bool { return child.verify(ca.cert) == nil }) {
+			return ca.cert
+		}
+	}
+	return nil
 }
 
-// check reports whether the key has signed the child. Checks beyond the bound fail.
-func (a *checkedSignatures) check(child *x509.Certificate, key []byte, signature func() error) bool {
-	failed := func(p pair) bool { return p.child == child && bytes.Equal(p.key, key) }
-	if a.checks >= maxAdmissionChecks || slices.ContainsFunc(a.failed, failed) {
+// holds verifies a signature. Those beyond the bound fail.
+func (s *signatures) holds(p pair, verify func() bool) bool {
+	failed := func(f pair) bool {
+		return f.child == p.child && (f.ca == p.ca || f.ca != nil && p.ca != nil && haveSameKey(f.ca, p.ca))
+	}
+	if s.made >= s.most || slices.ContainsFunc(s.failed, failed) {
 		return false
 	}
-	a.checks++
-	if signature() == nil {
+	s.made++
+	if verify() {
 		return true
 	}
-	a.failed = append(a.failed, pair{child, key})
+	s.failed = append(s.failed, p)
 	return false
 }
 
@@ -55,13 +61,14 @@ type admission struct {
 	signer *x509.Certificate
 }
 
-// signerOf returns the CA that has signed the certificate with this DER, or nil.
-func (a *Admissions) signerOf(der []byte) *x509.Certificate {
+// signerOf returns one of the CAs if it is known to have signed the certificate, or nil.
+func (a *Admissions) signerOf(cert *x509.Certificate, cas []*candidate) *x509.Certificate {
 	if a == nil {
 		return nil
 	}
 	for i := range a.last {
-		if known := a.last[i].Load(); known != nil && known.der == string(der) {
+		known := a.last[i].Load()
+		if known != nil && known.der == string(cert.Raw) && slices.ContainsFunc(cas, func(ca *candidate) bool { return haveSameKey(ca.cert, known.signer) }) {
 			return known.signer
 		}
 	}
@@ -76,20 +83,20 @@ func (a *Admissions) remember(der []byte, signer *x509.Certificate) {
 }
 
 // admit makes those presented CA certificates candidates that a configured CA, or another admitted
-// one, has signed. Otherwise an attacker could send nine CAs with the same name and key, and
-// crypto/x509 would verify a hundred of their signatures before it finds no path to a root.
+// one, has signed. No others can be part of a chain.
 func (s *search) admit(presented []*x509.Certificate) {
 	var left []*candidate
 	for _, cert := range presented {
 		if !cert.IsCA {
 			continue
 		}
-		if c := newCandidate(cert); !holds(s.Intermediates.bySubject[c.name], cert) && !holds(s.rootsOf(c.name), cert) {
-			s.span.watch(cert, s.Skew)
-			c.signer.Store(s.admitted.signerOf(cert.Raw))
+		c := newCandidate(cert)
+		if roots, others, _ := s.named(c.name); !holds(others, cert) && !holds(roots, cert) && !holds(left, cert) {
+			c.arrived = true
 			left = append(left, c)
 		}
 	}
+	s.admission.most = maxAdmissionChecks
 	for again := true; again; {
 		again = false
 		left = slices.DeleteFunc(left, func(c *candidate) bool {
@@ -104,22 +111,13 @@ func (s *search) admit(presented []*x509.Certificate) {
 }
 
 func (s *search) certified(ca *candidate) bool {
-	roots, others := s.choose(child{cert: ca.cert}, s.rootsOf(ca.issuer), s.issuers(ca.issuer)) // in order, until one has signed it
-	issuers := slices.Concat(roots, others)
-	if slices.ContainsFunc(issuers, func(issuer *candidate) bool { return ca.signedBy(issuer.cert) }) {
+	issuers := byKinship(ca.cert, slices.Concat(s.named(ca.issuer)))
+	if ca.signer = s.admitted.signerOf(ca.cert, issuers); ca.signer != nil {
 		return true
 	}
-	for _, issuer := range issuers {
-		if certcheck.CanHaveSigned(issuer.cert, ca.cert) && s.admission.check(ca.cert, issuer.cert.RawSubjectPublicKeyInfo, func() error { return ca.cert.CheckSignatureFrom(issuer.cert) }) {
-			ca.signer.Store(issuer.cert)
-			s.admitted.remember(ca.cert.Raw, issuer.cert)
-			return true
-		}
+	if ca.signer = s.admission.signer(ca, issuers); ca.signer != nil {
+		s.admitted.remember(ca.cert.Raw, ca.signer)
+		return true
 	}
-	return s.System != nil && s.admission.check(ca.cert, nil, func() error {
-		_, err := withoutConstraints(ca.cert).Verify(x509.VerifyOptions{
-			Roots: s.System, Intermediates: x509.NewCertPool(), CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		})
-		return err
-	})
+	return s.System != nil && s.admission.holds(pair{child: ca.cert}, func() bool { return len(s.systemRoots(ca)) > 0 })
 }

@@ -1,10 +1,9 @@
 // Package chainsearch finds the chains of a client's certificate to configured CAs, or the reason
 // that there are none (RFC 5280, section 6). It knows nothing of requests and policies.
 //
-// A search collects the few CA certificates that can be part of a chain (search.go), admits those
-// that were sent along (admission.go), lets crypto/x509 verify views of them (candidate.go,
-// verify.go), and makes the checks that crypto/x509 does not make. Signatures of CAs on CAs are
-// remembered (upper.go). If no chain verifies, explain.go finds the reason to report.
+// A search admits the CAs that were sent along (admission.go), and finds all ways from the leaf to a
+// root by names and signatures (search.go). Signatures of CAs on CAs are remembered (candidate.go). Then
+// it judges each way (verify.go, policies.go). If there is none, explain.go finds the reason to report.
 package chainsearch
 
 import (
@@ -44,7 +43,7 @@ type Leaf struct {
 // search would find the same from From until before Until, unless the CAs change.
 type Result struct {
 	Chains      [][]*x509.Certificate
-	Deep        [][]*x509.Certificate // if any were found: those that only MaxDepth refuses
+	Invalid     [][]*x509.Certificate // if any were found: chains by names and signatures that something else refuses
 	Refused     *certcheck.Refusal
 	Dated       *x509.Certificate // the certificate whose validity is the reason, or nil
 	From, Until time.Time
@@ -53,26 +52,23 @@ type Result struct {
 // Find searches at the time now. admitted remembers CAs that were sent along, from one search to the
 // next; it may be nil.
 func (s Settings) Find(leaf Leaf, cas CAs, now time.Time, admitted *Admissions) Result {
-	found := &search{Settings: s, CAs: cas, leaf: leaf, now: now, span: newSpan(now), admitted: admitted}
+	found := &search{Settings: s, CAs: cas, leaf: leaf, now: now, span: newSpan(now), admitted: admitted, known: map[*candidate]issuers{}}
 	found.span.watch(leaf.Certificate, s.Skew)
-	chains, refused := found.verify()
+	chains, invalid, obstacle := found.verify()
 	if s.System != nil { // the search has not watched the system's roots
-		for _, chain := range slices.Concat(chains, found.deep) {
+		for _, chain := range slices.Concat(chains, invalid) {
 			for _, cert := range chain {
 				found.span.watch(cert, s.Skew)
 			}
 		}
-		if found.dated != nil {
-			found.span.watch(found.dated, s.Skew)
-		}
 		found.span.edge(now.Add(-systemResultLife))
 		found.span.edge(now.Add(systemResultLife))
 	}
-	result := Result{Chains: chains, Refused: refused, From: found.span.from, Until: found.span.until}
-	if refused != nil {
-		result.Dated = found.dated
+	result := Result{From: found.span.from, Until: found.span.until}
+	if len(chains) > 0 {
+		result.Chains, result.Invalid = chains, invalid
 	} else {
-		result.Deep = found.deep
+		result.Refused, result.Dated = obstacle.refused, obstacle.dated
 	}
 	return result
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,28 +13,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// explain returns the refusal if no chain verifies: the certificate, the property that is the
+// explain returns the obstacle if no way leads to a root: the certificate, the property that is the
 // reason, and a step that helps. The text of crypto/x509 is never passed on, because it contains
 // text of the client and can grow with the square of the input (CVE-2025-61729).
-func (s *search) explain(err error) *certcheck.Refusal {
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		switch invalid.Reason { //nolint:exhaustive // the walk below finds the others again
-		case x509.IncompatibleUsage:
-			return s.wrongUsage()
-		case x509.NoValidChains:
-			if !s.ServerAuth && !certcheck.IsForClients(s.leaf.Certificate, false) {
-				return s.wrongUsage()
-			}
-			return s.wrongPolicies()
-		case x509.CANotAuthorizedForThisName: // of the system's roots
-			return untrusted("a name constraint of the CA excludes a name of the certificate").
-				WithHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
-		}
-	}
+func (s *search) explain() obstacle {
 	w := &walk{search: s}
-	best := w.above([]*x509.Certificate{s.leaf.Certificate}, s.leaf.Issuer)
-	s.dated = best.dated
-	return best.refused
+	return w.above([]*x509.Certificate{s.leaf.Certificate}, s.leaf.Issuer)
 }
 
 // walk goes up from the leaf by names alone and collects the obstacles. It verifies signatures only
@@ -46,6 +29,9 @@ type walk struct {
 	seen   []*candidate
 	checks int
 }
+
+// maxExplained bounds the CAs that it meets.
+const maxExplained = 32
 
 // obstacle is the reason that one path fails. The path that comes furthest explains most.
 type obstacle struct {
@@ -60,6 +46,8 @@ const (
 	barNoIssuer        // the issuer of a CA above the leaf is not configured
 	barFault           // a property of a certificate forbids it
 	barDates           // a CA is outside its validity, and the signatures up to it verify
+	barUsage           // an extended key usage forbids it
+	barChain           // something else does
 )
 
 // above tries the candidates for the issuer of the last certificate of the path.
@@ -70,10 +58,11 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 		root bool
 	}
 	var ways []way
-	for _, c := range w.rootsOf(issuer) {
+	trusted, others, sent := w.named(issuer)
+	for _, c := range trusted {
 		ways = append(ways, way{c, true})
 	}
-	for _, c := range w.issuers(issuer) {
+	for _, c := range slices.Concat(others, sent) {
 		ways = append(ways, way{c, false})
 	}
 	roots := w.Roots
@@ -87,8 +76,8 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 	}
 	slices.SortStableFunc(ways, func(a, b way) int { return kinship(child, a.cert) - kinship(child, b.cert) })
 	var best obstacle
-	for _, c := range ways[:min(len(ways), 2*maxSameName)] {
-		if slices.Contains(w.seen, c.candidate) || len(w.seen) >= maxCandidates {
+	for _, c := range ways[:min(len(ways), maxKeys)] {
+		if slices.Contains(w.seen, c.candidate) || len(w.seen) >= maxExplained {
 			continue
 		}
 		w.seen = append(w.seen, c.candidate)
@@ -199,35 +188,40 @@ func nameIn(cert, leaf *x509.Certificate) string {
 	return "CA certificate " + dn.Quote(cert.RawSubject)
 }
 
-// wrongUsage names the certificate that does not allow client authentication.
-func (s *search) wrongUsage() *certcheck.Refusal {
-	leaf := s.leaf.Certificate
-	if !certcheck.IsForClients(leaf, s.ServerAuth) {
-		return certcheck.NotForClients("the leaf", leaf, s.ServerAuth)
+// wrongUsage returns a refusal that names the certificate that does not allow client authentication, or
+// nil. The extended key usages of a CA limit those of the certificates below it.
+func (s *search) wrongUsage(chain []*x509.Certificate) *certcheck.Refusal {
+	if allAllow(chain, x509.ExtKeyUsageClientAuth) || s.ServerAuth && allAllow(chain, x509.ExtKeyUsageServerAuth) {
+		return nil
 	}
-	purposes := []string{"the leaf: " + certcheck.Purposes(leaf)}
-	for _, c := range slices.Concat(s.foundIntermediates, s.foundRoots) {
-		if !certcheck.IsForClients(c.cert, s.ServerAuth) {
-			return certcheck.NotForClients(nameIn(c.cert, leaf), c.cert, s.ServerAuth)
+	purposes := []string{"the leaf: " + certcheck.Purposes(chain[0])}
+	for i, cert := range chain {
+		if !certcheck.IsForClients(cert, s.ServerAuth) {
+			return certcheck.NotForClients(nameIn(cert, chain[0]), cert, s.ServerAuth)
 		}
-		if len(c.cert.ExtKeyUsage) > 0 {
-			purposes = append(purposes, nameIn(c.cert, leaf)+": "+certcheck.Purposes(c.cert))
+		if i > 0 && len(cert.ExtKeyUsage) > 0 {
+			purposes = append(purposes, nameIn(cert, chain[0])+": "+certcheck.Purposes(cert))
 		}
-	}
-	if len(purposes) == 1 {
-		return certcheck.Refuse(certcheck.WrongUsage, "the extended key usage of a CA above the leaf does not allow clientAuth")
 	}
 	return certcheck.Refuse(certcheck.WrongUsage, "no extended key usage is common to %s", logtext.Clip(strings.Join(purposes, "; "), maxText))
 }
 
+// allAllow reports whether every certificate allows the usage. One without the extension allows all.
+func allAllow(chain []*x509.Certificate, usage x509.ExtKeyUsage) bool {
+	return !slices.ContainsFunc(chain, func(cert *x509.Certificate) bool {
+		return len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) > 0 &&
+			!slices.Contains(cert.ExtKeyUsage, usage) && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny)
+	})
+}
+
 // wrongPolicies names the certificate at which no required policy is valid any more.
-func (s *search) wrongPolicies() *certcheck.Refusal {
+func (s *search) wrongPolicies(chain []*x509.Certificate) *certcheck.Refusal {
 	const hint = "openssl x509 -text shows the policies of each certificate; ask the partner which policy its certificates are issued under"
 	leaf := s.leaf.Certificate
 	if s.Policies == "" {
-		for _, c := range slices.Concat(s.foundIntermediates, s.foundRoots) {
-			if c.cert.RequireExplicitPolicy > 0 || c.cert.RequireExplicitPolicyZero {
-				return untrusted("%s requires a certificate policy (requireExplicitPolicy), but none is valid down to the leaf, which has %s", nameIn(c.cert, leaf), policiesOf(leaf)).WithHint(hint)
+		for _, ca := range chain[1:] {
+			if ca.RequireExplicitPolicy > 0 || ca.RequireExplicitPolicyZero {
+				return untrusted("%s requires a certificate policy (requireExplicitPolicy), but none is valid down to the leaf, which has %s", nameIn(ca, leaf), policiesOf(leaf)).WithHint(hint)
 			}
 		}
 		return untrusted("no certificate policy is valid for the whole chain").WithHint(hint)
@@ -239,13 +233,8 @@ func (s *search) wrongPolicies() *certcheck.Refusal {
 		})
 	}
 	culprit := leaf
-	if !lacks(leaf) {
-		for _, c := range s.foundIntermediates {
-			if lacks(c.cert) {
-				culprit = c.cert
-				break
-			}
-		}
+	if at := slices.IndexFunc(chain[:len(chain)-1], lacks); at >= 0 {
+		culprit = chain[at]
 	}
 	return untrusted("certificate policies of %s: %s; want %s in every certificate below the root (Policies)", nameIn(culprit, leaf), policiesOf(culprit), strings.Join(want, " or ")).WithHint(hint)
 }

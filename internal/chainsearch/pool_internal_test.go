@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/certcheck"
 )
 
 // caOf returns a CA certificate with the fields that a search uses.
@@ -28,15 +29,6 @@ func caOf(subject, issuer, keyID, authorityKeyID string, serial int) *x509.Certi
 	}
 }
 
-func poolFor(t *testing.T, certs ...*x509.Certificate) *Pool {
-	t.Helper()
-	pool := &Pool{certs: certs, bySubject: map[string][]*candidate{}}
-	for _, c := range candidatesOf(certs) {
-		pool.bySubject[c.name] = append(pool.bySubject[c.name], c)
-	}
-	return pool
-}
-
 func candidatesOf(certs []*x509.Certificate) []*candidate {
 	var all []*candidate
 	for _, cert := range certs {
@@ -45,101 +37,69 @@ func candidatesOf(certs []*x509.Certificate) []*candidate {
 	return all
 }
 
-func (s *search) runFor(leaf *x509.Certificate) {
-	s.leaf = leafOf(leaf)
-	s.run(MaxCertificates)
-}
-
-func manyCAs(keyIDs bool) []*x509.Certificate {
-	var certs []*x509.Certificate
-	for i := range 100 {
-		keyID := ""
-		if keyIDs {
-			keyID = fmt.Sprint("key ", i)
-		}
-		certs = append(certs, caOf("CN=CA", "CN=Upper CA", keyID, "", i))
-	}
-	return certs
-}
-
 // crypto/x509 with re-keyed CAs (reproduced): a hundred roots of one name cost 51 times as much as
-// one. Each candidate costs at most one signature check, so the number of candidates is the limit.
+// one. The number of keys that are tried for a leaf is limited.
 func TestLimits_SameNameCAsStayCheap(t *testing.T) {
-	leafOf := func(authorityKeyID string) *x509.Certificate {
-		return &x509.Certificate{RawIssuer: []byte("CN=CA"), AuthorityKeyId: []byte(authorityKeyID)}
+	cas, roots := sameNameRoots(t, 3*maxKeys)
+	for i, ca := range cas { // the oldest first
+		leaf := ca.Issue(t, "client").Certificate
+		leaf.AuthorityKeyId = nil
+		want := none
+		if i < len(cas)-maxKeys {
+			want = certcheck.Untrusted
+		}
+		assert.Equal(t, want, kindOf(find(Settings{MaxDepth: 1}, roots, &Pool{}, time.Now(), leaf)), "root %d", i)
 	}
-	for _, tc := range []struct {
-		name          string
-		roots         []*x509.Certificate
-		intermediates []*x509.Certificate
-		presented     []*x509.Certificate
-		leaf          *x509.Certificate
-		wantRoots     int
-		wantOthers    int
-		wide          int // found in a wide search, roots and others
-	}{
-		{"100 roots with key identifiers, one of them named", manyCAs(true), nil, nil, leafOf("key 42"), 1, 0, maxSameName},
-		{"100 roots with key identifiers, none of them named", manyCAs(true), nil, nil, leafOf("key 100"), maxSameName, 0, maxSameName},
-		{"100 roots with key identifiers, the leaf names none", manyCAs(true), nil, nil, leafOf(""), maxSameName, 0, maxSameName},
-		{"100 roots without key identifiers", manyCAs(false), nil, nil, leafOf("key 42"), maxSameName, 0, maxSameName},
-		{"100 intermediates with key identifiers", nil, manyCAs(true), nil, leafOf("key 42"), 0, 1, maxSameName},
-		{"100 intermediates without", nil, manyCAs(false), nil, leafOf("key 42"), 0, maxSameName, maxSameName},
-		{"as many presented as there may be", nil, nil, manyCAs(false)[:9], leafOf("key 42"), 0, 9, 9},
-		{"the same beside 100 intermediates", nil, manyCAs(false), manyCAs(false)[:9], leafOf("key 42"), 0, maxSameName + 9, maxSameName + 9},
-		{"another name", manyCAs(true), manyCAs(true), manyCAs(true), &x509.Certificate{RawIssuer: []byte("CN=Other")}, 0, 0, 0},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s := search{CAs: CAs{poolFor(t, tc.roots...), poolFor(t, tc.intermediates...)}, presented: candidatesOf(tc.presented), Settings: Settings{MaxDepth: 1}, now: time.Unix(1000, 0)}
-			s.runFor(tc.leaf)
-			assert.Len(t, s.foundRoots, tc.wantRoots)
-			assert.Len(t, s.foundIntermediates, tc.wantOthers)
-			assert.Equal(t, tc.wantRoots+tc.wantOthers == 1, s.passed)
-			s.wide = true
-			s.runFor(tc.leaf)
-			assert.Equal(t, tc.wide, len(s.foundRoots)+len(s.foundIntermediates))
-			assert.False(t, s.passed)
-		})
+	oldest := *cas[0].Certificate
+	oldest.SubjectKeyId = []byte("named")
+	leaf := cas[0].Issue(t, "client").Certificate
+	leaf.AuthorityKeyId = oldest.SubjectKeyId
+	certs := []*x509.Certificate{&oldest}
+	for _, ca := range cas[1:] {
+		certs = append(certs, ca.Certificate)
 	}
+	assert.Equal(t, none, kindOf(find(Settings{MaxDepth: 1}, newPool(t, certs...), &Pool{}, time.Now(), leaf)), "it is named")
 }
 
-// However the names branch, one search collects at most maxCandidates of each kind.
+// However many ways there are, one search follows at most maxPaths of them, the short ones first. Rules
+// that exclude CAs then see every CA above the leaf.
 func TestLimits_OneSearchIsBounded(t *testing.T) {
-	var intermediates []*x509.Certificate
-	for level := range 10 {
-		for i := range 20 {
-			intermediates = append(intermediates, caOf(fmt.Sprint("CN=", level), fmt.Sprint("CN=", level+1), "", "", 100*level+i))
+	root := certauthtest.NewCA(t, "Root")
+	short := root.NewIntermediate(t, "Issuing")
+	var certs []*x509.Certificate
+	below, issuing := short, short
+	for level := range 6 {
+		upper := certauthtest.NewCA(t, fmt.Sprint("CA ", level))
+		for range 4 {
+			certs = append(certs, upper.CrossSign(t, below))
 		}
+		below = upper
 	}
-	s := search{CAs: CAs{poolFor(t), poolFor(t, intermediates...)}, Settings: Settings{MaxDepth: MaxCertificates}, now: time.Unix(5000, 0)}
-	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=0")})
-	assert.Len(t, s.foundIntermediates, maxCandidates)
-	assert.Empty(t, s.foundRoots)
+	certs = append(certs, root.CrossSign(t, below), short.Certificate)
+	leaf := issuing.Issue(t, "client").Certificate
+	found := find(Settings{MaxDepth: 2}, newPool(t, root.Certificate), newPool(t, certs...), time.Now(), leaf)
+	require.Nil(t, found.Refused, "%v", textOf(found))
+	assert.Len(t, found.Chains, 1)
+	require.Len(t, found.Invalid, 1)
+	assert.ElementsMatch(t, append(certs, leaf, root.Certificate), found.Invalid[0])
 }
 
 // The doc of Chain: configured certificates before presented ones, and the youngest first.
 func TestCAPool_OrderOfCandidates(t *testing.T) {
-	old, young := caOf("CN=CA", "CN=Root", "", "", 1), caOf("CN=CA", "CN=Root", "", "", 9)
-	sent := caOf("CN=CA", "CN=Root", "", "", 10)
-	expired := caOf("CN=CA", "CN=Root", "", "", 8)
-	expired.NotAfter = time.Unix(500, 0)
-	pool := poolFor(t, young, expired, old)
-	s := search{CAs: CAs{poolFor(t), pool}, presented: candidatesOf([]*x509.Certificate{sent}), Settings: Settings{MaxDepth: 1}, now: time.Unix(1000, 0)}
-	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=CA")})
-	require.Len(t, s.foundIntermediates, 4)
-	for i, want := range []*x509.Certificate{young, old, sent, expired} {
-		assert.True(t, s.foundIntermediates[i].cert.Equal(want), "place %d", i)
+	root := certauthtest.NewCA(t, "Root")
+	now := time.Now()
+	issuing := root.NewIntermediate(t, "CA", certauthtest.Valid(now.AddDate(-3, 0, 0), now.AddDate(1, 0, 0)))
+	valid := func(years int) *x509.Certificate {
+		return root.IssueFor(t, certified{public: issuing.Certificate.PublicKey}, "", certauthtest.AsCA(), certauthtest.Usage(), certauthtest.Valid(now.AddDate(-years, 0, 0), now.AddDate(1, 0, 0)), func(c *x509.Certificate) {
+			c.RawSubject, c.SubjectKeyId = issuing.Certificate.RawSubject, issuing.Certificate.SubjectKeyId
+		}).Certificate
 	}
-
-	// Presented certificates never displace configured ones.
-	var crowd []*x509.Certificate
-	for i := range 9 {
-		crowd = append(crowd, caOf("CN=CA", "CN=Root", "", "", 100+i))
+	old, young, sent := valid(2), valid(1), valid(0)
+	found := find(Settings{MaxDepth: 2}, newPool(t, root.Certificate), newPool(t, old, young), now, issuing.Issue(t, "client").Certificate, sent)
+	require.Len(t, found.Chains, 3)
+	for i, want := range []*x509.Certificate{young, old, sent} {
+		assert.True(t, found.Chains[i][1].Equal(want), "place %d", i)
 	}
-	s = search{CAs: CAs{poolFor(t), poolFor(t, young, old)}, presented: candidatesOf(crowd), Settings: Settings{MaxDepth: 1}, now: time.Unix(1000, 0)}
-	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=CA")})
-	require.Len(t, s.foundIntermediates, 2+len(crowd))
-	assert.True(t, s.foundIntermediates[0].cert.Equal(young))
-	assert.True(t, s.foundIntermediates[1].cert.Equal(old))
 }
 
 // NewPool puts the youngest first and drops copies.
@@ -165,7 +125,7 @@ func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
 func TestCAPool_PresentedLeavesAreNoCandidates(t *testing.T) {
 	leaf := caOf("CN=CA", "CN=Root", "", "", 1)
 	leaf.IsCA = false
-	s := search{CAs: CAs{poolFor(t), poolFor(t)}, Settings: Settings{MaxDepth: 5}}
+	s := search{CAs: CAs{&Pool{}, &Pool{}}, Settings: Settings{MaxDepth: 5}}
 	s.admit([]*x509.Certificate{leaf})
 	assert.Empty(t, s.presented)
 }
@@ -192,6 +152,7 @@ func TestSearch_PresentedCAsNeedAConfiguredSigner(t *testing.T) {
 		{"the true intermediates, in any order", []*x509.Certificate{second.Certificate, first.Certificate}, 2},
 		{"the upper one is missing", []*x509.Certificate{second.Certificate}, 0},
 		{"a client certificate is no CA", []*x509.Certificate{root.Issue(t, "client").Certificate}, 0},
+		{"the same one twice", []*x509.Certificate{first.Certificate, first.Certificate}, 1},
 		{"a true one among strangers", append([]*x509.Certificate{first.Certificate}, crowd[:8]...), 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -208,7 +169,7 @@ func TestSearch_PresentedCAsUnderTheSystemsRoots(t *testing.T) {
 	first := root.NewIntermediate(t, "First")
 	second := first.NewIntermediate(t, "Second")
 	admitted := func(system *x509.CertPool, presented ...*x509.Certificate) int {
-		s := search{CAs: CAs{Intermediates: &Pool{}}, Settings: Settings{System: system, MaxDepth: defaultMaxDepth}, now: time.Now()}
+		s := search{CAs: CAs{Intermediates: &Pool{}}, Settings: Settings{System: system, MaxDepth: defaultMaxDepth}, now: time.Now(), leaf: leafOf(second.Issue(t, "client").Certificate)}
 		s.admit(presented)
 		return len(s.presented)
 	}

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// maxSameName bounds the configured candidates with the same subject that are tried for one child.
-	// There are a few presented ones at most, which take no place from them.
-	maxSameName = 8
-	// maxCandidates bounds the configured candidates of one search.
-	maxCandidates = 32
+	// maxKeys bounds the configured keys with the issuer's name that are tried for one leaf. There are a
+	// few of CAs that were sent along at most, which take no place from them.
+	maxKeys = 16
+	// maxPaths bounds the paths that one search follows, and the chains of a leaf.
+	maxPaths = 200
 )
 
-// search walks upwards from a leaf and collects the few CA certificates that can be part of its
-// chain. crypto/x509 would try the signature of every CA with the issuer's name: with a hundred
-// re-keyed CAs, a hundred signatures for each request.
+// search walks upwards from a leaf, from each certificate to those of the key that has signed it, and only
+// then judges what it has found. crypto/x509 tries each CA with the issuer's name again on each path, and
+// stops after a hundred signatures, so that chains could be hidden from rules that exclude CAs.
 type search struct {
 	Settings
 	CAs
@@ -30,120 +30,118 @@ type search struct {
 	admitted *Admissions // of earlier searches, or nil
 
 	presented []*candidate // CAs that were sent along and admitted
-	admission checkedSignatures
+	admission signatures
 
-	// wide says that candidates for the leaf's issuer with a key and a key identifier other than the
-	// leaf's are tried too, because identifiers only determine the order, and signatures decide.
-	wide     bool
-	cut      bool         // the candidates above the last level were omitted
-	passed   bool         // a candidate was omitted that a wide search would try
-	selected []*candidate // if so, those for the leaf's issuer that were not
-
-	foundRoots         []*candidate
-	foundIntermediates []*candidate
-	shown              map[*x509.Certificate]*candidate // by the views that crypto/x509 gets
-	dated              *x509.Certificate                // the certificate whose dates are the reason of the refusal
-	deep               [][]*x509.Certificate            // chains that only MaxDepth refuses
-	compared           int                              // names with name constraints, for the chains of these candidates
-	final              *certcheck.Refusal               // refuses the leaf, whatever other chains it has
+	known      map[*candidate]issuers // that were looked for in this search
+	ways       [][]*candidate         // from the leaf to a root, by names and signatures
+	crowded    bool                   // there are more
+	compared   int                    // names with name constraints, for all chains
+	policyWork int                    // signatures that were verified again for certificate policies
 }
 
-// rootsOf returns the roots with the name of the child's issuer.
-func (s *search) rootsOf(issuer string) []*candidate {
-	if s.Roots == nil {
-		return nil
+// issuers are the certificates of a certificate's issuer, with the key that has signed it.
+type issuers struct{ roots, others []*candidate }
+
+// climb finds the ways from the leaf to a root, short ones first. A name does not occur twice with the
+// same key, so a self-signed intermediate CA leads nowhere.
+func (s *search) climb(leaf *candidate) {
+	open := [][]*candidate{{leaf}}
+	for at := 0; at < len(open); at++ {
+		path := open[at]
+		above := s.issuersOf(path[len(path)-1])
+		for i, list := range [2][]*candidate{above.roots, above.others} {
+			for _, ca := range list {
+				switch longer := append(slices.Clip(path), ca); {
+				case slices.ContainsFunc(path[1:], ca.isTwin):
+				case len(open)+len(s.ways) >= maxPaths:
+					s.crowded = true
+				case i == 0:
+					s.ways = append(s.ways, longer)
+				default:
+					open = append(open, longer)
+				}
+			}
+		}
 	}
-	return s.Roots.bySubject[issuer]
 }
 
-// issuers returns the intermediate CAs with that name.
-func (s *search) issuers(issuer string) []*candidate {
-	issuers := s.Intermediates.bySubject[issuer]
+// everyone returns the leaf and all CAs above it, by names and signatures, whatever is beyond them.
+func (s *search) everyone(leaf *candidate) []*candidate {
+	all := []*candidate{leaf}
+	for at := 0; at < len(all); at++ {
+		above := s.issuersOf(all[at])
+		for _, ca := range slices.Concat(above.roots, above.others) {
+			if !slices.Contains(all, ca) {
+				all = append(all, ca)
+			}
+		}
+	}
+	return all
+}
+
+// issuersOf returns the certificates with the name of the child's issuer and a key that has signed the
+// child: those with the key identifier that the child names first, and valid ones before the others.
+func (s *search) issuersOf(child *candidate) issuers {
+	known, ok := s.known[child]
+	if ok {
+		return known
+	}
+	roots, others, sent := s.named(child.issuer)
+	if child.cert == s.leaf.Certificate {
+		all := byKinship(child.cert, slices.Concat(roots, others, sent))
+		child.signer = (&signatures{most: maxKeys + len(sent)}).signer(child, all)
+	}
+	known.roots = s.signers(child, roots)
+	known.others = append(s.signers(child, others), s.signers(child, sent)...)
+	if s.System != nil {
+		known.roots = s.systemRoots(child)
+	}
+	s.known[child] = known
+	return known
+}
+
+// named returns the CAs with that name: roots, intermediate CAs, and those that were sent along.
+func (s *search) named(name string) (roots, others, sent []*candidate) {
+	if s.Roots != nil {
+		roots = s.Roots.bySubject[name]
+	}
 	for _, c := range s.presented {
-		if c.name == issuer {
-			issuers = append(issuers[:len(issuers):len(issuers)], c)
+		if c.name == name {
+			sent = append(sent, c)
 		}
 	}
-	return issuers
+	return roots, s.Intermediates.bySubject[name], sent
 }
 
-// child is a certificate whose issuer is looked for.
-type child struct {
-	cert   *x509.Certificate
-	issuer string // the key of its issuer's name
-	narrow bool   // key identifiers select the candidates, as for the leaf
+// signers returns those of the CAs whose key has signed the child, in the order in which they are used.
+// Of a certificate that has arrived with the request one such key is known. With ECDSA, other keys can be
+// computed for which a signature holds, so all keys of configured CAs are tried for a configured one.
+func (s *search) signers(child *candidate, cas []*candidate) []*candidate {
+	var all []*candidate
+	for _, ca := range cas {
+		var signed bool
+		if child.arrived {
+			signed = child.signer != nil && haveSameKey(child.signer, ca.cert)
+		} else {
+			signed = child.signedBy(ca)
+		}
+		if signed {
+			s.span.watch(ca.cert, s.Skew)
+			all = append(all, ca)
+		}
+	}
+	if len(all) > 1 {
+		slices.SortStableFunc(all, func(a, b *candidate) int { return s.staleness(a.cert) - s.staleness(b.cert) })
+	}
+	return byKinship(child.cert, all)
 }
 
-// run collects the candidates from the beginning, up to that many levels above the leaf.
-func (s *search) run(levels int) {
-	s.foundRoots, s.foundIntermediates, s.passed, s.compared, s.dated = nil, nil, false, 0, nil
-	level := []child{{cert: s.leaf.Certificate, issuer: s.leaf.Issuer, narrow: !s.wide}}
-	for depth := 0; depth < levels && len(level) > 0; depth++ {
-		var next []child
-		for _, one := range level {
-			others := s.issuers(one.issuer)
-			if slices.ContainsFunc(others, (*candidate).isSelfSigned) {
-				others = slices.DeleteFunc(slices.Clone(others), (*candidate).isSelfSigned)
-			}
-			roots, others := s.choose(one, s.rootsOf(one.issuer), others)
-			if s.passed && depth == 0 {
-				s.selected = slices.Concat(roots, others)
-			}
-			s.add(&s.foundRoots, roots)
-			for _, found := range s.add(&s.foundIntermediates, others) {
-				next = append(next, child{cert: found.cert, issuer: found.issuer})
-			}
-		}
-		level = next
+// byKinship orders CAs in place, those first whose key has probably signed the child.
+func byKinship(child *x509.Certificate, cas []*candidate) []*candidate {
+	if len(cas) > 1 {
+		slices.SortStableFunc(cas, func(a, b *candidate) int { return kinship(child, a.cert) - kinship(child, b.cert) })
 	}
-	s.cut = len(level) > 0
-}
-
-// choose orders the candidates, roots and others: first those whose key identifier is the child's, then
-// those where one of the two has none, then the others. For the leaf, a search that is not wide takes
-// the first of these kinds that occurs, as OpenSSL does, and of the others those that have a key of that
-// kind: all certificates of a key can have signed the child, and each leads to chains of its own. If one
-// of these keys has signed the leaf, no other one has. For a CA all candidates are taken, because the
-// signatures on CAs are remembered. The results may be the pools' own lists and must not be changed.
-func (s *search) choose(of child, roots, others []*candidate) (chosenRoots, chosenOthers []*candidate) {
-	switch {
-	case len(roots)+len(others) == 0:
-		return nil, nil
-	case len(others) == 0 && len(roots) == 1 && roots[0].fault == certcheck.NoFault: // the usual case
-		s.span.watch(roots[0].cert, s.Skew)
-		return roots, nil
-	case len(roots) == 0 && len(others) == 1 && others[0].fault == certcheck.NoFault:
-		s.span.watch(others[0].cert, s.Skew)
-		return nil, others
-	}
-	var kinds [3][2][]*candidate
-	for i, list := range [2][]*candidate{roots, others} {
-		for _, c := range list {
-			s.span.watch(c.cert, s.Skew)
-			if c.fault == certcheck.NoFault {
-				kind := kinship(of.cert, c.cert)
-				kinds[kind][i] = append(kinds[kind][i], c)
-			}
-		}
-	}
-	var chosen [2][]*candidate
-	var first []*candidate // of the first kind that occurs
-	for _, kind := range kinds {
-		for i, list := range kind {
-			if len(first) > 0 && of.narrow {
-				all := len(list)
-				list = slices.DeleteFunc(list, func(c *candidate) bool { return !sharesKey(c.cert, first) })
-				s.passed = s.passed || len(list) < all
-			}
-			// Certificates that are valid now come first; otherwise the order of the pool is kept.
-			slices.SortStableFunc(list, func(a, b *candidate) int { return s.staleness(a.cert) - s.staleness(b.cert) })
-			chosen[i] = append(chosen[i], list...)
-		}
-		if len(first) == 0 {
-			first = slices.Concat(kind[0], kind[1])
-		}
-	}
-	return chosen[0][:min(len(chosen[0]), maxSameName)], chosen[1][:min(len(chosen[1]), maxSameName+len(s.presented))]
+	return cas
 }
 
 // kinship is 0 if the key identifiers of child and CA are equal, 1 if one of them has none, and 2 if
@@ -164,17 +162,4 @@ func (s *search) staleness(cert *x509.Certificate) int {
 		return 1
 	}
 	return 0
-}
-
-// add appends the candidates that are new, within the bound, and returns them.
-func (s *search) add(to *[]*candidate, candidates []*candidate) []*candidate {
-	var added []*candidate
-	for _, c := range candidates {
-		if len(*to) >= maxCandidates+len(s.presented) || holds(*to, c.cert) {
-			continue
-		}
-		*to = append(*to, c)
-		added = append(added, c)
-	}
-	return added
 }

@@ -1,0 +1,48 @@
+package chainsearch
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// systemRoots returns the system's roots that have signed a certificate, or the certificate itself if it
+// is one of them. Only crypto/x509 knows them. It compares their names byte for byte, and their dates.
+func (s *search) systemRoots(child *candidate) []*candidate {
+	options := x509.VerifyOptions{
+		Roots: s.System, Intermediates: x509.NewCertPool(),
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, // of a root; checked again
+	}
+	var roots []*candidate
+	for _, at := range verifyTimes(s.leaf.Certificate, s.now, s.Skew) {
+		options.CurrentTime = at
+		chains, err := view(child.cert).Verify(options)
+		if err != nil {
+			continue
+		}
+		for _, chain := range chains {
+			if root := chain[len(chain)-1]; !holds(roots, root) {
+				roots = append(roots, newCandidate(root))
+			}
+		}
+	}
+	return roots
+}
+
+// verifyTimes returns the times to verify at: now, limited to the leaf's validity, and with a skew also
+// both of its ends, for roots that are about to begin or have just expired.
+func verifyTimes(leaf *x509.Certificate, now time.Time, skew time.Duration) []time.Time {
+	hold := func(t time.Time) time.Time {
+		if t.After(leaf.NotAfter) {
+			t = leaf.NotAfter
+		}
+		if t.Before(leaf.NotBefore) {
+			t = leaf.NotBefore
+		}
+		return t
+	}
+	times := []time.Time{hold(now)}
+	if skew > 0 {
+		times = append(times, hold(now.Add(-skew)), hold(now.Add(skew)))
+	}
+	return times
+}
