@@ -20,7 +20,8 @@ func (s *search) systemRoots(child *candidate) []*candidate {
 			continue
 		}
 		for _, chain := range chains {
-			if root := chain[len(chain)-1]; !holds(roots, root) {
+			// Some platforms add CAs of their own in between, which have not been checked.
+			if root := chain[len(chain)-1]; len(chain) <= 2 && !holds(roots, root) {
 				roots = append(roots, newCandidate(root))
 			}
 		}
