@@ -258,6 +258,8 @@ func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
 // finding T25: so was one whose URI is excluded, with a segment "." or ".." at its end, after an empty one, or without a host.
 //
 // finding T145: so was one whose URI is excluded, with a dot at the end of the host, or an escape in an address.
+//
+// finding T152: so was one whose URI is excluded, with a dot at the end of the host in an address.
 func TestNot_NamesInOtherSpellings(t *testing.T) {
 	w := newWorld(t)
 	seventeen := func(n int) (names []asn1.RawValue) {
@@ -409,6 +411,13 @@ func TestNot_NamesInOtherSpellings(t *testing.T) {
 		{"finding T145: an escape that is cut off in an address", certauth.URIs{"sip:eve%2"}, uris("sip:Eve%2"), unlike},
 		{"finding T145: another address with an escape", certauth.URIs{"mailto:eve+a@partner.example"}, uris("mailto:eve%2Bb@partner.example"), none},
 		{"finding T145: the default port of CoAP", certauth.URIs{"coaps://partner.example/x"}, uris("coaps://partner.example:5684/x"), unlike}, // RFC 7252, section 6.3
+		{"finding T152: a dot at the end of the host of a mailto URI", certauth.URIs{"mailto:eve@partner.example"}, uris("mailto:eve@partner.example."), unlike},
+		{"finding T152: of a SIP URI, before a port", certauth.URIs{"sip:eve@partner.example:5080"}, uris("sip:eve@partner.example.:5080"), unlike},           // RFC 3261, section 25.1
+		{"finding T152: of a SIP URI, before a parameter", certauth.URIs{"sip:partner.example;maddr=a"}, uris("sip:partner.example.;maddr=a"), unlike},        // the same
+		{"finding T152: of an XMPP URI, before a resource", certauth.URIs{"xmpp:eve@partner.example/phone"}, uris("xmpp:eve@partner.example./phone"), unlike}, // RFC 7622, section 3.2
+		{"finding T152: of another host", certauth.URIs{"sip:eve@partner.example"}, uris("sip:eve@other.example."), none},
+		{"finding T152: the default port of CoAP over TCP", certauth.URIs{"coap+tcp://partner.example/x"}, uris("coap+tcp://partner.example:5683/x"), unlike}, // RFC 8323, section 8.1
+		{"finding T152: the default port of FTP", certauth.URIs{"ftp://partner.example/x"}, uris("ftp://partner.example:21/x"), unlike},
 		{"finding N171: an empty user", web, uris("https://@partner.example/x"), unlike},
 		{"finding N171: an empty user and an empty password", web, uris("https://:@partner.example/x"), unlike},
 		{"finding N171: an empty password", device, uris("https://user:@upper.example/~u/%2F"), unlike},

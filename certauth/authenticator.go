@@ -65,8 +65,11 @@ func New(config Config) (*Authenticator, error) {
 	}
 	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), searches: newSearches()}
 	a.nobody = newNobody(a)
-	a.material = reload.New(config.ReloadInterval, config.Now, a.reread)
-	a.material.Check = a.checkMaterial
+	a.material = reload.New(config.ReloadInterval, config.Now, a.reloaded)
+	a.material.Check = func(changed []string) {
+		a.defects.forget(changed) // after the report, so that theirs follow it even if a daily check is running
+		a.checkMaterial(len(changed) > 0)
+	}
 
 	found := config.check()
 	var early []Event // of the source, whose name is not known yet

@@ -114,12 +114,14 @@ func (s *defects) newOrWorse(now time.Time, force bool, nodes []*chainNode) []de
 	return worse
 }
 
-// forget makes the next check report the defects of the material at path again. Which
+// forget makes the next check report the defects of the material at these paths again. Which
 // intermediates are unchained also depends on other material.
-func (s *defects) forget(path string) {
+func (s *defects) forget(paths []string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	maps.DeleteFunc(s.reported, func(key defectKey, _ int) bool { return key.path == path || key.outcome == outcomeUnchained })
+	maps.DeleteFunc(s.reported, func(key defectKey, _ int) bool {
+		return slices.Contains(paths, key.path) || len(paths) > 0 && key.outcome == outcomeUnchained
+	})
 }
 
 // ofChains examines the pools of all Chain policies. A defect of a pool that several of them use as

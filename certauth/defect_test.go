@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -380,6 +381,23 @@ func TestDefects_OnceForEachCertificate(t *testing.T) {
 	issuing := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing", certauthtest.Valid(s.clock.now().Add(-days), s.clock.now().Add(3*days)))
 	s.auth(t, certauth.All{certauth.Chain{Roots: certauth.InsecureSystemRoots(), Intermediates: certsOf(issuing)}, certauth.DNSNames{"a.example"}})
 	assert.Equal(t, []string{"expiring Policy.All[0].Chain.Intermediates"}, s.take())
+}
+
+// finding N192: after a failed reload that was repaired, without a change of the certificates, their warnings came
+// again, so that a function that fails every other time repeated them every minute.
+func TestDefects_ARepairedReloadRepeatsNone(t *testing.T) {
+	s := &told{clock: newClock()}
+	roots, failure := []*x509.Certificate{ending(t, s.clock, 3*days).Certificate}, error(nil)
+	auth := s.auth(t, certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return roots, failure })})
+	assert.Equal(t, []string{"expiring Policy.Chain.Roots"}, s.take())
+	failure = errors.New("no answer")
+	require.Error(t, auth.Reload(t.Context()))
+	failure = nil
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []string{"kept Policy.Chain.Roots", "reloaded Policy.Chain.Roots"}, s.take())
+	roots = append(roots, ending(t, s.clock, 365*days).Certificate)
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []string{"expiring Policy.Chain.Roots", "reloaded Policy.Chain.Roots"}, s.take(), "new certificates")
 }
 
 // Once a day is not with every request. A clock that was set back, by more than overtaking requests

@@ -23,15 +23,6 @@ func (a *Authenticator) reloadedWithin(event Event) {
 	}
 }
 
-// reread reports a reload of this Authenticator's own material, and only then forgets which defects
-// were reported before, so that new reports follow the reload even if a daily check is running.
-func (a *Authenticator) reread(path string, err error) {
-	if err == nil {
-		defer a.defects.forget(path)
-	}
-	a.reloaded(path, err)
-}
-
 // reloaded reports a reload, whether it succeeded or failed.
 func (a *Authenticator) reloaded(path string, err error) {
 	event := Event{Time: a.config.Now(), Outcome: outcomeReloaded, Rule: path, Source: a.source.Name}

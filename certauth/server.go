@@ -165,10 +165,16 @@ func (w *upgradable) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// ReadFrom implements [io.ReaderFrom], by which net/http lets the operating system copy a file.
+// ReadFrom implements [io.ReaderFrom], by which net/http lets the operating system copy a file. The answer
+// begins with the first bytes: if there are none, the handler can still write to the header.
 func (w *upgradable) ReadFrom(from io.Reader) (int64, error) {
-	w.begin()
-	return io.Copy(w.ResponseWriter, from)
+	const sniffed = 512 // by net/http, for the content type
+	first, err := io.Copy(struct{ io.Writer }{w}, io.LimitReader(from, sniffed))
+	if err != nil || first < sniffed {
+		return first, err
+	}
+	rest, err := io.Copy(w.ResponseWriter, from)
+	return first + rest, err
 }
 
 // Hijack implements [http.Hijacker].

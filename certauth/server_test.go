@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -386,9 +387,19 @@ func TestHandler_TheHeaderIsLeftToTheHandlerOnceTheAnswerHasBegun(t *testing.T) 
 	for name, begin := range map[string]func(w http.ResponseWriter){
 		"a status": func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) },
 		"a file": func(w http.ResponseWriter) {
-			if to, ok := w.(io.ReaderFrom); assert.True(t, ok) {
-				_, _ = to.ReadFrom(strings.NewReader("first"))
-			}
+			n, err := io.Copy(w, io.LimitReader(strings.NewReader(strings.Repeat("first", 1000)), 4999))
+			assert.NoError(t, err)
+			assert.EqualValues(t, 4999, n)
+		},
+		// finding T151: a copy that failed before its first byte counted as the begin of the answer, after which
+		// the handler could keep the connection.
+		"a write after a copy of nothing": func(w http.ResponseWriter) {
+			_, err := io.Copy(w, iotest.ErrReader(io.ErrNoProgress))
+			assert.ErrorIs(t, err, io.ErrNoProgress)
+			_, err = io.Copy(w, io.LimitReader(strings.NewReader(""), 1))
+			assert.NoError(t, err)
+			w.Header().Set("Connection", "keep-alive")
+			_, _ = io.WriteString(w, "first")
 		},
 		"a write": func(w http.ResponseWriter) { _, _ = io.WriteString(w, "first") },
 		"a flush": func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },

@@ -340,6 +340,10 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 		"S63: a malformed host":                           {"GET / HTTP/1.1\r\nHost: a b\r\n" + lines + "\r\n", 400},
 		"S63: a folded host":                              {"GET / HTTP/1.1\r\nHost: app\r\n b\r\n" + lines + "\r\n", 400},
 		"no host in HTTP/1.0":                             {"GET / HTTP/1.0\r\n" + lines + "\r\n", 200},
+		"S64: an empty host":                              {"GET / HTTP/1.1\r\nhost: \r\n" + lines + "\r\n", 200},
+		"S64: a URL, and no host":                         {"GET http://app/ HTTP/1.1\r\n" + lines + "\r\n", 400},
+		"S64: a URL, and a malformed host":                {"GET http://app/ HTTP/1.1\r\nHost: a b\r\n" + lines + "\r\n", 400},
+		"S64: a URL, and a host":                          {"GET http://app/ HTTP/1.1\r\nHost: app\r\n" + lines + "\r\n", 200},
 		"two hosts":                                       {"GET / HTTP/1.1\r\nHost: app\r\nHost: other\r\n" + lines + "\r\n", 400},
 		"a transfer encoding that means none":             {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n" + lines + "\r\n", 400},
 	} {

@@ -33,7 +33,7 @@ func request(c fiber.Ctx) (*http.Request, error) {
 		return nil, err
 	}
 	// http.Server checks all of the following, ReadRequest does not; fasthttp has checked the values.
-	if !httpguts.ValidHostHeader(r.Host) || r.Host == "" && r.ProtoAtLeast(1, 1) && r.Method != http.MethodConnect {
+	if !httpguts.ValidHostHeader(string(header.Host())) || r.ProtoAtLeast(1, 1) && r.Method != http.MethodConnect && !hasHost(raw) {
 		return nil, errors.New("fiberauth: the Host header is missing or malformed")
 	}
 	for name := range r.Header {
@@ -53,6 +53,17 @@ func request(c fiber.Ctx) (*http.Request, error) {
 		base = certauth.ConnContext(base, conn)
 	}
 	return r.WithContext(base), nil
+}
+
+// hasHost reports whether there is a Host header, which is empty for a target without an authority (RFC 9112,
+// section 3.2). If the target is a URL, Request.Host is that of the URL.
+func hasHost(raw []byte) bool {
+	for line := range bytes.Lines(raw) {
+		if name, _, _ := bytes.Cut(line, []byte(":")); bytes.EqualFold(name, []byte(fiber.HeaderHost)) {
+			return true
+		}
+	}
+	return false
 }
 
 // hostHeaders are headers that net/http does not keep in Request.Header.

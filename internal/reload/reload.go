@@ -33,9 +33,9 @@ const (
 
 // Material holds everything in an Authenticator that can be reloaded.
 type Material struct {
-	// Check is called when it is time to check the material, and with force after a reload that
-	// changed something. It may be nil. It must be set before any other use.
-	Check func(force bool)
+	// Check is called when it is time to check the material, and after a reload that changed
+	// something with the paths of that. It may be nil. It must be set before any other use.
+	Check func(changed []string)
 
 	interval time.Duration
 	last     atomic.Int64 // time of the last refresh, Unix nanoseconds of the clock
@@ -48,9 +48,8 @@ type Material struct {
 
 // reloadable is an item that can be read again.
 type reloadable interface {
-	// reload reads the item once. changed reports that a new value came into use, or that the last
-	// attempts had failed.
-	reload(ctx context.Context) (changed bool, err error)
+	// reload reads the item once.
+	reload(ctx context.Context) (news, error)
 	name() string
 	// begin acquires the turn, because only one reload of an item runs at a time. If another one
 	// is running, begin waits for it if wait is true, until ctx ends. It returns nil if the turn
@@ -64,6 +63,15 @@ type reloadable interface {
 	failing() bool
 	told()
 }
+
+// news is what a reload that succeeded has changed.
+type news int
+
+const (
+	nothing  news = iota
+	repaired      // the same value is in use, but the last attempts had failed
+	changed       // a new value came into use
+)
 
 // New returns an empty Material. An interval of 0 means DefaultInterval. report is called for
 // each reload that changed something or failed, and for the first success after a failure. report
@@ -98,7 +106,7 @@ type staleReload struct{ done, late chan struct{} }
 // ClockSlack also makes one due.
 func (m *Material) Refresh(ctx context.Context, now time.Time) {
 	if m.due(now) && m.start(ctx, now) && m.Check != nil {
-		m.Check(false)
+		m.Check(nil)
 	}
 	if r := m.stale.Load(); r != nil {
 		select {
@@ -148,44 +156,44 @@ func (m *Material) Reload(ctx context.Context, wait bool) error {
 	defer cancel()
 	items := m.list()
 	failures := make([]error, len(items))
-	var changed atomic.Bool
+	results := make([]news, len(items))
 	var group sync.WaitGroup
 	for i, item := range items {
-		group.Go(func() {
-			another, err := m.reloadOne(ctx, item, wait)
-			if another {
-				changed.Store(true)
-			}
-			failures[i] = err
-		})
+		group.Go(func() { results[i], failures[i] = m.reloadOne(ctx, item, wait) })
 	}
 	group.Wait()
-	if changed.Load() {
-		m.check()
+	var paths []string
+	for i, result := range results {
+		if result == changed {
+			paths = append(paths, items[i].name())
+		}
 	}
+	m.check(paths)
 	return errors.Join(failures...)
 }
 
-func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (changed bool, err error) {
+func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (news, error) {
 	own := item.begin(ctx, wait)
 	if own == nil {
 		if !wait && !item.overdue() {
-			return false, nil
+			return nothing, nil
 		}
-		err = errors.New("the previous reload is still running")
+		err := errors.New("the previous reload is still running")
 		m.tellFailure(item, err)
-		return false, fmt.Errorf("%s: %w", item.name(), err)
+		return nothing, fmt.Errorf("%s: %w", item.name(), err)
 	}
 	told := make(chan struct{})
 	defer close(told)
-	changed, err = await(ctx, func() (bool, error) {
+	result, err := await(ctx, func() (news, error) {
 		defer item.end()
 		return item.reload(ctx)
-	}, func(changed bool, err error) {
+	}, func(result news, err error) {
 		<-told // the failure says that the last good set stays in use, so it must not be reported after the late value
-		if err == nil && changed {
+		if err == nil && result != nothing {
 			m.tell(item.name(), nil)
-			m.check()
+		}
+		if err == nil && result == changed {
+			m.check([]string{item.name()})
 		}
 	})
 	if ctx.Err() != nil {
@@ -194,18 +202,18 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 	if err != nil {
 		err = fmt.Errorf("%w (the last good set stays in use)", err)
 		m.tellFailure(item, err)
-		return false, fmt.Errorf("%s: %w", item.name(), err)
+		return nothing, fmt.Errorf("%s: %w", item.name(), err)
 	}
-	if changed {
+	if result != nothing {
 		m.tell(item.name(), nil)
 	}
-	return changed, nil
+	return result, nil
 }
 
 // check lets the user of the material check it after a reload that changed something.
-func (m *Material) check() {
-	if m.Check != nil {
-		m.Check(true)
+func (m *Material) check(paths []string) {
+	if m.Check != nil && len(paths) > 0 {
+		m.Check(paths)
 	}
 }
 
@@ -363,18 +371,21 @@ func (r *Item[T]) overdue() bool {
 	return r.running != nil && r.running.late.Load()
 }
 
-func (r *Item[T]) reload(ctx context.Context) (bool, error) {
+func (r *Item[T]) reload(ctx context.Context) (news, error) {
 	value, sum, err := r.load(ctx, r.known)
 	if err != nil {
-		return false, err
+		return nothing, err
 	}
-	repaired := r.failed.Swap(false)
-	if sum == r.known && r.current.Load() != nil {
+	failed := r.failed.Swap(false)
+	switch {
+	case sum != r.known || r.current.Load() == nil:
+		r.known = sum
+		r.set(value)
+		return changed, nil
+	case failed:
 		return repaired, nil
 	}
-	r.known = sum
-	r.set(value)
-	return true, nil
+	return nothing, nil
 }
 
 // Digest identifies the content that was read last.
@@ -387,7 +398,7 @@ func Watch[T any](m *Material, path string, reloads bool, load func(context.Cont
 	r := &Item[T]{path: path, load: load}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	if _, err := await(ctx, func() (bool, error) { return r.reload(ctx) }, func(bool, error) {}); err != nil {
+	if _, err := await(ctx, func() (news, error) { return r.reload(ctx) }, func(news, error) {}); err != nil {
 		return &Item[T]{path: path}, err // the failed load may still be writing to the first item
 	}
 	if reloads {

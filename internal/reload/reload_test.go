@@ -27,8 +27,8 @@ func TestItem_KeepsTheLastGoodValue(t *testing.T) {
 	var told []report
 	m := reload.New(time.Minute, nil, func(path string, err error) { told = append(told, report{path, err}) })
 	checks := 0
-	m.Check = func(force bool) {
-		assert.True(t, force)
+	m.Check = func(paths []string) {
+		assert.Equal(t, []string{"Policy.X"}, paths)
 		checks++
 	}
 	value, failure := "a", error(nil)
@@ -92,8 +92,8 @@ func TestRefresh_WhenItIsTime(t *testing.T) {
 		bubble.Test(t, func(t *testing.T) {
 			m := reload.New(0, func() time.Time { return start }, nil)
 			looks := 0
-			m.Check = func(force bool) {
-				assert.False(t, force, "the material has not changed")
+			m.Check = func(paths []string) {
+				assert.Empty(t, paths, "the material has not changed")
 				looks++
 			}
 			loads := 0
@@ -134,13 +134,13 @@ func TestRefresh_WaitsForASlowReloadOnlySoLong(t *testing.T) {
 	})
 }
 
-// A reload that changes nothing, fails, hangs, or is left to another one is no news, except after a failure: the material
+// A reload that changes nothing, fails, hangs, or is left to another one is no news: the material
 // is not checked.
 func TestReload_WithoutAChangeChecksNothing(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		m := reload.New(time.Minute, time.Now, nil)
 		looks, loads := 0, 0
-		m.Check = func(bool) { looks++ }
+		m.Check = func([]string) { looks++ }
 		var failure error
 		hangs := make(chan struct{})
 		close(hangs)
@@ -173,7 +173,7 @@ func TestReload_WithoutAChangeChecksNothing(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, m.Reload(t.Context(), true))
 		assert.Equal(t, 5, loads)
-		assert.Equal(t, 2, looks, "only after a failure")
+		assert.Zero(t, looks)
 		assert.EqualValues(t, 1, item.Current().Generation)
 	})
 }
@@ -210,7 +210,7 @@ func TestReload_TheFirstSuccessAfterAFailureIsReported(t *testing.T) {
 	var told []string
 	looks := 0
 	m := reload.New(time.Minute, nil, func(path string, err error) { told = append(told, fmt.Sprintf("%s: %v", path, err)) })
-	m.Check = func(bool) { looks++ }
+	m.Check = func([]string) { looks++ }
 	failure := error(nil)
 	item, err := reload.Watch(m, "x", true, func(context.Context, reload.Digest) (string, reload.Digest, error) {
 		return "", reload.Digest{}, failure
@@ -222,7 +222,7 @@ func TestReload_TheFirstSuccessAfterAFailureIsReported(t *testing.T) {
 		_ = m.Reload(t.Context(), true)
 	}
 	assert.Equal(t, []string{failed, failed, succeeded, failed, succeeded}, told)
-	assert.Equal(t, 2, looks)
+	assert.Zero(t, looks, "the material has not changed")
 	assert.EqualValues(t, 1, item.Current().Generation, "facts about the same set stay valid")
 }
 
@@ -257,8 +257,8 @@ func TestReload_LateValueIsReported(t *testing.T) {
 		var told []string
 		m := reload.New(time.Minute, nil, func(path string, err error) { told = append(told, fmt.Sprintf("%s: %v", path, err)) })
 		looks := 0
-		m.Check = func(force bool) {
-			assert.True(t, force)
+		m.Check = func(paths []string) {
+			assert.Equal(t, []string{"x"}, paths)
 			looks++
 		}
 		value, hangs, failure := 0, make(chan struct{}), error(nil)
@@ -275,7 +275,7 @@ func TestReload_LateValueIsReported(t *testing.T) {
 			looks int
 		}{
 			{1, nil, []string{"x: <nil>"}, 1},
-			{1, nil, []string{"x: <nil>"}, 1}, // nothing new, but the failure was reported
+			{1, nil, []string{"x: <nil>"}, 0}, // nothing new, but the failure was reported
 			{2, errors.New("no"), nil, 0},
 		} {
 			told, looks = nil, 0

@@ -35,7 +35,7 @@ func NormalURI(uri string) string {
 		if plain, err := url.PathUnescape(path); err == nil {
 			path = plain
 		}
-		path = FoldASCII(path)
+		path = strings.TrimSuffix(hostDots.Replace(FoldASCII(path)), ".")
 	}
 	u.Opaque, u.Path, u.RawPath = "", "", ""
 	host, port := strings.TrimSuffix(FoldASCII(u.Hostname()), "."), strings.TrimLeft(u.Port(), "0")
@@ -59,10 +59,17 @@ func NormalURI(uri string) string {
 // 5; RFC 3261, section 19.1.4; RFC 7622, section 3; RFC 7565, section 4).
 var addressSchemes = []string{"mailto", "sip", "sips", "xmpp", "acct"}
 
-// defaultPorts are those of RFC 9110, section 4.2, RFC 6455, section 3, RFC 7252, section 6, and RFC
-// 4516, section 2; the last one is only registered.
+// hostDots removes the dot at the end of a host in an address, behind which a port (RFC 3261, section
+// 25.1), parameters, a resource (RFC 7622, section 3.2) or another mailbox (RFC 6068, section 2) may follow.
+var hostDots = strings.NewReplacer(".:", ":", ".;", ";", "./", "/", ".,", ",")
+
+// defaultPorts are those of RFC 9110, section 4.2, RFC 6455, section 3, RFC 7252, section 6, RFC 8323,
+// section 8, RFC 4516, section 2, RFC 1738, section 3.2, and RFC 7826, section 4.2; that of ldaps is only
+// registered.
 var defaultPorts = map[string]string{
-	"http": "80", "https": "443", "ws": "80", "wss": "443", "coap": "5683", "coaps": "5684", "ldap": "389", "ldaps": "636",
+	"http": "80", "https": "443", "ws": "80", "wss": "443", "ldap": "389", "ldaps": "636", "ftp": "21",
+	"coap": "5683", "coaps": "5684", "coap+tcp": "5683", "coaps+tcp": "5684", "coap+ws": "80", "coaps+ws": "443",
+	"rtsp": "554", "rtsps": "322",
 }
 
 // normalSegments removes dot segments (RFC 3986, section 5.2.4), empty segments, and the difference
