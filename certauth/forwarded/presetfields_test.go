@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-
 	"testing"
 
 	"github.com/stretchr/testify/assert"

@@ -122,7 +122,7 @@ func (c *Checker) lookInto(t *listsStatement, r *record, l *loadedList, terms *V
 		then := *terms
 		then.Now = l.crl.ThisUpdate()
 		said, _ := l.crl.LookupSubject(&r.who, &then)
-		result.StaleRevoked = said.RevokedForGood()
+		result.StaleRevoked = said.StaleRevoked || said.RevokedForGood()
 	}
 	if result.StaleRevoked { // it does not count now, and calls the certificate permanently revoked
 		t.against, t.since = true, latest(t.since, l.crl.ThisUpdate())

@@ -231,10 +231,10 @@ func TestChecker_AnExpiredListKeepsNoListOut(t *testing.T) {
 			}
 			checker := w.operated(t, revocation.List{File: file}, func(c *revocation.Config) { limit(c, len(entries)) })
 			for _, next := range []struct {
-				after time.Duration
+				life  time.Duration
 				point []byte
-			}{{time.Hour, nil}, {5 * time.Hour, ocsptest.FullName(ocsptest.URI(rootsURL))}, {50 * time.Hour, ocsptest.Flag(1)}, {50 * time.Hour, ocsptest.Flag(1)}} {
-				write(t, file, fat(now.Add(next.after), next.point))
+			}{{time.Hour, nil}, {5 * time.Hour, ocsptest.FullName(ocsptest.URI(rootsURL))}, {2 * day, ocsptest.Flag(1)}, {2 * day, ocsptest.Flag(1)}} {
+				write(t, file, fat(now.Add(next.life), next.point))
 				require.NoError(t, checker.Refresh(t.Context()))
 				w.clock.advance(2 * time.Hour)
 			}

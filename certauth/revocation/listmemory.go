@@ -158,23 +158,43 @@ func (k *keeper) put(p *place, next, old *loadedList) error {
 func (k *keeper) tidy(p *place) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	before := p.all()
-	return len(before) > 1 && k.add(p, before[0]) == nil && len(p.all()) < len(before)
+	return k.shrink(p, false)
 }
 
+// shrink is tidy while the mutex is held. isTight drops what can only accuse, too.
+func (k *keeper) shrink(p *place, isTight bool) bool {
+	before := p.all()
+	if len(before) < 2 {
+		return false
+	}
+	all := k.with(p, before[0], isTight)
+	k.set(p, all)
+	return len(all) < len(before)
+}
+
+// add puts a list in its place. What can only accuse takes no room that it needs, there or in another place of the
+// partner; the operator's lists need it most.
 func (k *keeper) add(p *place, next *loadedList) error {
 	all, err := k.fit(p, next, false)
 	if err != nil {
+		for other := range k.held {
+			if other != p && (other.partner == p.partner || p.operated) {
+				k.shrink(other, true)
+			}
+		}
 		all, err = k.fit(p, next, true)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		k.set(p, all)
 	}
+	return err
+}
+
+func (k *keeper) set(p *place, all []*loadedList) {
 	k.held[p] = sizeOf(all)
 	p.note(all)
 	p.lists.Store(&all)
 	k.changed.Add(1)
-	return nil
 }
 
 // fit returns the lists of a place with one more, for which it makes room. isTight leaves out what can only accuse.

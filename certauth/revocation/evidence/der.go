@@ -215,11 +215,11 @@ func checkCritical(extensions []pkix.Extension, known ...asn1.ObjectIdentifier) 
 
 // serialBytes returns a serial number as the certificate encodes it, which a big.Int does not keep.
 func serialBytes(raw []byte) ([]byte, bool) {
-	in, certificate := cryptobyte.String(raw), cryptobyte.String(nil) // no reader, which allocates
-	if !in.ReadASN1(&certificate, cbasn1.SEQUENCE) || !certificate.ReadASN1(&in, cbasn1.SEQUENCE) || !in.SkipOptionalASN1(tagExplicit0) {
+	in, tbs := cryptobyte.String(raw), cryptobyte.String(nil) // no reader, which allocates
+	if !in.ReadASN1(&in, cbasn1.SEQUENCE) || !in.ReadASN1(&tbs, cbasn1.SEQUENCE) || !tbs.SkipOptionalASN1(tagExplicit0) {
 		return nil, false
 	}
-	return readInteger(&in)
+	return readInteger(&tbs)
 }
 
 // keyBits returns the content of the subjectPublicKey BIT STRING without its first octet, from

@@ -86,9 +86,9 @@ func (e Edition) isAhead(now time.Time, skew time.Duration) bool {
 func (e Edition) hasNextUpdate() bool { return !e.NextUpdate.IsZero() }
 
 // MayCoverLess reports whether a list with this issuing distribution point may cover fewer certificates or reasons than another
-// one by the same key.
+// one of the CA.
 func (e Edition) MayCoverLess(other Edition) bool {
-	return e.pointDER != nil && !bytes.Equal(e.pointDER, other.pointDER) && bytes.Equal(e.signerKey, other.signerKey)
+	return e.pointDER != nil && !bytes.Equal(e.pointDER, other.pointDER)
 }
 
 // SignedBy reports whether the certificate's own key has signed the list.
