@@ -23,8 +23,8 @@ type DNSNames []string
 // comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
 // every spelling of a listed URI is refused (RFC 3986, section 6.2.2), with another case of the
 // scheme, of the authority, of a URN's namespace, of a UUID or of the address in a mailto, sip, sips,
-// xmpp or acct URI, with needless escapes or segments, with the default port of http, ws, coap, ldap
-// or one of these over TLS, with a dot at the end of the host, with an empty user, password or query,
+// xmpp or acct URI, with needless escapes or segments, with the default port of http, ws, coap,
+// ldap, ftp, rtsp or one of these over TLS, with a dot at the end of the host, with an empty user, password or query,
 // with another form of an IPv6 address, or with other components behind a URN's name. A certificate
 // with a URI that is not printable ASCII without spaces is refused as malformed. For workload
 // identities see [SPIFFEIDs].

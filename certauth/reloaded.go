@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 // reloadedWithin reports reloads and expiring certificates of an Authenticator that the source made
@@ -68,7 +70,8 @@ func (k *keptRecords) isNews(path string, failure error, now time.Time) bool {
 		return true
 	}
 	text := failure.Error()
-	if _, ok := errors.AsType[lineError](failure); ok {
+	_, failed := errors.AsType[lineError](failure)
+	if _, panicked := errors.AsType[safely.PanicError](failure); failed || panicked {
 		text = "a function"
 	}
 	before := k.latest[path]
