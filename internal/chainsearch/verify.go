@@ -39,7 +39,7 @@ func (s *search) verify() (chains, invalid [][]*x509.Certificate, best obstacle)
 			continue
 		}
 		invalid = append(invalid, chain)
-		if o.weight >= best.weight {
+		if o.weight > best.weight {
 			best = o
 		}
 	}
