@@ -67,7 +67,8 @@ const defaultMaxDepth = 5
 // issuer's name are tried. The same name does not occur twice with the same key in a chain.
 //
 // All chains are found, unless CAs certify one another in more than two hundred ways above one leaf. Then
-// the shortest are found. [Denied] and IssuedBy and IssuerName under [Not] consider every chain in which
+// two hundred of the shortest are found, provided that no more than two thousand paths have to be followed
+// to find them. [Denied] and IssuedBy and IssuerName under [Not] consider every chain in which
 // names and signatures are right, whatever else is wrong with it, and if there are too many, every CA
 // above the leaf: whoever has a CA can make the chains below it longer, more, or invalid.
 //

@@ -207,3 +207,24 @@ func TestChain_InvalidCAsHideNoExcludedOne(t *testing.T) {
 		})
 	}
 }
+
+// finding C46: paths that did not reach a root yet took the places of those that do, so that of a few renewals of each CA
+// no chain was found at all.
+func TestChain_RenewalsOfEveryCARefuseNobody(t *testing.T) {
+	for levels, renewals := range map[int]int{2: 15, 3: 6, 4: 5} {
+		root := newRoot(t, "Root")
+		issuing := root
+		var cas []*party
+		for level := range levels {
+			upper := issuing
+			issuing = upper.newCA(t, fmt.Sprint("CA ", level))
+			cas = append(cas, issuing)
+			for range renewals - 1 {
+				cas = append(cas, upper.again(t, issuing))
+			}
+		}
+		chain := certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(cas...)}
+		_, err := judge(t, chain, issuing.newClient(t).Certificate)
+		assert.NoError(t, err, "%d levels of CAs with %d certificates each", levels, renewals)
+	}
+}

@@ -125,10 +125,12 @@ func (p *policyPath) copyTo(kept *policyPath) {
 	}
 }
 
-// appendChains appends the chains that are not in the list yet, because rules count chains.
+// appendChains appends the chains that are not in the list yet, because rules count chains. Those of one
+// answer differ, and there can be many of them.
 func appendChains(to, chains []*verifiedChain) []*verifiedChain {
+	before := to
 	for _, chain := range chains {
-		if !chain.among(to) {
+		if !chain.among(before) {
 			to = append(to, chain)
 		}
 	}

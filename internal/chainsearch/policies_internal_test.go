@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,4 +55,38 @@ func TestPolicies_ViewLacksOnlyWhatIsCheckedElsewhere(t *testing.T) {
 	assert.Len(t, view.Extensions, len(ca.Extensions)-2, "without alternative names and name constraints")
 	assert.Nil(t, certcheck.Extension(view, san.OID))
 	assert.Nil(t, certcheck.Extension(view, nameconstraints.OID))
+}
+
+// Without Chain.Policies, certificate policies matter as soon as one certificate restricts or maps them.
+func TestPolicies_EachRestrictionIsProcessed(t *testing.T) {
+	for name, cert := range map[string]x509.Certificate{
+		"requireExplicitPolicy 1": {RequireExplicitPolicy: 1}, "requireExplicitPolicy 0": {RequireExplicitPolicyZero: true},
+		"inhibitPolicyMapping 1": {InhibitPolicyMapping: 1}, "inhibitPolicyMapping 0": {InhibitPolicyMappingZero: true},
+		"inhibitAnyPolicy 1": {InhibitAnyPolicy: 1}, "inhibitAnyPolicy 0": {InhibitAnyPolicyZero: true},
+		"a mapping": {PolicyMappings: make([]x509.PolicyMapping, 1)},
+	} {
+		assert.True(t, restrictsPolicies(&cert), name)
+	}
+	assert.False(t, restrictsPolicies(&x509.Certificate{Policies: make([]x509.OID, 1)}))
+}
+
+// For one leaf at most a hundred signatures are verified again. Chains that would need more are not accepted, and
+// rules that exclude see them.
+func TestLimits_WorkForPoliciesIsBounded(t *testing.T) {
+	policy, err := x509.OIDFromInts([]uint64{1, 2, 3, 4})
+	require.NoError(t, err)
+	withPolicy := func(c *x509.Certificate) { c.Policies = []x509.OID{policy} }
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing", withPolicy)
+	cas := []*x509.Certificate{issuing.Certificate}
+	for range 59 {
+		cas = append(cas, root.IssueFor(t, certified{public: issuing.Certificate.PublicKey}, "", certauthtest.AsCA(), certauthtest.Usage(), withPolicy, func(c *x509.Certificate) {
+			c.RawSubject = issuing.Certificate.RawSubject
+		}).Certificate)
+	}
+	leaf := issuing.Issue(t, "client", withPolicy).Certificate
+	found := find(Settings{MaxDepth: defaultMaxDepth, Policies: "1.2.3.4"}, newPool(t, root.Certificate), newPool(t, cas...), time.Now(), leaf)
+	require.Nil(t, found.Refused, "%v", textOf(found))
+	assert.Len(t, found.Chains, 50, "two signatures each")
+	assert.Len(t, found.Invalid, 10)
 }

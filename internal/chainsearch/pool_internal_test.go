@@ -61,7 +61,7 @@ func TestLimits_SameNameCAsStayCheap(t *testing.T) {
 	assert.Equal(t, none, kindOf(find(Settings{MaxDepth: 1}, newPool(t, certs...), &Pool{}, time.Now(), leaf)), "it is named")
 }
 
-// However many ways there are, one search follows at most maxPaths of them, the short ones first. Rules
+// However many ways there are, one search follows a limited number of them, the short ones first. Rules
 // that exclude CAs then see every CA above the leaf.
 func TestLimits_OneSearchIsBounded(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
@@ -82,6 +82,23 @@ func TestLimits_OneSearchIsBounded(t *testing.T) {
 	assert.Len(t, found.Chains, 1)
 	require.Len(t, found.Invalid, 1)
 	assert.ElementsMatch(t, append(certs, leaf, root.Certificate), found.Invalid[0])
+}
+
+// If all paths that a search follows end below a root, the refusal says why.
+func TestLimits_TooManyPathsAreTheReason(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	var certs []*x509.Certificate
+	upper := root
+	for level := range 4 {
+		ca := certauthtest.NewCA(t, fmt.Sprint("CA ", level))
+		for range 13 {
+			certs = append(certs, upper.CrossSign(t, ca))
+		}
+		upper = ca
+	}
+	found := find(Settings{MaxDepth: defaultMaxDepth}, newPool(t, root.Certificate), newPool(t, certs...), time.Now(), upper.Issue(t, "client").Certificate)
+	require.NotNil(t, found.Refused)
+	assert.ErrorContains(t, found.Refused.Err, "in more than 2000 ways, of which none leads to 1 root")
 }
 
 // The doc of Chain: configured certificates before presented ones, and the youngest first.

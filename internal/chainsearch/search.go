@@ -13,8 +13,10 @@ const (
 	// maxKeys bounds the configured keys with the issuer's name that are tried for one leaf. There are a
 	// few of CAs that were sent along at most, which take no place from them.
 	maxKeys = 16
-	// maxPaths bounds the paths that one search follows, and the chains of a leaf.
-	maxPaths = 200
+	// maxPaths bounds the paths that one search follows. They cost little until they are judged.
+	maxPaths = 2000
+	// maxWays bounds the chains of a leaf.
+	maxWays = 200
 )
 
 // search walks upwards from a leaf, from each certificate to those of the key that has signed it, and only
@@ -43,7 +45,8 @@ type search struct {
 type issuers struct{ roots, others []*candidate }
 
 // climb finds the ways from the leaf to a root, short ones first. A name does not occur twice with the
-// same key, so a self-signed intermediate CA leads nowhere.
+// same key, so a self-signed intermediate CA leads nowhere. Paths that do not reach a root yet take no
+// place from those that do.
 func (s *search) climb(leaf *candidate) {
 	open := [][]*candidate{{leaf}}
 	for at := 0; at < len(open); at++ {
@@ -53,10 +56,13 @@ func (s *search) climb(leaf *candidate) {
 			for _, ca := range list {
 				switch longer := append(slices.Clip(path), ca); {
 				case slices.ContainsFunc(path[1:], ca.isTwin):
-				case len(open)+len(s.ways) >= maxPaths:
+				case i == 0 && len(s.ways) == maxWays:
 					s.crowded = true
+					return
 				case i == 0:
 					s.ways = append(s.ways, longer)
+				case len(open) == maxPaths:
+					s.crowded = true
 				default:
 					open = append(open, longer)
 				}

@@ -32,6 +32,31 @@ func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
 	}
 }
 
+// The doc of Chain: among CAs with the same kinship, valid ones come before the others, also before newer ones.
+func TestSearch_ValidCAsComeFirst(t *testing.T) {
+	now := time.Now()
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing", certauthtest.Valid(now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)))
+	of := func(from, until time.Time) *x509.Certificate {
+		return root.IssueFor(t, certified{public: issuing.Certificate.PublicKey}, "", certauthtest.AsCA(), certauthtest.Usage(), certauthtest.Valid(from, until), func(c *x509.Certificate) {
+			c.RawSubject, c.SubjectKeyId = issuing.Certificate.RawSubject, issuing.Certificate.SubjectKeyId
+		}).Certificate
+	}
+	future, ended := of(now.Add(time.Hour), now.AddDate(1, 0, 0)), of(now.Add(-time.Hour), now.Add(-time.Minute))
+	intermediates := newPool(t, ended, issuing.Certificate, future)
+	s := &search{
+		CAs: CAs{newPool(t, root.Certificate), intermediates}, Settings: Settings{MaxDepth: defaultMaxDepth, Skew: 2 * time.Hour}, now: now, span: newSpan(now),
+		leaf: leafOf(issuing.Issue(t, "client").Certificate), known: map[*candidate]issuers{},
+	}
+	chains, _, best := s.verify()
+	require.Nil(t, best.refused)
+	var order []*x509.Certificate
+	for _, chain := range chains {
+		order = append(order, chain[1])
+	}
+	assert.Equal(t, []*x509.Certificate{issuing.Certificate, future, ended}, order)
+}
+
 // However many configured CAs have the name that an untrusted sender's CAs ask for, one search
 // makes at most 72 signature checks to admit them: nine presented CAs with eight candidates each.
 func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T) {

@@ -120,6 +120,16 @@ func TestSystemRoots_DatesOfTheLeaf(t *testing.T) {
 	}
 }
 
+// If the root is outside its validity as well, the refusal names it, and not an unknown issuer.
+func TestSystemRoots_DatesOfLeafAndRoot(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	root := certauthtest.NewCA(t, "Root", certauthtest.Valid(now.Add(-time.Hour), now.Add(time.Hour)))
+	leaf := root.Issue(t, "client", certauthtest.Valid(now.Add(-time.Minute), now.Add(time.Minute))).Certificate
+	for at, want := range map[time.Duration]certcheck.Kind{-2 * time.Hour: certcheck.NotYetValid, 2 * time.Hour: certcheck.Expired} {
+		assert.Equal(t, want, kindOf(underSystem(now.Add(at), 0, root.Certificate, leaf)), at)
+	}
+}
+
 // The clock skew applies to the system's roots as to configured ones.
 func TestSystemRoots_Skew(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
@@ -128,6 +138,7 @@ func TestSystemRoots_Skew(t *testing.T) {
 	for after, want := range map[time.Duration]bool{0: true, time.Minute: true, time.Minute + time.Second: false} {
 		answer := underSystem(now.Add(after), time.Minute, root.Certificate, leaf)
 		assert.Equal(t, want, answer.Refused == nil, "%v: %v", after, textOf(answer))
+		assert.Equal(t, want, len(answer.Chains) == 1, "%v: a root is found once", after)
 	}
 	assert.Nil(t, underSystem(now.Add(time.Second), time.Second, root.Certificate, leaf).Refused, "a skew of a second")
 }

@@ -39,11 +39,16 @@ func (s *search) verify() (chains, invalid [][]*x509.Certificate, best obstacle)
 			continue
 		}
 		invalid = append(invalid, chain)
-		if o.weight >= best.weight {
+		if o.weight > best.weight {
 			best = o
 		}
 	}
-	if len(s.ways) == 0 {
+	switch {
+	case len(s.ways) > 0:
+	case s.crowded:
+		best.refused = untrusted("the CA certificates above the leaf certify one another in more than %d ways, of which none leads to %s", maxPaths, rootsText(s.Roots)).
+			WithHint("remove CA certificates from Chain.Intermediates that no chain needs, such as cross-certificates and old copies")
+	default:
 		best = s.explain()
 	}
 	if s.crowded {

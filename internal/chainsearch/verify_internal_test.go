@@ -1,6 +1,7 @@
 package chainsearch
 
 import (
+	"crypto/x509"
 	"testing"
 	"time"
 
@@ -32,4 +33,20 @@ func TestDatesInChain_TheHintIsForTheOneWhoCanAct(t *testing.T) {
 	assert.NotContains(t, own.Hint, "Chain.Intermediates")
 
 	assert.Nil(t, Dates(ca.Certificate, leaf, leaf.NotBefore.Add(minute), skew), "all are valid again")
+}
+
+// finding C47: of several chains, the longest was the one whose refusal was reported, so that an operator was to increase
+// MaxDepth because of a name that no chain permits.
+func TestChain_TheShortestChainIsTheReason(t *testing.T) {
+	root, top := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Top")
+	issuing := root.NewIntermediate(t, "Issuing", func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"partner.example"} })
+	leaf := issuing.Issue(t, "client", certauthtest.DNS("elsewhere.example")).Certificate
+	crossed := top.CrossSign(t, root)
+	roots := newPool(t, root.Certificate, top.Certificate)
+	for name, found := range map[string]Result{
+		"configured": find(Settings{MaxDepth: 2}, roots, newPool(t, issuing.Certificate, crossed), time.Now(), leaf),
+		"sent along": find(Settings{MaxDepth: 2}, roots, newPool(t, issuing.Certificate), time.Now(), leaf, crossed),
+	} {
+		assert.ErrorContains(t, textOf(found), "is outside the permitted subtrees", name)
+	}
 }
