@@ -1,7 +1,6 @@
 package forwarded
 
 import (
-	"cmp"
 	"crypto/x509"
 	"strings"
 )
@@ -42,15 +41,6 @@ func sequenceCodec() codec {
 // share.
 func several(decode func(string) ([]*x509.Certificate, error)) codec {
 	return codec{limit: maxChainHeader, all: decode, sample: func(value string) string { return value[:min(len(value), 192)] }}
-}
-
-// value returns the value in the form in which it is read. No front end sends a value of spaces
-// alone; it stays as it is and is malformed.
-func (c codec) value(value string) string {
-	if c.trims {
-		value = cmp.Or(trimEnd(value), value)
-	}
-	return value
 }
 
 // trimEnd removes trailing white space, which is not part of a field value (RFC 9110,

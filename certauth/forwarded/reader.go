@@ -2,6 +2,7 @@ package forwarded
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -64,7 +65,7 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 	if hasValue(r.Header["Early-Data"]) {
 		return s.early()
 	}
-	leaf := s.codec.value(values[0])
+	leaf := s.value(values[0])
 	if len(leaf) > s.codec.limit {
 		return s.refusal(certauth.ReasonCertificateMalformed, lengthError{s.header, len(leaf), s.codec.limit}, s.formHint)
 	}
@@ -148,10 +149,19 @@ func (s *reader) admit(r *http.Request) error {
 	return nil
 }
 
+// value returns a value in the form in which it is read. No front end sends a value of spaces alone; it
+// stays as it is and is malformed.
+func (s *reader) value(value string) string {
+	if s.codec.trims {
+		value = cmp.Or(trimEnd(value), value)
+	}
+	return value
+}
+
 // offers reports whether one of the values of the certificate's header could be a certificate.
 func (s *reader) offers(values []string) bool {
 	for _, value := range values {
-		if value = s.codec.value(value); value != "" && value != s.absent {
+		if value = s.value(value); value != "" && value != s.absent {
 			return true
 		}
 	}
