@@ -77,11 +77,18 @@ func TestLimits_OneSearchIsBounded(t *testing.T) {
 	}
 	certs = append(certs, root.CrossSign(t, below), short.Certificate)
 	leaf := issuing.Issue(t, "client").Certificate
-	found := find(Settings{MaxDepth: 2}, newPool(t, root.Certificate), newPool(t, certs...), time.Now(), leaf)
-	require.Nil(t, found.Refused, "%v", textOf(found))
-	assert.Len(t, found.Chains, 1)
-	require.Len(t, found.Invalid, 1)
-	assert.ElementsMatch(t, append(certs, leaf, root.Certificate), found.Invalid[0])
+	system := x509.NewCertPool()
+	system.AddCert(root.Certificate)
+	for name, found := range map[string]Result{
+		"a configured root": find(Settings{MaxDepth: 2}, newPool(t, root.Certificate), newPool(t, certs...), time.Now(), leaf),
+		// finding C48: a root of the system was asked for its own issuer again and again.
+		"a root of the system": find(Settings{MaxDepth: 2, System: system}, nil, newPool(t, certs...), time.Now(), leaf),
+	} {
+		require.Nil(t, found.Refused, "%s: %v", name, textOf(found))
+		assert.Len(t, found.Chains, 1, name)
+		require.Len(t, found.Invalid, 1, name)
+		assert.ElementsMatch(t, append([]*x509.Certificate{leaf, root.Certificate}, certs...), found.Invalid[0], name)
+	}
 }
 
 // If all paths that a search follows end below a root, the refusal says why.

@@ -71,18 +71,23 @@ func (s *search) climb(leaf *candidate) {
 	}
 }
 
-// everyone returns the leaf and all CAs above it, by names and signatures, whatever is beyond them.
+// everyone returns the leaf and all CAs above it up to the roots, by names and signatures.
 func (s *search) everyone(leaf *candidate) []*candidate {
-	all := []*candidate{leaf}
+	all, roots := []*candidate{leaf}, []*candidate(nil)
 	for at := 0; at < len(all); at++ {
 		above := s.issuersOf(all[at])
-		for _, ca := range slices.Concat(above.roots, above.others) {
+		for _, root := range above.roots { // the system's are found anew each time
+			if !holds(roots, root.cert) {
+				roots = append(roots, root)
+			}
+		}
+		for _, ca := range above.others {
 			if !slices.Contains(all, ca) {
 				all = append(all, ca)
 			}
 		}
 	}
-	return all
+	return append(all, roots...)
 }
 
 // issuersOf returns the certificates with the name of the child's issuer and a key that has signed the
